@@ -1,0 +1,156 @@
+// Runs one real server as a child process: start, wait until it answers, stop.
+//
+// Invariants: a part that never becomes ready is killed before the error leaves; `stop` returns only after the process
+// has exited; no part outlives the process that started it; a part's temporary folder goes with it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface PartOptions {
+  name: string;
+  command: string;
+  args: string[];
+  env?: Record<string, string>;
+  /** Pins every thread of the part to this core. */
+  cpu?: number;
+  /** Files to write, by path relative to the part's folder, which is also its working directory. */
+  files?: Record<string, string>;
+  /** Asked every few milliseconds; an error counts as "not yet". */
+  isReady: (part: Part) => boolean | Promise<boolean>;
+}
+
+export interface Part {
+  name: string;
+  pid: number;
+  folder: string;
+  /** The last part of what it printed, stdout and stderr together. */
+  output: () => string;
+  hasExited: () => boolean;
+  stop: () => Promise<void>;
+}
+
+export class PartExitedError extends Error {}
+
+const OUTPUT_KEPT_CHARS = 16_384;
+const READY_TIMEOUT_MS = 30_000;
+const READY_POLL_MS = 10;
+const STOP_TIMEOUT_MS = 5_000;
+const SETPRIV = '/usr/bin/setpriv';
+
+export async function startPart(options: PartOptions): Promise<Part> {
+  const folder = await mkdtemp(join(tmpdir(), `tulle-${options.name}-`));
+  for (const [path, content] of Object.entries(options.files ?? {})) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+  const child = spawnPinned(options, folder);
+  const part = watchChild(options.name, child, folder);
+  try {
+    await waitUntilReady(part, options.isReady);
+  } catch (error) {
+    await part.stop();
+    throw error;
+  }
+  return part;
+}
+
+/** A port that was free a moment ago. For servers that cannot be told to take port 0 and report what they got. */
+export async function findFreePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no TCP port was assigned');
+  return address.port;
+}
+
+/** Starts a server on a free port, and again on another when somebody took the port in between. */
+export async function startOnFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(await findFreePort());
+    } catch (error) {
+      if (!(error instanceof PartExitedError) || attempt === 3) throw error;
+    }
+  }
+}
+
+function spawnPinned(options: PartOptions, folder: string): ChildProcess {
+  const line = [options.command, ...options.args];
+  // Both wrappers exec, so the pid stays the server's own. The parent-death signal covers the parent that is
+  // killed with SIGKILL, which no exit hook sees.
+  if (existsSync(SETPRIV)) line.unshift(SETPRIV, '--pdeathsig', 'TERM', '--');
+  if (options.cpu !== undefined) line.unshift('taskset', '-c', String(options.cpu));
+  const [command, ...args] = line as [string, ...string[]];
+  return spawn(command, args, {
+    cwd: folder,
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+function watchChild(name: string, child: ChildProcess, folder: string): Part {
+  let output = '';
+  let exited = false;
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-OUTPUT_KEPT_CHARS);
+  };
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+
+  const killWithParent = () => child.kill('SIGTERM');
+  process.once('exit', killWithParent);
+  const closed = new Promise<void>((resolve) => {
+    const onEnd = () => {
+      exited = true;
+      process.off('exit', killWithParent);
+      resolve();
+    };
+    // 'close' comes after the last output was read, so error messages are whole. A command that could not be
+    // spawned emits 'error' and never closes.
+    child.once('close', onEnd);
+    child.once('error', (error) => {
+      keep(Buffer.from(String(error)));
+      if (child.pid === undefined) onEnd();
+    });
+  });
+
+  const stop = async () => {
+    if (!exited) {
+      child.kill('SIGTERM');
+      const deadline = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      await closed;
+      clearTimeout(deadline);
+    }
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { name, pid: child.pid ?? -1, folder, output: () => output, hasExited: () => exited, stop };
+}
+
+async function waitUntilReady(part: Part, isReady: PartOptions['isReady']): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  let reason = '';
+  while (performance.now() < deadline) {
+    if (part.hasExited()) {
+      throw new PartExitedError(
+        `${part.name} exited before it was ready. Its last output:\n${part.output()}`,
+      );
+    }
+    try {
+      if (await isReady(part)) return;
+    } catch (error) {
+      reason = String(error);
+    }
+    await sleep(READY_POLL_MS);
+  }
+  throw new Error(
+    `${part.name} was not ready within ${READY_TIMEOUT_MS} ms. ${reason} Its last output:\n${part.output()}`,
+  );
+}

@@ -1,0 +1,76 @@
+/**
+ * From a document that passed every check to the config the sidecar runs on: defaults filled in, absent sections null,
+ * paths absolute. The result is frozen all the way down, so that exchanges can share it without copies.
+ */
+import { resolve } from 'node:path';
+import type { AccessLogConfig, IdentityConfig, SidecarConfig, SidecarDocument } from './schema.ts';
+
+/** `folder` is where relative paths start: the folder of the config file, even for a copy kept elsewhere. */
+export function normalise(document: SidecarDocument, folder: string): SidecarConfig {
+  const { metadata, spec } = document;
+  const { identity, outbound, telemetry } = spec;
+  return deepFreeze<SidecarConfig>({
+    name: metadata.name,
+    namespace: metadata.namespace,
+    service: spec.service,
+    identity: identity === undefined ? null : normaliseIdentity(identity, folder),
+    admin: spec.admin,
+    inbound: spec.inbound,
+    outbound:
+      outbound === undefined
+        ? null
+        : {
+            listen: outbound.listen,
+            services: outbound.services.map((service) => ({
+              ...service,
+              identity: service.identity ?? null,
+            })),
+          },
+    timeouts: spec.timeouts,
+    telemetry: {
+      accessLog: normaliseAccessLog(telemetry.accessLog, folder),
+      traces: telemetry.traces ?? null,
+    },
+  });
+}
+
+function normaliseIdentity(
+  identity: NonNullable<SidecarDocument['spec']['identity']>,
+  folder: string,
+): IdentityConfig {
+  const { trustDomain, authority, files } = identity;
+  if (authority !== undefined) {
+    return {
+      trustDomain,
+      source: {
+        kind: 'authority',
+        url: authority.url,
+        rootsFile: resolve(folder, authority.rootsFile),
+        tokenFile: resolve(folder, authority.tokenFile),
+      },
+    };
+  }
+  if (files === undefined) throw new Error('identity without a source: check.ts lets none through');
+  return {
+    trustDomain,
+    source: {
+      kind: 'files',
+      certificateFile: resolve(folder, files.certificate),
+      keyFile: resolve(folder, files.key),
+      rootsFile: resolve(folder, files.roots),
+    },
+  };
+}
+
+function normaliseAccessLog(text: string, folder: string): AccessLogConfig {
+  if (text === 'stdout' || text === 'off') return { kind: text };
+  return { kind: 'file', path: resolve(folder, text) };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const child of Object.values(value)) deepFreeze(child);
+  }
+  return value;
+}

@@ -1,0 +1,116 @@
+/**
+ * The embedded certificate authority: one self-signed root that signs workload certificates directly.
+ *
+ * Invariants: it issues for its own trust domain only, whoever asks; nothing it signs outlives the root. With a state folder the root is
+ * kept across restarts, without one it lives as long as the process (tests, benchmarks).
+ */
+import type { webcrypto } from 'node:crypto';
+import { isTrustDomain } from '../../sidecar/src/config/spiffe-id.ts';
+import { parseWorkloadId } from '../../sidecar/src/identity/workload-id.ts';
+import {
+  createRootCertificate,
+  createServerCertificate,
+  createSvidCertificate,
+  importSigner,
+  KEY_ALGORITHM,
+  toPem,
+  type Validity,
+} from './certificates.ts';
+import { readCsr } from './csr.ts';
+import type { IssuedSvid, IssueRequest, Issuer } from './issuer.ts';
+import { loadRoot, type RootPair, storeRoot } from './root-store.ts';
+
+export interface AuthorityOptions {
+  readonly trustDomain: string;
+  readonly stateDir?: string;
+  readonly nowMs?: () => number;
+}
+
+export interface Authority extends Issuer {
+  /** A TLS server certificate for DNS names and IP addresses, with its key. */
+  issueServerCertificate(names: readonly string[], ttlSeconds: number): Promise<ServerCertificate>;
+}
+
+export interface ServerCertificate {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+/** How far a peer's clock may be behind the authority's. */
+const CLOCK_SKEW_MS = 5 * 60_000;
+const ROOT_LIFETIME_MS = 10 * 365 * 24 * 3_600_000;
+
+export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
+  const { trustDomain, nowMs = Date.now } = options;
+  if (!isTrustDomain(trustDomain)) throw new Error(`"${trustDomain}" is not a SPIFFE trust domain`);
+  const root = await openRoot(options, nowMs);
+  const signer = await importSigner(root);
+  if (signer.trustDomain !== trustDomain) {
+    throw new Error(`The stored root belongs to trust domain ${signer.trustDomain}, not to ${trustDomain}`);
+  }
+  if (signer.certificate.notAfter.getTime() <= nowMs()) {
+    throw new Error('The stored root has expired: move it away to start with a new one');
+  }
+
+  function validity(ttlSeconds: number, validFromMs: number): Validity {
+    const { notAfter: rootEnd } = signer.certificate;
+    return {
+      notBefore: new Date(wholeSeconds(validFromMs - CLOCK_SKEW_MS)),
+      notAfter: new Date(Math.min(wholeSeconds(validFromMs) + ttlSeconds * 1000, rootEnd.getTime())),
+    };
+  }
+
+  return {
+    trustDomain,
+    rootsPem: root.certificatePem,
+
+    async issue({ csr, spiffeId, ttlSeconds, validFromMs = nowMs() }: IssueRequest): Promise<IssuedSvid> {
+      if (parseWorkloadId(spiffeId)?.trustDomain !== trustDomain) {
+        throw new Error(`"${spiffeId}" is not spiffe://${trustDomain}/ns/<namespace>/sa/<service account>`);
+      }
+      const publicKey = await readCsr(csr);
+      const period = validity(ttlSeconds, validFromMs);
+      const certificate = await createSvidCertificate(signer, publicKey, spiffeId, period);
+      return {
+        certificatesPem: toPem(certificate),
+        spiffeId,
+        notBeforeMs: period.notBefore.getTime(),
+        notAfterMs: period.notAfter.getTime(),
+      };
+    },
+
+    async issueServerCertificate(names, ttlSeconds) {
+      const keys = await generateKeys();
+      const period = validity(ttlSeconds, nowMs());
+      const certificate = await createServerCertificate(signer, keys.publicKey, names, period);
+      return { certificatePem: toPem(certificate), keyPem: await exportKey(keys.privateKey) };
+    },
+  };
+}
+
+async function openRoot({ trustDomain, stateDir }: AuthorityOptions, nowMs: () => number): Promise<RootPair> {
+  const stored = stateDir === undefined ? null : await loadRoot(stateDir);
+  if (stored !== null) return stored;
+  const keys = await generateKeys();
+  const startMs = wholeSeconds(nowMs());
+  const certificate = await createRootCertificate(keys, trustDomain, {
+    notBefore: new Date(startMs - CLOCK_SKEW_MS),
+    notAfter: new Date(startMs + ROOT_LIFETIME_MS),
+  });
+  const created = { keyPem: await exportKey(keys.privateKey), certificatePem: toPem(certificate) };
+  return stateDir === undefined ? created : storeRoot(stateDir, created);
+}
+
+function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return crypto.subtle.generateKey(KEY_ALGORITHM, true, ['sign', 'verify']);
+}
+
+async function exportKey(key: CryptoKey): Promise<string> {
+  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
+  return `-----BEGIN PRIVATE KEY-----\n${der.toString('base64').replace(/.{1,64}/g, '$&\n')}-----END PRIVATE KEY-----\n`;
+}
+
+/** Certificates do not know fractions of a second. */
+function wholeSeconds(timeMs: number): number {
+  return Math.floor(timeMs / 1000) * 1000;
+}

@@ -1,0 +1,60 @@
+/**
+ * Reads the one thing that counts in a certificate request: a P-256 public key whose owner signed the request.
+ *
+ * Subject, requested extensions and attributes are not looked at. Input is hostile: bounded first, then parsed strictly.
+ */
+import 'reflect-metadata';
+import { Pkcs10CertificateRequest } from '@peculiar/x509';
+
+/** A request with a P-256 key takes about 350 bytes; this leaves room for names and attributes that are ignored. */
+const MAX_CSR_LENGTH = 4096;
+
+/** The sender's mistake; the message may be shown to them. */
+export class InvalidCsr extends Error {}
+
+export async function readCsr(pem: string): Promise<CryptoKey> {
+  if (pem.length > MAX_CSR_LENGTH) {
+    throw new InvalidCsr(`The request is longer than ${MAX_CSR_LENGTH} characters.`);
+  }
+  const request = parse(pem);
+  if (!isP256(request)) {
+    throw new InvalidCsr('The key must be ECDSA P-256 and the request signed with SHA-256.');
+  }
+  // Importing checks that the point lies on the curve; the signature proves that the sender holds the private key.
+  let key: CryptoKey;
+  try {
+    key = await request.publicKey.export({ name: 'ECDSA', namedCurve: 'P-256' }, ['verify']);
+  } catch {
+    throw new InvalidCsr('The public key is not a point of P-256.');
+  }
+  if (!(await request.verify())) {
+    throw new InvalidCsr('The signature of the request does not belong to its key.');
+  }
+  return key;
+}
+
+const PEM =
+  /^\s*-----BEGIN CERTIFICATE REQUEST-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE REQUEST-----\s*$/;
+
+function parse(pem: string): Pkcs10CertificateRequest {
+  const body = PEM.exec(pem)?.[1];
+  if (body === undefined) {
+    throw new InvalidCsr('Not one PEM block of type CERTIFICATE REQUEST.');
+  }
+  try {
+    return new Pkcs10CertificateRequest(Buffer.from(body, 'base64'));
+  } catch {
+    throw new InvalidCsr('The PEM block does not hold a PKCS#10 request.');
+  }
+}
+
+function isP256({ publicKey, signatureAlgorithm }: Pkcs10CertificateRequest): boolean {
+  const key = publicKey.algorithm as { name: string; namedCurve?: string };
+  const signature = signatureAlgorithm as unknown as { name: string; hash?: { name: string } };
+  return (
+    key.name === 'ECDSA' &&
+    key.namedCurve === 'P-256' &&
+    signature.name === 'ECDSA' &&
+    signature.hash?.name === 'SHA-256'
+  );
+}

@@ -1,0 +1,83 @@
+/**
+ * Who may talk: TLS options for both sides of a connection between sidecars, and the identity of the peer.
+ *
+ * Invariants: TLS 1.3 only, both sides present a P-256 certificate and verify the other's. A peer is known by the SPIFFE id of its
+ * certificate and by nothing else; host names play no part. A full handshake with certificates precedes every connection: sessions are
+ * not resumed, since a resumed one would outlive the certificate that it began with.
+ */
+import { constants } from 'node:crypto';
+import {
+  type ConnectionOptions,
+  createSecureContext,
+  type PeerCertificate,
+  type SecureContext,
+  type SecureContextOptions,
+  type TLSSocket,
+  type TlsOptions,
+} from 'node:tls';
+import type { Svid } from './svid.ts';
+import { spiffeIdOf, trustDomainOf } from './uri-name.ts';
+
+/** For `tls.createServer`, and again for `server.setSecureContext` when the SVID was rotated: open connections go on with theirs. */
+export function serverTlsOptions(svid: Svid): SecureContextOptions & TlsOptions {
+  return { ...contextOptions(svid), requestCert: true, rejectUnauthorized: true };
+}
+
+/** For `tls.connect`. Ask for them anew for each connection: that is how a rotated SVID comes into use. */
+export function clientTlsOptions(svid: Svid, expectedPeerId: string): ConnectionOptions {
+  return {
+    secureContext: clientContext(svid),
+    rejectUnauthorized: true,
+    checkServerIdentity: (_host, certificate) => refusal(certificate, expectedPeerId),
+  };
+}
+
+/**
+ * The verified peer of an established connection, on either side. Null when there is none, when its certificate is not a leaf with
+ * exactly one SPIFFE id, or when that id belongs to another trust domain than our own: then close the connection.
+ */
+export function peerSpiffeId(socket: TLSSocket): string | null {
+  if (!socket.authorized) return null;
+  const peerId = leafId(socket.getPeerCertificate());
+  const own = socket.getCertificate();
+  const ownId = own === null || !('subjectaltname' in own) ? null : spiffeIdOf(own.subjectaltname);
+  if (peerId === null || ownId === null) return null;
+  return trustDomainOf(peerId) === trustDomainOf(ownId) ? peerId : null;
+}
+
+/** Building a context parses every certificate; connections of one SVID share it. */
+const clientContexts = new WeakMap<Svid, SecureContext>();
+
+function clientContext(svid: Svid): SecureContext {
+  let context = clientContexts.get(svid);
+  if (context === undefined) {
+    context = createSecureContext(contextOptions(svid));
+    clientContexts.set(svid, context);
+  }
+  return context;
+}
+
+function contextOptions(svid: Svid): SecureContextOptions {
+  return {
+    cert: svid.certificatePem,
+    key: svid.keyPem,
+    ca: svid.rootsPem,
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    // Only what a P-256 certificate can sign.
+    sigalgs: 'ecdsa_secp256r1_sha256',
+    // Without stateless tickets and without a session store nothing can be resumed.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  };
+}
+
+function refusal(certificate: PeerCertificate, expectedPeerId: string): Error | undefined {
+  const peerId = leafId(certificate);
+  if (peerId === expectedPeerId) return undefined;
+  return new Error(`The peer is ${peerId ?? 'without a SPIFFE id'}, expected ${expectedPeerId}`);
+}
+
+/** Certificates of authorities must not authenticate anybody, whatever they are named. */
+function leafId(certificate: PeerCertificate): string | null {
+  return certificate.ca ? null : spiffeIdOf(certificate.subjectaltname);
+}

@@ -85,10 +85,10 @@ function checkIPv6(host: string): Exclude<AddressResult, { address: Address }> |
 
 function suggestAddress(text: string): string | null {
   if (/^\d{1,5}$/.test(text)) return `did you mean "127.0.0.1:${text}"?`;
-  if (isIPv6(text)) return `put an IPv6 address in brackets and add a port: "[${text}]:8080"`;
-  // Split at the last colon: what stands before it may be an IPv6 address that only lacks its brackets.
+  // A bare IPv6 address and one with a port look alike; the reading with a port is the likelier intent.
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(text) ?? [];
   if (isIPv6(host)) return `put an IPv6 address in brackets: "[${host}]:${port}"`;
+  if (isIPv6(text)) return `put an IPv6 address in brackets and add a port: "[${text}]:8080"`;
   if (/^[a-z]+:\/\//.test(text)) return 'leave out the scheme and the path: host:port alone';
   if (isIPv4(text) || isHostName(text.toLowerCase())) return `add a port: "${text}:8080"`;
   return 'write 127.0.0.1:8080, or "[::1]:8080" for IPv6';

@@ -92,6 +92,8 @@ export const CONFIG_LIMITS = {
   endpointsPerService: 256,
   timeoutMs: 3_600_000,
   pathBytes: 4096,
+  fileBytes: 1_048_576,
+  problems: 100,
 } as const;
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;

@@ -1,0 +1,137 @@
+/**
+ * Rules that span several keys. They read the raw document and skip whatever has the wrong shape, so that they hold
+ * even while other parts of the file are still wrong, and everything is reported in one go.
+ */
+import type { Finding } from './explain.ts';
+import type { KeyPath } from './problem.ts';
+import { formatPath, quote } from './problem.ts';
+import { parseSpiffeId } from './spiffe-id.ts';
+
+/** A value of the document and where it stands; `value` is undefined where nothing stands. */
+type Place = { readonly path: KeyPath; readonly value: unknown };
+
+export function checkDocument(document: unknown): Finding[] {
+  const spec = child({ path: [], value: document }, 'spec');
+  const identity = child(spec, 'identity');
+  const outbound = child(spec, 'outbound');
+  const inbound = items(child(spec, 'inbound'));
+  const services = items(child(outbound, 'services'));
+  const listeners = [child(spec, 'admin'), ...inbound, outbound].map((place) => child(place, 'listen'));
+
+  return [
+    ...checkIdentity(identity),
+    ...[...inbound, ...services].flatMap((place) => checkMtls(place, identity)),
+    ...services.flatMap((place) => checkPeer(place, child(identity, 'trustDomain').value)),
+    ...findRepeated(
+      inbound.map((place) => child(place, 'name')),
+      'give every listener a name of its own',
+    ),
+    ...findRepeated(
+      services.map((place) => child(place, 'host')),
+      'list all endpoints of a host under one service',
+    ),
+    // Port 0 asks for any free port, as often as one likes.
+    ...findRepeated(
+      listeners.filter(({ value }) => typeof value === 'string' && !/:0+$/.test(value)),
+      'use another port, or 0 for any free one',
+    ),
+  ];
+}
+
+function checkIdentity(identity: Place): Finding[] {
+  if (!isMapping(identity.value)) return [];
+  const given = ['authority', 'files'].filter((key) => child(identity, key).value !== undefined);
+  if (given.length === 1) return [];
+  return [
+    {
+      path: identity.path,
+      message: `must have exactly one of authority and files, and has ${given.length === 0 ? 'neither' : 'both'}`,
+      suggestion: 'use authority for certificates from the mesh CA, files for certificates of your own',
+      at: 'key',
+    },
+  ];
+}
+
+function checkMtls(place: Place, identity: Place): Finding[] {
+  if (!isStrict(place) || identity.value !== undefined) return [];
+  const mtls = child(place, 'mtls');
+  return [
+    {
+      path: mtls.path,
+      message: `is strict${mtls.value === undefined ? ' by default' : ''}, but the sidecar has no spec.identity to prove who it is`,
+      suggestion: 'add spec.identity, or set `mtls: off`',
+      at: 'value',
+    },
+  ];
+}
+
+function checkPeer(service: Place, trustDomain: unknown): Finding[] {
+  const { path, value } = child(service, 'identity');
+  if (isStrict(service) && value === undefined) {
+    return [
+      {
+        path,
+        message: 'is required with mtls strict: it says who the peer must be',
+        suggestion: 'write `identity: spiffe://<trust domain>/ns/<namespace>/sa/<service account>`',
+        at: 'parent',
+      },
+    ];
+  }
+  if (child(service, 'mtls').value === 'off' && value !== undefined) {
+    return [
+      {
+        path,
+        message: 'has no effect with mtls off, as nothing would verify the peer',
+        suggestion: 'set `mtls: strict`, or remove the identity',
+        at: 'key',
+      },
+    ];
+  }
+  if (typeof value !== 'string' || typeof trustDomain !== 'string') return [];
+  const peer = parseSpiffeId(value);
+  // Roots vouch for one trust domain: believing them about another would let it be impersonated.
+  if (typeof peer === 'string' || peer.trustDomain === trustDomain) return [];
+  return [
+    {
+      path,
+      message: `is in trust domain ${peer.trustDomain}, while spec.identity trusts ${quote(trustDomain)} alone`,
+      suggestion: `did you mean "spiffe://${trustDomain}${peer.path}"?`,
+      at: 'value',
+    },
+  ];
+}
+
+function findRepeated(places: readonly Place[], suggestion: string): Finding[] {
+  const first = new Map<string, KeyPath>();
+  const findings: Finding[] = [];
+  for (const { path, value } of places) {
+    if (typeof value !== 'string') continue;
+    const key = value.toLowerCase();
+    const earlier = first.get(key);
+    if (earlier === undefined) first.set(key, path);
+    else findings.push({ path, message: `repeats ${formatPath(earlier)}`, suggestion, at: 'value' });
+  }
+  return findings;
+}
+
+function isStrict(place: Place): boolean {
+  const mtls = child(place, 'mtls').value;
+  return isMapping(place.value) && (mtls === undefined || mtls === 'strict');
+}
+
+function child({ path, value }: Place, key: string): Place {
+  return {
+    path: [...path, key],
+    value: isMapping(value) && Object.hasOwn(value, key) ? value[key] : undefined,
+  };
+}
+
+function items({ path, value }: Place): Place[] {
+  return Array.isArray(value)
+    ? value.map((item: unknown, index) => ({ path: [...path, index], value: item }))
+    : [];
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

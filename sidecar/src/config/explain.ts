@@ -1,0 +1,150 @@
+/**
+ * Turns what zod found into what a person can act on: the path, one plain sentence, and a suggestion taken from the schema
+ * itself (the nearest known key, the place where a misplaced key belongs, the nearest allowed value).
+ */
+import { z } from 'zod';
+import { closest } from './closest.ts';
+import type { KeyPath } from './problem.ts';
+import { formatPath, quote } from './problem.ts';
+import { sidecarDocument } from './schema.ts';
+
+export type Finding = {
+  readonly path: KeyPath;
+  readonly message: string;
+  readonly suggestion: string | null;
+  /** Whether to point at the key, as for one that should not be there, or at its value. */
+  readonly at: 'key' | 'value' | 'parent';
+};
+
+export function explainIssues(issues: readonly z.core.$ZodIssue[], value: unknown): Finding[] {
+  const findings: Finding[] = [];
+  const missing: Finding[] = [];
+  // A misspelt required key is one mistake: the key it was meant to be is then not reported as missing as well.
+  const meant = new Set<string>();
+
+  for (const issue of issues) {
+    const path = issue.path as KeyPath;
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) {
+        const known = closest(key, knownKeys(path));
+        if (known !== null) meant.add(formatPath([...path, known]));
+        const suggestion = known === null ? suggestHome(key) : `did you mean \`${known}\`?`;
+        findings.push({ path: [...path, key], message: 'is not a known key', suggestion, at: 'key' });
+      }
+    } else if (valueAt(value, path) === undefined) {
+      const fixed = issue.code === 'invalid_value' && issue.values.length === 1 ? issue.values[0] : null;
+      const suggestion = fixed === null ? null : `write \`${String(path.at(-1))}: ${String(fixed)}\``;
+      missing.push({ path, message: 'is required', suggestion, at: 'parent' });
+    } else {
+      findings.push({ path, ...explainValue(issue, valueAt(value, path)), at: 'value' });
+    }
+  }
+  return [...findings, ...missing.filter(({ path }) => !meant.has(formatPath(path)))];
+}
+
+function explainValue(issue: z.core.$ZodIssue, value: unknown): Pick<Finding, 'message' | 'suggestion'> {
+  switch (issue.code) {
+    case 'invalid_type':
+      return {
+        // Where text is expected a secret may stand, so only the kind of what is there is told.
+        message: `must be ${NOUNS[issue.expected] ?? issue.expected}, not ${issue.expected === 'string' ? kindOf(value) : quote(value)}`,
+        suggestion: suggestType(issue.expected, value),
+      };
+    case 'invalid_value': {
+      const allowed = issue.values.map(String);
+      const near = typeof value === 'string' ? closest(value, allowed) : null;
+      return {
+        message: `must be ${allowed.join(' or ')}, not ${quote(value)}`,
+        suggestion: near === null ? null : `did you mean "${near}"?`,
+      };
+    }
+    case 'too_small':
+      return { message: `must ${bound(issue.origin, 'at least', issue.minimum, value)}`, suggestion: null };
+    case 'too_big':
+      return { message: `must ${bound(issue.origin, 'at most', issue.maximum, value)}`, suggestion: null };
+    case 'custom':
+      return { message: issue.message, suggestion: issue.params?.suggestion ?? null };
+    default:
+      return { message: issue.message, suggestion: null };
+  }
+}
+
+const NOUNS: Record<string, string | undefined> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  object: 'a mapping',
+  array: 'a list',
+};
+
+function kindOf(value: unknown): string {
+  return typeof value === 'object' ? quote(value) : `a ${typeof value}`;
+}
+
+function bound(origin: string, relation: string, limit: number | bigint, value: unknown): string {
+  if (origin === 'array') return `have ${relation} ${limit} ${limit === 1 ? 'entry' : 'entries'}`;
+  return `be ${relation} ${limit}, not ${quote(value)}`;
+}
+
+const MS_PER_UNIT: Record<string, number | undefined> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+function suggestType(expected: string, value: unknown): string | null {
+  if (expected === 'string') {
+    if (typeof value === 'number' || typeof value === 'boolean') return 'put it in quotes';
+    // A bare `[::1]` is a list to YAML.
+    return Array.isArray(value) ? 'text that starts with "[" needs quotes: "[::1]:8080"' : null;
+  }
+  if ((expected === 'number' || expected === 'int') && typeof value === 'string') {
+    const [, digits, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h)?$/.exec(value) ?? [];
+    if (digits === undefined) return null;
+    if (unit === undefined) return 'remove the quotes';
+    return `durations are whole milliseconds: ${Math.round(Number(digits) * (MS_PER_UNIT[unit] ?? 1))}`;
+  }
+  return null;
+}
+
+/** For a key that exists, only elsewhere: wrong indentation is as common as wrong spelling. */
+function suggestHome(key: string): string | null {
+  const [name = ''] = key.split(':');
+  const homes = findHomes(sidecarDocument, name, '');
+  if (homes.length === 0) return null;
+  if (name !== key) return `put a space after the colon of \`${name}:\``;
+  return `\`${key}\` belongs in ${homes.join(' or ')}`;
+}
+
+function findHomes(schema: z.core.$ZodType, key: string, path: string): string[] {
+  const inner = unwrap(schema);
+  if (inner instanceof z.ZodArray) return findHomes(inner.element, key, `${path}[]`);
+  if (!(inner instanceof z.ZodObject)) return [];
+  const homes = Object.keys(inner.shape).includes(key) ? [path === '' ? 'the top level' : path] : [];
+  for (const [name, child] of Object.entries<z.core.$ZodType>(inner.shape)) {
+    homes.push(...findHomes(child, key, path === '' ? name : `${path}.${name}`));
+  }
+  return homes;
+}
+
+function knownKeys(path: KeyPath): string[] {
+  let schema = unwrap(sidecarDocument);
+  for (const step of path) {
+    if (schema instanceof z.ZodArray) schema = unwrap(schema.element);
+    else if (schema instanceof z.ZodObject) schema = unwrap(schema.shape[step]);
+  }
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}
+
+function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
+  let inner = schema;
+  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {
+    inner = inner.unwrap();
+  }
+  return inner;
+}
+
+function valueAt(value: unknown, path: KeyPath): unknown {
+  let current = value;
+  for (const step of path) {
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined;
+    current = (current as Record<string | number, unknown>)[step];
+  }
+  return current;
+}

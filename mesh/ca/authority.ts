@@ -2,7 +2,7 @@
  * The embedded certificate authority: one self-signed root that signs workload certificates directly.
  *
  * Invariants: it issues for its own trust domain only, whoever asks; nothing it signs outlives the root. With a state folder the root is
- * kept across restarts, without one it lives as long as the process (tests, benchmarks).
+ * kept across restarts and its public part stands beside it as `roots.pem`; without one it lives as long as the process (tests, benchmarks).
  */
 import type { webcrypto } from 'node:crypto';
 import { isTrustDomain } from '../../sidecar/src/config/spiffe-id.ts';
@@ -18,7 +18,7 @@ import {
 } from './certificates.ts';
 import { readCsr } from './csr.ts';
 import type { IssuedSvid, IssueRequest, Issuer } from './issuer.ts';
-import { loadRoot, type RootPair, storeRoot } from './root-store.ts';
+import { loadRoot, publishRoots, type RootPair, storeRoot } from './root-store.ts';
 
 export interface AuthorityOptions {
   readonly trustDomain: string;
@@ -48,15 +48,15 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
   if (signer.trustDomain !== trustDomain) {
     throw new Error(`The stored root belongs to trust domain ${signer.trustDomain}, not to ${trustDomain}`);
   }
-  if (signer.certificate.notAfter.getTime() <= nowMs()) {
-    throw new Error('The stored root has expired: move it away to start with a new one');
-  }
+  if (options.stateDir !== undefined) await publishRoots(options.stateDir, root.certificatePem);
 
   function validity(ttlSeconds: number, validFromMs: number): Validity {
-    const { notAfter: rootEnd } = signer.certificate;
+    const rootEndMs = signer.certificate.notAfter.getTime();
+    if (rootEndMs <= validFromMs)
+      throw new Error('The root has expired: move it away to start with a new one');
     return {
       notBefore: new Date(wholeSeconds(validFromMs - CLOCK_SKEW_MS)),
-      notAfter: new Date(Math.min(wholeSeconds(validFromMs) + ttlSeconds * 1000, rootEnd.getTime())),
+      notAfter: new Date(Math.min(wholeSeconds(validFromMs) + ttlSeconds * 1000, rootEndMs)),
     };
   }
 
@@ -74,6 +74,7 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
       return {
         certificatesPem: toPem(certificate),
         spiffeId,
+        serialNumber: certificate.serialNumber,
         notBeforeMs: period.notBefore.getTime(),
         notAfterMs: period.notAfter.getTime(),
       };

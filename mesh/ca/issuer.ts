@@ -25,6 +25,8 @@ export interface IssuedSvid {
   /** The leaf first, then intermediates if any; the root is not part of it. */
   readonly certificatesPem: string;
   readonly spiffeId: string;
+  /** Hexadecimal. */
+  readonly serialNumber: string;
   /** Earlier than the start of the lifetime, for peers whose clocks are late. */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;

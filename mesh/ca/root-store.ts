@@ -6,7 +6,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { chmod, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** The private key and the certificate, PEM. */
@@ -16,6 +16,7 @@ export interface RootPair {
 }
 
 const ROOT_FILE = 'root.pem';
+const ROOTS_FILE = 'roots.pem';
 
 export async function loadRoot(folder: string): Promise<RootPair | null> {
   const path = join(folder, ROOT_FILE);
@@ -40,7 +41,7 @@ export async function loadRoot(folder: string): Promise<RootPair | null> {
 
 /** Returns the pair that is on disk in the end: another process may have been faster. */
 export async function storeRoot(folder: string, pair: RootPair): Promise<RootPair> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true });
   const aside = join(folder, `.${ROOT_FILE}.${randomUUID()}`);
   try {
     await writeFile(aside, pair.keyPem + pair.certificatePem, { mode: 0o600, flag: 'wx', flush: true });
@@ -55,6 +56,13 @@ export async function storeRoot(folder: string, pair: RootPair): Promise<RootPai
   const stored = await loadRoot(folder);
   if (stored === null) throw new Error(`${join(folder, ROOT_FILE)} disappeared while the authority started`);
   return stored;
+}
+
+/** Puts the public part next to the root, for whoever hands it out to the sidecars. */
+export async function publishRoots(folder: string, rootsPem: string): Promise<void> {
+  const aside = join(folder, `.${ROOTS_FILE}.${randomUUID()}`);
+  await writeFile(aside, rootsPem);
+  await rename(aside, join(folder, ROOTS_FILE));
 }
 
 function isCode(error: unknown, code: string): boolean {

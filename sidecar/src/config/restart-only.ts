@@ -1,0 +1,74 @@
+/**
+ * Settings a running sidecar cannot change: what it is called, who it is, what it listens on and where telemetry goes.
+ * A reload that touches one is refused as a whole, since a half-applied file would match neither its text nor the
+ * old one. Everything else (targets, outbound services, timeouts, the sampling ratio) is taken over live.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { formatAddress } from './address.ts';
+import type { KeyPath } from './problem.ts';
+import { quote } from './problem.ts';
+import type { InboundConfig, SidecarConfig } from './schema.ts';
+
+export type RestartFinding = {
+  readonly path: KeyPath;
+  readonly message: string;
+  readonly suggestion: string;
+};
+
+/** Texts are shown in the message, anything else is only compared. */
+type Setting = { readonly path: KeyPath; readonly read: (config: SidecarConfig) => unknown };
+
+const SETTINGS: readonly Setting[] = [
+  { path: ['metadata', 'name'], read: ({ name }) => name },
+  { path: ['metadata', 'namespace'], read: ({ namespace }) => namespace },
+  { path: ['spec', 'service'], read: ({ service }) => service },
+  { path: ['spec', 'identity'], read: ({ identity }) => identity },
+  { path: ['spec', 'admin', 'listen'], read: ({ admin }) => formatAddress(admin.listen) },
+  {
+    path: ['spec', 'outbound', 'listen'],
+    read: ({ outbound }) => (outbound === null ? null : formatAddress(outbound.listen)),
+  },
+  { path: ['spec', 'telemetry', 'accessLog'], read: ({ telemetry }) => telemetry.accessLog },
+  { path: ['spec', 'telemetry', 'traces', 'endpoint'], read: ({ telemetry }) => telemetry.traces?.endpoint },
+];
+
+const SUGGESTION = 'restart the sidecar to use it, or put the old setting back';
+
+export function findRestartOnly(running: SidecarConfig, wanted: SidecarConfig): RestartFinding[] {
+  const findings: RestartFinding[] = [];
+  const compare = (path: KeyPath, before: unknown, after: unknown): void => {
+    if (isDeepStrictEqual(before, after)) return;
+    const values =
+      typeof before === 'string' && typeof after === 'string'
+        ? ` from ${quote(before)} to ${quote(after)}`
+        : '';
+    findings.push({ path, message: `cannot change${values} while the sidecar runs`, suggestion: SUGGESTION });
+  };
+
+  for (const { path, read } of SETTINGS) compare(path, read(running), read(wanted));
+
+  const runningByName = byName(running.inbound);
+  wanted.inbound.forEach((listener, index) => {
+    const path = ['spec', 'inbound', index];
+    const before = runningByName.get(listener.name);
+    if (before === undefined) {
+      const message = `cannot add the listener "${listener.name}" while the sidecar runs`;
+      findings.push({ path, message, suggestion: SUGGESTION });
+      return;
+    }
+    compare([...path, 'listen'], formatAddress(before.listen), formatAddress(listener.listen));
+    compare([...path, 'mtls'], before.mtls, listener.mtls);
+  });
+
+  const wantedByName = byName(wanted.inbound);
+  for (const name of runningByName.keys()) {
+    if (wantedByName.has(name)) continue;
+    const message = `cannot remove the listener "${name}" while the sidecar runs`;
+    findings.push({ path: ['spec', 'inbound'], message, suggestion: SUGGESTION });
+  }
+  return findings;
+}
+
+function byName(listeners: readonly InboundConfig[]): ReadonlyMap<string, InboundConfig> {
+  return new Map(listeners.map((listener) => [listener.name, listener]));
+}

@@ -1,0 +1,38 @@
+/**
+ * What `GET /config_dump` shows: the config that runs, what is wrong with the file, and who the sidecar is.
+ *
+ * Secrets are absent by construction: the config holds the paths of keys and tokens, never their content, and its URLs may
+ * carry no credentials. A config key that holds a secret itself would have to be left out here.
+ */
+import { basename } from 'node:path';
+import type { ConfigProblem } from '../config/problem.ts';
+import type { SidecarConfig } from '../config/schema.ts';
+import type { ConfigStatus } from '../config/watch.ts';
+
+export type ConfigDump = {
+  readonly version: string;
+  /** Base names: where the config lies on this machine is no business of whoever gets to see a dump. */
+  readonly source: string;
+  readonly onLastGood: boolean;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly problems: readonly ConfigProblem[];
+  readonly svid: { readonly id: string; readonly expiresAt: string } | null;
+  readonly config: SidecarConfig;
+};
+
+export type SvidSummary = { readonly id: string; readonly expiresAtMs: number };
+
+export function buildConfigDump(path: string, status: ConfigStatus, svid: SvidSummary | null): ConfigDump {
+  const { version, onLastGood, accepted, rejected, problems, config } = status;
+  return {
+    version,
+    source: basename(path),
+    onLastGood,
+    accepted,
+    rejected,
+    problems: problems.map((problem) => ({ ...problem, file: basename(problem.file) })),
+    svid: svid === null ? null : { id: svid.id, expiresAt: new Date(svid.expiresAtMs).toISOString() },
+    config,
+  };
+}

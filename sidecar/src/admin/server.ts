@@ -1,0 +1,187 @@
+/**
+ * The admin endpoint: health, metrics, config and drain, for the machine's own operators and probes.
+ *
+ * It has no authentication, so it is bound to loopback and refuses what a web page could send there through somebody's
+ * browser: foreign host names (DNS rebinding) and foreign origins. It is off the data path, hence plain node:http.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, STATUS_CODES } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { isIP } from 'node:net';
+import type { Address } from '../config/address.ts';
+import { formatAddress, isLoopback } from '../config/address.ts';
+import type { ConfigStatus } from '../config/watch.ts';
+import type { Clock } from '../core/clock.ts';
+import type { SvidSummary } from './config-dump.ts';
+import { buildConfigDump } from './config-dump.ts';
+
+/** What the endpoint shows and triggers. All of it is asked anew for each request. */
+export type AdminSource = {
+  readonly configPath: string;
+  readonly clock: Clock;
+  readiness(): 'starting' | 'ready' | 'draining';
+  /** Null until the first config is in force. */
+  configStatus(): ConfigStatus | null;
+  /** Null without an identity, or before its first certificate. */
+  svid(): SvidSummary | null;
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Begins to drain and returns at once; more calls change nothing. */
+  drain(): void;
+};
+
+export type AdminServer = { readonly port: number; close(): Promise<void> };
+
+const ADMIN_LIMITS = {
+  connections: 64,
+  headBytes: 8_192,
+  bodyBytes: 1_024,
+  headMs: 5_000,
+  requestMs: 10_000,
+  idleMs: 5_000,
+  /** How long the source may take to answer, and open requests may delay the close. */
+  answerMs: 5_000,
+} as const;
+
+export async function startAdminServer(listen: Address, source: AdminSource): Promise<AdminServer> {
+  const server = createServer(
+    {
+      maxHeaderSize: ADMIN_LIMITS.headBytes,
+      headersTimeout: ADMIN_LIMITS.headMs,
+      requestTimeout: ADMIN_LIMITS.requestMs,
+      keepAliveTimeout: ADMIN_LIMITS.idleMs,
+      connectionsCheckingInterval: 1_000,
+    },
+    async (request, response) => send(request, response, await answer(request, source)),
+  );
+  server.maxConnections = ADMIN_LIMITS.connections;
+
+  const bound = await bind(server, listen);
+  if (!isLoopback(bound.address)) {
+    await closeServer(server, source.clock);
+    throw new Error(`the admin endpoint would be reachable from outside on ${bound.address}: use 127.0.0.1`);
+  }
+  return { port: bound.port, close: () => closeServer(server, source.clock) };
+}
+
+type Reply = {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+type Route = { readonly method: 'GET' | 'POST'; reply(source: AdminSource): Reply | Promise<Reply> };
+
+const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ['/healthz/live', { method: 'GET', reply: () => json(200, { status: 'live' }) }],
+  ['/healthz/ready', { method: 'GET', reply: replyReady }],
+  ['/metrics', { method: 'GET', reply: replyMetrics }],
+  ['/config_dump', { method: 'GET', reply: replyConfigDump }],
+  ['/drain', { method: 'POST', reply: replyDrain }],
+]);
+
+async function answer(request: IncomingMessage, source: AdminSource): Promise<Reply> {
+  const refusal = refuseForeign(request) ?? refuseBody(request);
+  if (refusal !== null) return refusal;
+
+  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  const route = ROUTES.get(path);
+  if (route === undefined) return problem(404, `there is no ${path}; try ${[...ROUTES.keys()].join(', ')}`);
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  if (method !== route.method) {
+    const allow = route.method === 'GET' ? 'GET, HEAD' : route.method;
+    return problem(405, `${path} takes ${allow}, not ${request.method}`, { allow });
+  }
+  try {
+    return await route.reply(source);
+  } catch (error) {
+    return problem(500, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function replyReady(source: AdminSource): Reply {
+  const status = source.readiness();
+  return status === 'ready' ? json(200, { status }) : problem(503, `the sidecar is ${status}`);
+}
+
+async function replyMetrics(source: AdminSource): Promise<Reply> {
+  let cancel = (): void => {};
+  const late = new Promise<Reply>((resolve) => {
+    const timer = source.clock.setTimer(
+      () => resolve(problem(503, `metrics took longer than ${ADMIN_LIMITS.answerMs} ms to collect`)),
+      ADMIN_LIMITS.answerMs,
+    );
+    cancel = () => timer.cancel();
+  });
+  const collected = source.metrics().then((metrics): Reply => ({ status: 200, ...metrics }));
+  return Promise.race([collected, late]).finally(() => cancel());
+}
+
+function replyConfigDump(source: AdminSource): Reply {
+  const status = source.configStatus();
+  if (status === null) return problem(503, 'the sidecar is starting: no config is in force yet');
+  return json(200, buildConfigDump(source.configPath, status, source.svid()));
+}
+
+function replyDrain(source: AdminSource): Reply {
+  source.drain();
+  return json(202, { status: 'draining' });
+}
+
+/** A page in a browser can reach loopback, but not without its own host name or origin in the request. */
+function refuseForeign(request: IncomingMessage): Reply | null {
+  const { host, origin } = request.headers;
+  const name = /^(?:\[([^[\]]+)\]|([^:[\]]+))(?::\d{1,5})?$/.exec(host ?? '');
+  const hostName = (name?.[1] ?? name?.[2] ?? '').toLowerCase();
+  if (request.headersDistinct.host?.length !== 1 || (isIP(hostName) === 0 && !isLoopback(hostName))) {
+    return problem(403, 'the Host header must be localhost or an IP address');
+  }
+  if (origin !== undefined && origin !== `http://${host}`) {
+    return problem(403, 'requests from web pages of other origins are refused');
+  }
+  return null;
+}
+
+function refuseBody(request: IncomingMessage): Reply | null {
+  const declared = Number(request.headers['content-length'] ?? 0);
+  if (request.headers['transfer-encoding'] === undefined && declared <= ADMIN_LIMITS.bodyBytes) return null;
+  return problem(413, `a body may have ${ADMIN_LIMITS.bodyBytes} bytes, declared beforehand`, {
+    connection: 'close',
+  });
+}
+
+function json(status: number, value: object): Reply {
+  return { status, contentType: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` };
+}
+
+function problem(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Reply {
+  const body = { type: 'about:blank', title: STATUS_CODES[status], status, detail };
+  return { ...json(status, body), contentType: 'application/problem+json', headers };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
+  response.writeHead(reply.status, {
+    'content-type': reply.contentType,
+    'content-length': Buffer.byteLength(reply.body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...reply.headers,
+  });
+  response.end(request.method === 'HEAD' ? undefined : reply.body);
+}
+
+function bind(server: Server, listen: Address): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.on('error', (error: NodeJS.ErrnoException) =>
+      reject(new Error(`admin cannot listen on ${formatAddress(listen)}: ${error.code ?? error.message}`)),
+    );
+    server.listen(listen.port, listen.host, () => resolve(server.address() as AddressInfo));
+  });
+}
+
+async function closeServer(server: Server, clock: Clock): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  const timer = clock.setTimer(() => server.closeAllConnections(), ADMIN_LIMITS.answerMs);
+  await closed;
+  timer.cancel();
+}

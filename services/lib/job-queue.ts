@@ -1,0 +1,110 @@
+/**
+ * The producing side of a job queue in Redis (BullMQ). The job carries the context of the request that made it.
+ *
+ * Invariants: a job id is added once, a second add of the same id changes nothing; a queue accepts no more than `queuedJobs` waiting jobs;
+ * what Redis keeps of finished jobs is bounded.
+ */
+import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_MESSAGING_DESTINATION_NAME,
+  ATTR_MESSAGING_MESSAGE_ID,
+  ATTR_MESSAGING_OPERATION_NAME,
+  ATTR_MESSAGING_OPERATION_TYPE,
+  ATTR_MESSAGING_SYSTEM,
+} from '@opentelemetry/semantic-conventions/incubating';
+import { type Job, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { LIMITS } from './limits.ts';
+import { Problem } from './problem.ts';
+import { orUnavailable } from './redis.ts';
+import { contextCarrier, injectContext, withSpan } from './request-context.ts';
+
+export const ATTR_TENANT = 'tulle.tenant';
+
+/** What stands in Redis for a job, whatever its work. */
+export const jobEnvelope = z.strictObject({ context: contextCarrier, tenant: z.string(), work: z.unknown() });
+
+export type JobEnvelope = z.infer<typeof jobEnvelope>;
+export type QueuedJob = Job<JobEnvelope>;
+
+export interface NewJob {
+  id: string;
+  tenant: string;
+  work: unknown;
+}
+
+export interface JobQueue {
+  queue: Queue<JobEnvelope>;
+  /** @throws Problem 503 when Redis is away or the queue is full. */
+  add: (job: NewJob) => Promise<void>;
+  find: (id: string) => Promise<QueuedJob | undefined>;
+  close: () => Promise<void>;
+}
+
+export function openJobQueue(name: string, redis: Redis): JobQueue {
+  const queue = new Queue<JobEnvelope>(name, {
+    connection: redis,
+    // The service must start, and stay up, while Redis is away; these checks would make that state permanent.
+    skipWaitingForReady: true,
+    skipVersionCheck: true,
+    skipMetasUpdate: true,
+    defaultJobOptions: {
+      // How often and when is the consumer's policy; the job only sets the ceiling.
+      attempts: LIMITS.jobAttempts,
+      backoff: { type: 'policy' },
+      stackTraceLimit: LIMITS.jobStackFrames,
+    },
+  });
+  // The connection is ours and reports its own outages.
+  queue.on('error', () => {});
+
+  return {
+    queue,
+    add: (job) => orUnavailable(addJob(queue, job)),
+    find: (id) => orUnavailable(queue.getJob(id)) as Promise<QueuedJob | undefined>,
+    close: () => queue.close(),
+  };
+}
+
+/** The attributes of a span about one job, by the semantic conventions for messaging. */
+export function describeJob(queueName: string, id: string, tenant: string, operation: 'send' | 'process') {
+  return {
+    [ATTR_MESSAGING_SYSTEM]: 'bullmq',
+    [ATTR_MESSAGING_DESTINATION_NAME]: queueName,
+    [ATTR_MESSAGING_OPERATION_TYPE]: operation,
+    [ATTR_MESSAGING_OPERATION_NAME]: operation,
+    [ATTR_MESSAGING_MESSAGE_ID]: id,
+    [ATTR_TENANT]: tenant,
+  };
+}
+
+async function addJob(queue: Queue<JobEnvelope>, { id, tenant, work }: NewJob): Promise<void> {
+  const parent = context.active();
+  const attributes = describeJob(queue.name, id, tenant, 'send');
+  const span = trace
+    .getTracer('tulle.services')
+    .startSpan(`send ${queue.name}`, { kind: SpanKind.PRODUCER, attributes }, parent);
+  const scope = withSpan(parent, span);
+  try {
+    const queued = await queue.getJobCountByTypes('waiting', 'delayed');
+    if (queued >= LIMITS.queuedJobs) throw queueFull(queue.name);
+    await queue.add(queue.name, { context: injectContext(scope), tenant, work }, { jobId: id });
+  } catch (error) {
+    span.setAttribute(ATTR_ERROR_TYPE, error instanceof Problem ? error.code : 'queue_unavailable');
+    span.setStatus({ code: SpanStatusCode.ERROR, message: (error as Error).message });
+    throw error;
+  } finally {
+    span.end();
+  }
+}
+
+function queueFull(name: string): Problem {
+  return new Problem({
+    status: 503,
+    code: 'queue_full',
+    detail: `${LIMITS.queuedJobs} jobs already wait in ${name}; send the request again later.`,
+    headers: { 'retry-after': '5' },
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * Every bound of the services, by name. A queue, buffer, cache or retry whose bound is neither here nor in the config is a defect.
+ *
+ * Sizes are in bytes, counts in items, times in milliseconds unless the name says otherwise.
+ */
+export const LIMITS = {
+  requestBodyBytes: 262_144,
+  requestIdChars: 128,
+  urlChars: 2_048,
+  /** Nesting of a JSON body: everything that walks one may recurse. */
+  jsonDepth: 64,
+  /** Longer than the idle time of the sidecar's pool, so that the sidecar, not the service, closes an idle connection. */
+  keepAliveMs: 75_000,
+  /** A whole request, head and body, must have arrived by then. */
+  requestReceiveMs: 30_000,
+
+  outboundConnections: 128,
+  outboundInFlight: 1_024,
+  outboundConnectMs: 2_000,
+  /** What is read of an answer; the rest is thrown away with its connection. */
+  responseBodyBytes: 65_536,
+
+  redisConnectMs: 2_000,
+  redisCommandMs: 2_000,
+  redisReconnectMs: 2_000,
+  /** How long a start waits for Redis before the service says it is up, not ready. */
+  startupWaitMs: 5_000,
+
+  /** Jobs of one queue that wait or are delayed; beyond it a producer is refused. */
+  queuedJobs: 10_000,
+  finishedJobs: 10_000,
+  finishedJobAgeSeconds: 86_400,
+  /** Ceiling for any retry policy: the queue itself never tries more often. */
+  jobAttempts: 50,
+  jobStackFrames: 1,
+  reasonChars: 500,
+
+  queuedSpans: 4_096,
+  spansPerExport: 512,
+  spanExportDelayMs: 500,
+  spanExportMs: 5_000,
+  telemetryFlushMs: 2_000,
+
+  configBytes: 1_048_576,
+  apiKeys: 1_000,
+  apiKeyChars: 256,
+  tenants: 1_000,
+  signingSecretsPerTenant: 2,
+  workflows: 256,
+  workflowSteps: 32,
+  deadLettersPerPage: 100,
+} as const;

@@ -1,0 +1,93 @@
+/**
+ * Runs a workflow: its steps one after the other, each inside a span of its own.
+ *
+ * Invariants: a run is deterministic, the same job gives the same results and the same delivery ids, so that running it again after a
+ * crash or a failed attempt changes nothing that was done before.
+ */
+import { createHash } from 'node:crypto';
+import { context, SpanStatusCode, trace } from '@opentelemetry/api';
+import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
+import type { DeliveryRequest, RunWork } from '../lib/contracts.ts';
+import { type AcceptedJob, PermanentFailure } from '../lib/job-worker.ts';
+import { withSpan } from '../lib/request-context.ts';
+import type { WorkflowStep, Workflows } from '../lib/workflow-file.ts';
+
+export interface RunOutcome {
+  results: Record<string, unknown>;
+  deliveryIds: string[];
+}
+
+export type Deliver = (delivery: DeliveryRequest) => Promise<void>;
+
+export async function runWorkflow(
+  workflows: Workflows,
+  job: AcceptedJob<RunWork>,
+  deliver: Deliver,
+): Promise<RunOutcome> {
+  const { workflow } = job.work;
+  const steps = Object.hasOwn(workflows, workflow) ? workflows[workflow] : undefined;
+  if (!steps) throw new PermanentFailure(`there is no workflow ${JSON.stringify(workflow)} here`);
+  const outcome: RunOutcome = { results: {}, deliveryIds: [] };
+  for (const step of steps) await runStep(step, job, outcome, deliver);
+  return outcome;
+}
+
+async function runStep(
+  step: WorkflowStep,
+  job: AcceptedJob<RunWork>,
+  outcome: RunOutcome,
+  deliver: Deliver,
+): Promise<void> {
+  const parent = context.active();
+  const attributes = { 'tulle.workflow': job.work.workflow, 'tulle.step': step.name };
+  const span = trace.getTracer('tulle.services').startSpan(`step ${step.name}`, { attributes }, parent);
+  try {
+    await context.with(withSpan(parent, span), () => perform(step, job, outcome, deliver));
+  } catch (error) {
+    const failure = error as Error;
+    // The run's reason has to say where it died, in the caller's words.
+    failure.message = `step ${step.name}: ${failure.message}`;
+    span.setAttribute(ATTR_ERROR_TYPE, failure.name);
+    span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message });
+    throw failure;
+  } finally {
+    span.end();
+  }
+}
+
+async function perform(
+  step: WorkflowStep,
+  job: AcceptedJob<RunWork>,
+  outcome: RunOutcome,
+  deliver: Deliver,
+): Promise<void> {
+  const { input, webhookUrl, workflow } = job.work;
+  if (step.kind === 'require') {
+    const missing = step.fields.filter((field) => !Object.hasOwn(input, field));
+    if (missing.length > 0) throw new PermanentFailure(`the input lacks ${missing.join(', ')}`);
+  } else if (step.kind === 'digest') {
+    outcome.results[step.name] = createHash('sha256')
+      .update(JSON.stringify(sortKeys(input)))
+      .digest('hex');
+  } else {
+    const deliveryId = `${job.id}-${step.name}`;
+    await deliver({
+      deliveryId,
+      tenant: job.tenant,
+      url: webhookUrl,
+      event: {
+        type: step.event,
+        timestamp: new Date(job.acceptedAtMs).toISOString(),
+        data: { runId: job.id, workflow, input, results: outcome.results },
+      },
+    });
+    outcome.deliveryIds.push(deliveryId);
+  }
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sortKeys(item)]));
+}

@@ -38,7 +38,8 @@ export function formatPath(path: KeyPath): string {
   let text = '';
   for (const step of path) {
     if (typeof step === 'number') text += `[${step}]`;
-    else if (!/^[A-Za-z_][\w-]*$/.test(step)) text += `[${quote(step)}]`;
+    // What follows a colon in a key is a value whose space was forgotten.
+    else if (!/^[A-Za-z_][\w-]*$/.test(step)) text += `[${quote(step.replace(/:.*/s, ':…'))}]`;
     else text += text === '' ? step : `.${step}`;
   }
   return text;

@@ -27,7 +27,8 @@ export function readYaml(text: string): YamlSource {
     lineCounter: lines,
     prettyErrors: false,
     stringKeys: true,
-    logLevel: 'silent',
+    // Not silent: that would also accept a second document and drop it.
+    logLevel: 'error',
   });
   const position = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
@@ -37,10 +38,15 @@ export function readYaml(text: string): YamlSource {
 
   const problems: SyntaxProblem[] = [];
   let broken = false;
-  for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
-    if (code !== 'DUPLICATE_KEY') broken = true;
-    const place = position(pos[0]);
+  let lost = false;
+  const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
+  for (const { code, message, pos } of errors) {
     const known = WORDING[code];
+    if (code !== 'DUPLICATE_KEY') broken = true;
+    // Past the first place that is no YAML the parser guesses the structure, and most it says is about its guess.
+    if (known === undefined && lost) continue;
+    if (known === undefined || code === 'TAB_AS_INDENT') lost = true;
+    const place = position(pos[0]);
     problems.push({
       ...place,
       message: known?.message ?? `is not valid YAML: ${message}`,
@@ -52,7 +58,7 @@ export function readYaml(text: string): YamlSource {
       broken = true;
       problems.push({
         ...position(alias.range?.[0] ?? 0),
-        message: `uses the YAML alias *${alias.source}, which is not supported`,
+        message: 'uses a YAML alias, which is not supported',
         suggestion: 'write the value out',
       });
     },

@@ -1,0 +1,238 @@
+import { resolve } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Document } from 'yaml';
+import type { Address } from './address.ts';
+import { formatAddress } from './address.ts';
+import { parseConfig } from './load.ts';
+import type { SidecarConfig } from './schema.ts';
+
+type Mapping = Record<string, unknown>;
+
+const ORIGIN = { file: 'sidecar.yaml', folder: '/etc/tulle' };
+
+const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?$/);
+const hostName = fc.domain().map((text) => text.toLowerCase());
+const ip = fc.oneof(fc.ipV4(), fc.ipV6());
+const path = fc.stringMatching(/^\/[ -~]{1,20}$/).filter((text) => resolve(text) === text);
+const trustDomain = fc.stringMatching(/^[a-z0-9._-]{1,20}$/);
+const ratio = fc.double({ min: 0, max: 1, noNaN: true }).map((value) => value + 0);
+const timeoutMs = fc.integer({ min: 1, max: 3_600_000 });
+
+// Fixed addresses differ by port, as one address cannot be listened on twice.
+const port = fc.integer({ min: 1, max: 65_535 });
+const target: fc.Arbitrary<Address> = fc.record({ host: fc.oneof(ip, hostName), port });
+const anyPort = ip.map((host): Address => ({ host, port: 0 }));
+const loopback = fc.record({ host: fc.constantFrom('127.0.0.1', '::1', 'localhost'), port: fc.nat(65_535) });
+
+const config: fc.Arbitrary<SidecarConfig> = fc
+  .record({ hasIdentity: fc.boolean(), trustDomain })
+  .chain(({ hasIdentity, trustDomain }) => {
+    const mtls = hasIdentity
+      ? fc.constantFrom('strict' as const, 'off' as const)
+      : fc.constant('off' as const);
+    const source = fc.oneof(
+      fc.record({
+        kind: fc.constant('authority' as const),
+        url: target.map((address) => `https://${formatAddress(address)}`),
+        rootsFile: path,
+        tokenFile: path,
+      }),
+      fc.record({
+        kind: fc.constant('files' as const),
+        certificateFile: path,
+        keyFile: path,
+        rootsFile: path,
+      }),
+    );
+    const service = fc
+      .record({
+        host: fc.oneof(
+          fc.ipV4(),
+          fc.ipV6().map((text) => `[${text}]`),
+          hostName,
+        ),
+        mtls,
+        label,
+        endpoints: fc.array(target, { minLength: 1, maxLength: 3 }),
+      })
+      .map(({ label, ...rest }) => ({
+        ...rest,
+        identity: rest.mtls === 'strict' ? `spiffe://${trustDomain}/ns/demo/sa/${label}` : null,
+      }));
+    return fc.record({
+      name: label,
+      namespace: fc.oneof(label, fc.constant('default')),
+      service: label,
+      identity: hasIdentity ? source.map((value) => ({ trustDomain, source: value })) : fc.constant(null),
+      admin: fc.record({ listen: loopback }),
+      inbound: fc.uniqueArray(fc.record({ name: label, listen: anyPort, mtls, target }), {
+        selector: ({ name }) => name,
+        maxLength: 3,
+      }),
+      outbound: fc.option(
+        fc.record({
+          listen: anyPort,
+          services: fc.uniqueArray(service, { selector: ({ host }) => host, maxLength: 3 }),
+        }),
+      ),
+      timeouts: fc.record({
+        headMs: timeoutMs,
+        bodyIdleMs: timeoutMs,
+        idleMs: timeoutMs,
+        connectMs: timeoutMs,
+        upstreamMs: timeoutMs,
+        drainMs: timeoutMs,
+      }),
+      telemetry: fc.record({
+        accessLog: fc.oneof(
+          fc.constantFrom({ kind: 'stdout' as const }, { kind: 'off' as const }),
+          path.map((value) => ({ kind: 'file' as const, path: value })),
+        ),
+        traces: fc.option(
+          fc.record({
+            endpoint: target.map((address) => `http://${formatAddress(address)}`),
+            headSampleRatio: ratio,
+          }),
+        ),
+      }),
+    });
+  });
+
+/** The document a person would write for a config; `terse` leaves out what is the default anyway. */
+function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse: boolean): Mapping {
+  const { identity, admin, inbound, outbound, timeouts, telemetry } = rest;
+  const metadata: Mapping = terse && namespace === 'default' ? { name } : { name, namespace };
+  const spec: Mapping = { service, admin: { listen: formatAddress(admin.listen) }, timeouts };
+  if (identity !== null) spec.identity = toIdentity(identity);
+  if (inbound.length > 0 || !terse) {
+    spec.inbound = inbound.map((listener) => ({
+      name: listener.name,
+      listen: formatAddress(listener.listen),
+      target: formatAddress(listener.target),
+      ...toMtls(listener.mtls, terse),
+    }));
+  }
+  if (outbound !== null) {
+    spec.outbound = {
+      listen: formatAddress(outbound.listen),
+      services: outbound.services.map(({ host, mtls, identity: peer, endpoints }) => ({
+        host,
+        ...toMtls(mtls, terse),
+        ...(peer === null ? {} : { identity: peer }),
+        endpoints: endpoints.map(formatAddress),
+      })),
+    };
+  }
+  spec.telemetry = {
+    ...(terse && telemetry.accessLog.kind === 'stdout'
+      ? {}
+      : {
+          accessLog:
+            telemetry.accessLog.kind === 'file' ? telemetry.accessLog.path : telemetry.accessLog.kind,
+        }),
+    ...(telemetry.traces === null ? {} : { traces: telemetry.traces }),
+  };
+  return { apiVersion: 'mesh.tulle.dev/v1alpha1', kind: 'Sidecar', metadata, spec };
+}
+
+function toMtls(mtls: string, terse: boolean): Mapping {
+  return terse && mtls === 'strict' ? {} : { mtls };
+}
+
+function toIdentity({ trustDomain, source }: NonNullable<SidecarConfig['identity']>): Mapping {
+  if (source.kind === 'authority') {
+    const { url, rootsFile, tokenFile } = source;
+    return { trustDomain, authority: { url, rootsFile, tokenFile } };
+  }
+  const { certificateFile, keyFile, rootsFile } = source;
+  return { trustDomain, files: { certificate: certificateFile, key: keyFile, roots: rootsFile } };
+}
+
+function toYaml(document: Mapping, flow = false): string {
+  const yaml = new Document(document, { aliasDuplicateObjects: false });
+  return yaml.toString({ lineWidth: 0, collectionStyle: flow ? 'flow' : 'block' });
+}
+
+/** Every mapping of the document, with the way to it. */
+function findMappings(value: unknown, at: string): { mapping: Mapping; at: string }[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => findMappings(item, `${at}[${index}]`));
+  if (typeof value !== 'object' || value === null) return [];
+  const inner = Object.entries(value).flatMap(([key, child]) =>
+    findMappings(child, at === '' ? key : `${at}.${key}`),
+  );
+  return [{ mapping: value as Mapping, at }, ...inner];
+}
+
+describe('parseConfig', () => {
+  test('gives back any valid config, however its YAML is written', () => {
+    fc.assert(
+      fc.property(config, fc.boolean(), fc.boolean(), (wanted, terse, flow) => {
+        const text = toYaml(toDocument(wanted, terse), flow);
+        const result = parseConfig(text, ORIGIN);
+        expect(result.ok ? result.config : result.problems).toEqual(wanted);
+      }),
+    );
+  });
+
+  test('reports a single unknown key anywhere, with its line, and nothing else', () => {
+    const key = fc.oneof(
+      fc.constantFrom('__proto__', 'constructor', 'toString', '<<', 'Name', 'status', '0'),
+      fc.stringMatching(/^[a-zA-Z_]{1,12}$/),
+    );
+    fc.assert(
+      fc.property(config, key, fc.nat(), fc.nat(), (wanted, unknown, mappingSeed, positionSeed) => {
+        const document = toDocument(wanted, false);
+        const mappings = findMappings(document, '');
+        const { mapping, at } = mappings[mappingSeed % mappings.length] ?? { mapping: document, at: '' };
+        // Known keys of the same mapping would repeat a key or mean something.
+        fc.pre(!KNOWN.has(unknown));
+
+        const entries = Object.entries(mapping);
+        entries.splice(positionSeed % (entries.length + 1), 0, ['UNKNOWN-KEY', 'x']);
+        for (const name of Object.keys(mapping)) delete mapping[name];
+        for (const [name, value] of entries) mapping[name] = value;
+        const marked = toYaml(document);
+        const line = marked.slice(0, marked.indexOf('UNKNOWN-KEY')).split('\n').length;
+
+        const result = parseConfig(marked.replace('UNKNOWN-KEY', JSON.stringify(unknown)), ORIGIN);
+        expect(result.ok).toBe(false);
+        if (result.ok) return;
+        const problemPath = /^[A-Za-z_]\w*$/.test(unknown)
+          ? `${at === '' ? '' : `${at}.`}${unknown}`
+          : `${at}["${unknown}"]`;
+        expect(result.problems).toMatchObject([{ line, path: problemPath, message: 'is not a known key' }]);
+      }),
+    );
+  });
+
+  test('never throws, whatever is done to a file', () => {
+    fc.assert(
+      fc.property(
+        config,
+        fc.nat(),
+        fc.nat(40),
+        fc.string({ unit: 'binary', maxLength: 8 }),
+        (wanted, at, cut, insert) => {
+          const text = toYaml(toDocument(wanted, false));
+          const start = at % text.length;
+          const result = parseConfig(text.slice(0, start) + insert + text.slice(start + cut), ORIGIN);
+          if (result.ok) return;
+          for (const { line, column, message } of result.problems) {
+            expect(line).toBeGreaterThanOrEqual(1);
+            expect(column).toBeGreaterThanOrEqual(1);
+            expect(message).not.toBe('');
+          }
+        },
+      ),
+    );
+  });
+});
+
+const KNOWN = new Set(
+  (
+    'apiVersion kind metadata spec name namespace service identity trustDomain authority url rootsFile tokenFile files ' +
+    'certificate key roots admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
+    'idleMs connectMs upstreamMs drainMs telemetry accessLog traces endpoint headSampleRatio'
+  ).split(' '),
+);

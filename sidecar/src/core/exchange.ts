@@ -1,0 +1,153 @@
+/**
+ * One request and its response on their way through the sidecar: everything that filters, codecs and observers know about it.
+ *
+ * Invariants
+ * - Every field is declared and initialised here, in this order and with one type, so that all exchanges share one hidden class.
+ * - An exchange keeps the route (and with it the config snapshot) it began with.
+ * - Only core/course.ts changes `state`, `upstream`, `failure`, `status` and the times.
+ * - The heads belong to the connections; they are valid until `onEnd` has run, and not after.
+ */
+import type { Head, RequestHead, ResponseHead } from '../protocol/head.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import { Failure, type FailureKind } from './failure.ts';
+import type { Route } from './route.ts';
+
+/** The side that a response is written to: implemented by a server codec. Bytes are consumed before a call returns. */
+export interface DownstreamStream {
+  sendInterim(head: ResponseHead): void;
+  /** Sends `exchange.response`; its body follows. */
+  sendResponseHead(exchange: Exchange): void;
+  sendResponseBody(bytes: Uint8Array, start: number, end: number): void;
+  endResponse(trailers: Head | null): void;
+  /** Makes it visible that the response will never be complete. */
+  abortResponse(): void;
+  pauseRequest(): void;
+  /** The request body may be read on: its upstream is there, or has room again. */
+  resumeRequest(): void;
+  /** The exchange was observed and is over; the stream may serve another. */
+  release(): void;
+  /** More waits to be sent than one connection should hold. */
+  readonly congested: boolean;
+}
+
+/** One attempt at an endpoint: implemented by a client codec. Bytes are consumed before a call returns. */
+export interface UpstreamStream {
+  sendRequestHead(exchange: Exchange): void;
+  sendRequestBody(bytes: Uint8Array, start: number, end: number): void;
+  endRequest(trailers: Head | null): void;
+  /** Nobody waits for the response any more. */
+  abortRequest(): void;
+  pauseResponse(): void;
+  resumeResponse(): void;
+  readonly congested: boolean;
+  /** SPIFFE id that the peer proved by mTLS; empty without mTLS. */
+  readonly identity: string;
+  /** What setting the connection up for this exchange took, in milliseconds; 0 on a connection that was there. */
+  readonly setupMs: number;
+  /** The connection has carried an exchange before, and may have been closed by the peer since. */
+  readonly reused: boolean;
+}
+
+/** The time of the event that is being handled, in monotonic milliseconds. */
+export interface EventTime {
+  readonly nowMs: number;
+}
+
+/** Filters are at work on the request head. */
+export const STATE_REQUEST = 0;
+/** Waiting for a connection to the endpoint. */
+export const STATE_CONNECTING = 1;
+/** The request head is sent. */
+export const STATE_SENT = 2;
+/** The response head is sent downstream. */
+export const STATE_RESPONDING = 3;
+export const STATE_ENDED = 4;
+
+export class Exchange {
+  readonly route: Route;
+  readonly downstream: DownstreamStream;
+  readonly request: RequestHead;
+  readonly time: EventTime;
+  /** Null until a response head is parsed or a local reply is made. */
+  response: ResponseHead | null = null;
+  /** SPIFFE id that the downstream peer proved by mTLS; empty without mTLS. */
+  readonly peerIdentity: string;
+  readonly peerAddress: string;
+
+  state = STATE_REQUEST;
+  /** The request, body and all, has arrived. */
+  requestComplete = false;
+  responseComplete = false;
+  failure: FailureKind = Failure.none;
+  /** What exactly went wrong, for people; empty when the failure says it all. */
+  failureDetail = '';
+  /** The sidecar itself made the response. */
+  replied = false;
+  /** Status sent downstream; 0 while there is none. */
+  status = 0;
+
+  endpoint: Endpoint | null = null;
+  upstream: UpstreamStream | null = null;
+  /** Attempts begun. */
+  attempts = 0;
+
+  /** Where the request id lies in `request.bytes`; both 0 while there is none. */
+  requestIdStart = 0;
+  requestIdEnd = 0;
+  /** W3C trace context as signed 32-bit words, big-endian, so that they stay small integers: trace id, own span, parent span. */
+  traceId0 = 0;
+  traceId1 = 0;
+  traceId2 = 0;
+  traceId3 = 0;
+  spanId0 = 0;
+  spanId1 = 0;
+  parentId0 = 0;
+  parentId1 = 0;
+  hasParent = false;
+  sampled = false;
+
+  /** Body bytes, framing not counted. */
+  requestBytes = 0;
+  responseBytes = 0;
+
+  /** Monotonic milliseconds; 0 where a point was not reached. In the order in which they are passed. */
+  readonly startedMs: number;
+  headMs = 0;
+  filteredMs = 0;
+  connectedMs = 0;
+  requestEndMs = 0;
+  responseHeadMs = 0;
+  endedMs = 0;
+  /** Of the time between `filteredMs` and `connectedMs`, what connection set-up took. */
+  connectMs = 0;
+
+  /** Whether the gauge of active exchanges counts this one. */
+  counted = false;
+
+  /** Where a filter paused, so that `resume` goes on behind it. */
+  pausedPhase = 0;
+  pausedAt = 0;
+
+  constructor(
+    route: Route,
+    downstream: DownstreamStream,
+    request: RequestHead,
+    time: EventTime,
+    peerIdentity: string,
+    peerAddress: string,
+    startedMs: number,
+  ) {
+    this.route = route;
+    this.downstream = downstream;
+    this.request = request;
+    this.time = time;
+    this.peerIdentity = peerIdentity;
+    this.peerAddress = peerAddress;
+    this.startedMs = startedMs;
+  }
+
+  /** For the rare places that need it as text; bytes do on the request path. */
+  get requestId(): string {
+    return this.request.bytes.toString('latin1', this.requestIdStart, this.requestIdEnd);
+  }
+}

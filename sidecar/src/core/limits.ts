@@ -1,0 +1,51 @@
+/**
+ * Every bound of the data plane, by name. A queue, buffer, label set or retry whose bound is not here is a defect.
+ *
+ * Sizes are in bytes, counts in items, times in milliseconds.
+ */
+export const LIMITS = {
+  /** One shared read buffer serves all connections: what one read can bring. */
+  readBufferBytes: 65_536,
+  /** One output buffer collects head, insertions and body for a single write. */
+  outputBufferBytes: 131_072,
+  /** Output buffers kept for reuse after their write went asynchronous. */
+  idleOutputBuffers: 64,
+  /** Unsent bytes of one connection above which its producer is paused. */
+  writeHighWaterBytes: 262_144,
+
+  /** A request or response head: start line and all fields. */
+  headBytes: 65_536,
+  /** A request target, as nginx and Envoy users expect it to be bounded. */
+  targetBytes: 16_384,
+  /** One field line. Bounds the work of a head that arrives byte by byte. */
+  fieldLineBytes: 16_384,
+  /** Fields of one head or trailer section. */
+  fields: 128,
+  /** A trailer section. */
+  trailerBytes: 8_192,
+  /** Extensions of one chunk; they are checked and dropped. */
+  chunkExtensionBytes: 256,
+  /** Bytes that filters may add to one head. */
+  insertionBytes: 8_192,
+  /** Request-body bytes that are read and thrown away so that a connection can be kept after an early response. */
+  discardBodyBytes: 65_536,
+
+  /** Open downstream connections of one listener. */
+  downstreamConnections: 10_000,
+  /** Open connections to one endpoint. */
+  connectionsPerEndpoint: 1_024,
+  /** Idle connections kept to one endpoint. */
+  idleConnectionsPerEndpoint: 256,
+  /** Exchanges that wait for a connection to one endpoint. */
+  pendingPerEndpoint: 1_024,
+  /** Times that a request is sent again because a kept-alive connection turned out to be closed. */
+  staleReplays: 2,
+  /** Interim (1xx) responses to one request. */
+  interimResponses: 16,
+
+  /** A connection that was closed after its last response, waiting for the peer to close too. */
+  lingerMs: 2_000,
+
+  /** How often deadlines are looked at: the precision of every data-path timeout. */
+  deadlineTickMs: 50,
+} as const;

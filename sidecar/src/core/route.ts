@@ -1,0 +1,34 @@
+/**
+ * Where an exchange goes and what acts on it: compiled once for each config snapshot, frozen, then only read.
+ */
+import type { Balancer } from '../upstream/balancer.ts';
+import type { Chain } from './chain.ts';
+
+export type Direction = 'inbound' | 'outbound';
+
+export interface Timeouts {
+  /** From the first byte of a request head to its last. */
+  readonly headMs: number;
+  /** Between two pieces of a body, in either direction. */
+  readonly bodyIdleMs: number;
+  /** An unused kept-alive connection. */
+  readonly idleMs: number;
+  /** Waiting for a connection: pool and set-up, TLS included. */
+  readonly connectMs: number;
+  /** From the end of the request to the response head. */
+  readonly upstreamMs: number;
+}
+
+export interface Route {
+  /** Names the route in metrics, logs and spans: the listener for inbound, the host for outbound. */
+  readonly name: string;
+  readonly direction: Direction;
+  /** The service that this sidecar stands in front of. */
+  readonly service: string;
+  /** Whether request ids and forwarded fields of the downstream side are believed: mTLS peers, and the own service. */
+  readonly trustsPeer: boolean;
+  /** Null where no service matches: the chain runs and the exchange ends with `no_route`. */
+  readonly balancer: Balancer | null;
+  readonly chain: Chain;
+  readonly timeouts: Timeouts;
+}

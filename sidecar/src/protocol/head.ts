@@ -1,0 +1,256 @@
+/**
+ * A message head over flat bytes: the start line, the received field lines and the lines that filters add, end to end, and a table
+ * that says where each name and value lies. No string is made unless somebody asks for one.
+ *
+ * Invariants
+ * - Lines are contiguous: a line ends where the next one starts, the last at `length`. So a head is forwarded by copying runs of
+ *   lines that were not dropped, most often a single run.
+ * - Offsets stay valid until `reset`: `bytes` belongs to this head alone.
+ * - Only bytes that the strict scanner accepted, or that `add` checked, ever get in.
+ * - `add` and `drop` are how filters change a head; nothing else writes to it after it was scanned.
+ */
+import { LIMITS } from '../core/limits.ts';
+import { copyBytes } from '../transport/output.ts';
+import { FIELD_IDS, findFieldId, OTHER_FIELD } from './field-names.ts';
+
+/** How the end of a body is found (RFC 9112 section 6). */
+export const BODY_NONE = 0;
+export const BODY_LENGTH = 1;
+export const BODY_CHUNKED = 2;
+export const BODY_UNTIL_CLOSE = 3;
+export type BodyKind = typeof BODY_NONE | typeof BODY_LENGTH | typeof BODY_CHUNKED | typeof BODY_UNTIL_CLOSE;
+
+const INITIAL_BYTES = 2_048;
+/** Numbers a row: line start, name end, value start, value end. The name starts where the line starts. */
+const ROW = 4;
+const MAX_ROWS = LIMITS.fields + 32;
+
+export class Head {
+  bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  /** Used bytes. */
+  length = 0;
+  /** Where the start line starts. Not 0 when it was rewritten to a shorter one. */
+  start = 0;
+  /** Where the first field line starts, behind the start line; `start` for trailers. */
+  fieldsStart = 0;
+  rows = 0;
+  bodyKind: BodyKind = BODY_NONE;
+  /** Declared length in bytes when `bodyKind` is BODY_LENGTH, else -1. */
+  contentLength = -1;
+  /** HTTP minor version as received: 0 or 1. */
+  minorVersion = 1;
+  /** Whether the sender allows its connection to be used again. */
+  keepAlive = true;
+  /** Row of the first field with an id, -1 when there is none. */
+  readonly firstRow = new Int16Array(FIELD_IDS).fill(-1);
+  readonly table = new Int32Array(MAX_ROWS * ROW);
+  readonly ids = new Uint8Array(MAX_ROWS);
+  readonly dropped = new Uint8Array(MAX_ROWS);
+  /** Number of dropped rows, so that the common case is one comparison. */
+  drops = 0;
+  /** The head is complete, and its offsets lead into `bytes`. */
+  adopted = false;
+  /** Bytes kept by `collect`. */
+  collected = 0;
+
+  reset(): void {
+    this.length = 0;
+    this.start = 0;
+    this.fieldsStart = 0;
+    this.rows = 0;
+    this.bodyKind = BODY_NONE;
+    this.contentLength = -1;
+    this.minorVersion = 1;
+    this.keepAlive = true;
+    this.firstRow.fill(-1);
+    this.drops = 0;
+    this.adopted = false;
+    this.collected = 0;
+  }
+
+  /** Copies the scanned bytes out of a read buffer, so that the offsets outlive it. */
+  adopt(source: Uint8Array, base: number, count: number): void {
+    this.adopted = true;
+    if (source === this.bytes) return;
+    if (count > this.bytes.length) this.bytes = Buffer.allocUnsafeSlow(count * 2);
+    copyBytes(source, base, base + count, this.bytes, 0);
+  }
+
+  /** Keeps bytes of a head that is not all there behind those that are kept already; the scan goes on in `bytes`. */
+  collect(source: Uint8Array, start: number, end: number): void {
+    const need = this.collected + end - start;
+    if (need > this.bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(need * 2);
+      this.bytes.copy(grown, 0, 0, this.collected);
+      this.bytes = grown;
+    }
+    copyBytes(source, start, end, this.bytes, this.collected);
+    this.collected = need;
+  }
+
+  /** Records a scanned line. The caller has checked that there is room (`LIMITS.fields`). */
+  push(lineStart: number, nameEnd: number, valueStart: number, valueEnd: number, id: number): void {
+    const row = this.rows++;
+    const at = row * ROW;
+    this.table[at] = lineStart;
+    this.table[at + 1] = nameEnd;
+    this.table[at + 2] = valueStart;
+    this.table[at + 3] = valueEnd;
+    this.ids[row] = id;
+    this.dropped[row] = 0;
+    if (id !== OTHER_FIELD && this.firstRow[id] === -1) this.firstRow[id] = row;
+  }
+
+  lineStart(row: number): number {
+    return row === this.rows ? this.length : (this.table[row * ROW] as number);
+  }
+  nameEnd(row: number): number {
+    return this.table[row * ROW + 1] as number;
+  }
+  valueStart(row: number): number {
+    return this.table[row * ROW + 2] as number;
+  }
+  valueEnd(row: number): number {
+    return this.table[row * ROW + 3] as number;
+  }
+
+  has(id: number): boolean {
+    return this.firstRow[id] !== -1;
+  }
+
+  /** Value of the first field with this id, as Latin-1 text; null when there is none. */
+  value(id: number): string | null {
+    const row = this.firstRow[id] as number;
+    return row === -1 ? null : this.bytes.toString('latin1', this.valueStart(row), this.valueEnd(row));
+  }
+
+  /** Value of the first field with this lower-case name that has no id; scans all rows. */
+  find(name: string): string | null {
+    for (let row = 0; row < this.rows; row++) {
+      if (this.dropped[row] === 1 || this.nameEnd(row) - this.lineStart(row) !== name.length) continue;
+      if (this.bytes.toString('latin1', this.lineStart(row), this.nameEnd(row)).toLowerCase() === name) {
+        return this.bytes.toString('latin1', this.valueStart(row), this.valueEnd(row));
+      }
+    }
+    return null;
+  }
+
+  /** Takes every field with this id out of what is forwarded. */
+  drop(id: number): void {
+    let row = this.firstRow[id] as number;
+    if (row === -1) return;
+    for (; row < this.rows; row++) if (this.ids[row] === id) this.dropRow(row);
+    this.firstRow[id] = -1;
+  }
+
+  dropRow(row: number): void {
+    if (this.dropped[row] === 1) return;
+    this.dropped[row] = 1;
+    this.drops++;
+  }
+
+  /** Adds `name: value`. The name is lower case and from code; the value must be Latin-1 without control characters. */
+  add(name: string, value: string): void {
+    const lineLength = name.length + value.length + 4;
+    this.reserve(lineLength);
+    const { bytes } = this;
+    const start = this.length;
+    let at = start + bytes.write(name, start, 'latin1');
+    const nameEnd = at;
+    bytes[at++] = 0x3a;
+    bytes[at++] = 0x20;
+    const valueEnd = at + bytes.write(value, at, 'latin1');
+    for (let i = at; i < valueEnd; i++) {
+      const byte = bytes[i] as number;
+      if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw new Error(`control character in value of ${name}`);
+    }
+    bytes[valueEnd] = 0x0d;
+    bytes[valueEnd + 1] = 0x0a;
+    this.pushAdded(start, nameEnd, at, valueEnd);
+  }
+
+  /**
+   * Adds a line that was prepared as bytes, `name: value\r\n`, with a lower-case name; returns where the value lies, so that a
+   * filter can patch it in place (ids in hex).
+   */
+  addLine(line: Uint8Array, nameLength: number): number {
+    this.reserve(line.length);
+    const start = this.length;
+    this.bytes.set(line, start);
+    const valueStart = start + nameLength + 2;
+    this.pushAdded(start, start + nameLength, valueStart, start + line.length - 2);
+    return valueStart;
+  }
+
+  /** Makes room for `count` more bytes. */
+  reserve(count: number): void {
+    const need = this.length + count;
+    if (need <= this.bytes.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(need, this.bytes.length * 2));
+    this.bytes.copy(grown, 0, 0, this.length);
+    this.bytes = grown;
+  }
+
+  private pushAdded(lineStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+    if (this.rows === MAX_ROWS) throw new Error('too many fields added to one head');
+    this.length = valueEnd + 2;
+    this.push(lineStart, nameEnd, valueStart, valueEnd, findFieldId(this.bytes, lineStart, nameEnd));
+  }
+}
+
+/** A request head. The start line is `method SP target SP HTTP/1.x`, whatever the wire protocol was. */
+export class RequestHead extends Head {
+  methodEnd = 0;
+  /** The path and query that policy sees and that is forwarded, byte for byte; `*` for OPTIONS of the whole server. */
+  pathStart = 0;
+  pathEnd = 0;
+  /** Where the query starts (after `?`), or `pathEnd`. */
+  queryStart = 0;
+  /** The Host field, which an absolute-form target must agree with. Empty when there is none. */
+  authorityStart = 0;
+  authorityEnd = 0;
+  isHead = false;
+  /** GET, HEAD, OPTIONS, TRACE, PUT or DELETE (RFC 9110 section 9.2.2). */
+  isIdempotent = false;
+  /** The client asked for a protocol switch and is waiting for 101. */
+  wantsUpgrade = false;
+  expectsContinue = false;
+
+  override reset(): void {
+    super.reset();
+    this.methodEnd = 0;
+    this.pathStart = 0;
+    this.pathEnd = 0;
+    this.queryStart = 0;
+    this.authorityStart = 0;
+    this.authorityEnd = 0;
+    this.isHead = false;
+    this.isIdempotent = false;
+    this.wantsUpgrade = false;
+    this.expectsContinue = false;
+  }
+
+  get method(): string {
+    return this.bytes.toString('latin1', this.start, this.methodEnd);
+  }
+  /** Path with query. */
+  get path(): string {
+    return this.bytes.toString('latin1', this.pathStart, this.pathEnd);
+  }
+  get authority(): string {
+    return this.bytes.toString('latin1', this.authorityStart, this.authorityEnd);
+  }
+}
+
+/** A response head. The start line is `HTTP/1.x SP status SP reason`. */
+export class ResponseHead extends Head {
+  status = 0;
+  /** A 101 that the client asked for: bytes flow both ways from here. */
+  switchesProtocol = false;
+
+  override reset(): void {
+    super.reset();
+    this.status = 0;
+    this.switchesProtocol = false;
+  }
+}

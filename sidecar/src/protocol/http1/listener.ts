@@ -1,0 +1,137 @@
+/**
+ * Accepts connections, plain or mTLS, and hands each to a server codec.
+ *
+ * Invariants
+ * - Connections are bounded; one too many is closed at once.
+ * - A rotated certificate serves new handshakes; open connections go on.
+ * - Draining: nothing new is accepted, idle connections close, exchanges under way complete until the deadline cuts them off.
+ */
+import net from 'node:net';
+import tls from 'node:tls';
+import { LIMITS } from '../../core/limits.ts';
+import type { Route } from '../../core/route.ts';
+import type { TransportContext } from '../../transport/transport.ts';
+import type { RequestHead } from '../head.ts';
+import { Http1Server, type ServerContext } from './server.ts';
+
+const KEEP_ALIVE_MS = 30_000;
+
+export interface ListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly context: TransportContext;
+  readonly observer: ListenerObserver;
+  /** Null for a plain listener. */
+  readonly security: ListenerSecurity | null;
+  routeFor(request: RequestHead): Route;
+  /** For requests whose head can't be read. */
+  fallback(): Route;
+}
+
+export interface ListenerSecurity {
+  readonly tlsOptions: tls.TlsOptions;
+  /** SPIFFE id of the peer; null when it is not one to talk to. */
+  peerIdentity(socket: tls.TLSSocket): string | null;
+}
+
+/** What the listener tells about connections, for metrics. */
+export interface ListenerObserver {
+  onOpened(secure: boolean): void;
+  onClosed(): void;
+  onHandshakeFailed(reason: string): void;
+}
+
+export class Listener implements ServerContext {
+  draining = false;
+  private readonly options: ListenerOptions;
+  private readonly server: net.Server | tls.Server;
+  private readonly connections = new Set<Http1Server>();
+  private drained: (() => void) | null = null;
+
+  constructor(options: ListenerOptions) {
+    this.options = options;
+    const common = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+    const { security, observer } = options;
+    if (security === null) {
+      this.server = net.createServer({ ...common, pauseOnConnect: true }, (socket) =>
+        this.accept(socket, '', false),
+      );
+    } else {
+      const secure = { ...common, ...security.tlsOptions, handshakeTimeout: options.fallback().timeouts.connectMs };
+      this.server = tls.createServer(secure, (socket) => this.acceptSecure(socket, security));
+      this.server.on('tlsClientError', (error) => observer.onHandshakeFailed(error.message));
+    }
+    this.server.maxConnections = LIMITS.downstreamConnections;
+  }
+
+  /** Settles with the port. */
+  listen(): Promise<number> {
+    const { host, port } = this.options;
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ host, port }, () => {
+        this.server.off('error', reject);
+        this.server.on('error', () => {
+          // Accepting failed for one connection (file descriptors); the listener itself goes on.
+        });
+        resolve((this.server.address() as net.AddressInfo).port);
+      });
+    });
+  }
+
+  /** New handshakes use another certificate. */
+  setCertificate(options: tls.SecureContextOptions): void {
+    if (this.server instanceof tls.Server) this.server.setSecureContext(options);
+  }
+
+  routeFor(request: RequestHead): Route {
+    return this.options.routeFor(request);
+  }
+
+  /** Settles when the last connection is gone. */
+  drain(): Promise<void> {
+    this.draining = true;
+    this.server.close();
+    for (const connection of this.connections) connection.drain();
+    if (this.connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.drained = resolve;
+    });
+  }
+
+  /** Ends what the drain deadline found unfinished. */
+  cutOff(): void {
+    for (const connection of this.connections) connection.cutOff();
+  }
+
+  onGone(connection: Http1Server): void {
+    if (!this.connections.delete(connection)) return;
+    this.options.observer.onClosed();
+    if (this.connections.size === 0) this.drained?.();
+  }
+
+  private acceptSecure(socket: tls.TLSSocket, security: ListenerSecurity): void {
+    const identity = security.peerIdentity(socket);
+    if (identity === null) {
+      this.options.observer.onHandshakeFailed('the peer has no acceptable SPIFFE id');
+      socket.destroy();
+      return;
+    }
+    this.accept(socket, identity, true);
+  }
+
+  private accept(socket: net.Socket, identity: string, secure: boolean): void {
+    const connection = new Http1Server(
+      this.options.context,
+      socket,
+      secure,
+      this,
+      this.options.fallback(),
+      identity,
+    );
+    this.connections.add(connection);
+    this.options.observer.onOpened(secure);
+    connection.start();
+    if (this.draining) connection.drain();
+  }
+}

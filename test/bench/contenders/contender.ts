@@ -1,0 +1,47 @@
+// What the benchmark needs to know about a proxy under test.
+import type { Svid } from '../../../sidecar/src/identity/svid.ts';
+import type { ScenarioName } from '../cells.ts';
+
+/** What stands around the proxy: the backend, the core it may use and, for a pair, who its two sides are. */
+export interface Stage {
+  backendPort: number;
+  cpu: number;
+  outbound: Svid;
+  inbound: Svid;
+}
+
+export interface Contender {
+  name: string;
+  scenarios: ScenarioName[];
+  start: (scenario: ScenarioName, stage: Stage) => Promise<RunningContender>;
+}
+
+export interface RunningContender {
+  /** Where the client connects. */
+  port: number;
+  pids: number[];
+  accessLogs: string[];
+  /** How many spans reached the contender's collector; null when it cannot trace. */
+  spans: (() => number) | null;
+  stop: () => Promise<void>;
+}
+
+/** Starts several things of which each may need the ones before it, and stops them all when one of them fails. */
+export class Started {
+  readonly #stops: (() => Promise<void>)[] = [];
+
+  async add<T extends { stop: () => Promise<void> }>(starting: Promise<T>): Promise<T> {
+    try {
+      const started = await starting;
+      this.#stops.unshift(started.stop);
+      return started;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  stop = async (): Promise<void> => {
+    for (const stop of this.#stops.splice(0)) await stop();
+  };
+}

@@ -1,0 +1,172 @@
+// The Envoy bootstrap of the benchmark. With features: request ids, OpenTelemetry traces at 1 % over OTLP/gRPC,
+// x-forwarded-* (and -client-cert behind mTLS) and a JSON access log with about the fields of ours. Statistics and
+// circuit-breaker thresholds are Envoy's defaults, always on.
+
+type Json = Record<string, unknown>;
+
+export const ACCESS_LOG = 'access.log';
+
+const HTTP_EXTENSIONS = 'type.googleapis.com/envoy.extensions';
+const TLS_EXTENSIONS = `${HTTP_EXTENSIONS}.transport_sockets.tls.v3`;
+
+export function bootstrap(options: { listener: Json; clusters: Json[] }): Json {
+  return { static_resources: { listeners: [options.listener], clusters: options.clusters } };
+}
+
+export function httpListener(options: { hasFeatures: boolean; service: string; tls: Json | null }): Json {
+  const manager = {
+    '@type': `${HTTP_EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: 'http',
+    route_config: {
+      virtual_hosts: [
+        {
+          name: 'all',
+          domains: ['*'],
+          routes: [{ match: { prefix: '/' }, route: { cluster: 'upstream', timeout: '15s' } }],
+        },
+      ],
+    },
+    // The deadlines of our sidecar, which cannot be switched off there either.
+    request_headers_timeout: '10s',
+    stream_idle_timeout: '30s',
+    http_filters: [
+      {
+        name: 'envoy.filters.http.router',
+        typed_config: { '@type': `${HTTP_EXTENSIONS}.filters.http.router.v3.Router` },
+      },
+    ],
+    ...(options.hasFeatures
+      ? features(options.service, options.tls !== null)
+      : { generate_request_id: false }),
+  };
+  return {
+    name: 'http',
+    address: socketAddress(0),
+    filter_chains: [
+      {
+        filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: manager }],
+        ...(options.tls === null ? {} : { transport_socket: options.tls }),
+      },
+    ],
+  };
+}
+
+export function httpCluster(options: { port: number; protocol: 'h2' | 'http/1.1'; tls: Json | null }): Json {
+  const http2 = { explicit_http_config: { http2_protocol_options: {} } };
+  const http1 = { explicit_http_config: { http_protocol_options: {} } };
+  return {
+    ...cluster('upstream', options.port, options.protocol === 'h2' ? http2 : http1),
+    ...(options.tls === null ? {} : { transport_socket: options.tls }),
+  };
+}
+
+export function otlpCluster(port: number): Json {
+  return cluster('otlp', port, { explicit_http_config: { http2_protocol_options: {} } });
+}
+
+export function downstreamTls(peer: string, protocol: string): Json {
+  return transportSocket({
+    '@type': `${TLS_EXTENSIONS}.DownstreamTlsContext`,
+    require_client_certificate: true,
+    common_tls_context: tlsContext(peer, protocol),
+  });
+}
+
+export function upstreamTls(peer: string, protocol: string): Json {
+  return transportSocket({
+    '@type': `${TLS_EXTENSIONS}.UpstreamTlsContext`,
+    common_tls_context: tlsContext(peer, protocol),
+  });
+}
+
+function features(service: string, hasMtls: boolean): Json {
+  return {
+    generate_request_id: true,
+    always_set_request_id_in_response: true,
+    use_remote_address: true,
+    ...(hasMtls
+      ? { forward_client_cert_details: 'SANITIZE_SET', set_current_client_cert_details: { uri: true } }
+      : {}),
+    tracing: {
+      random_sampling: { value: 1 },
+      provider: {
+        name: 'envoy.tracers.opentelemetry',
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig',
+          grpc_service: { envoy_grpc: { cluster_name: 'otlp' }, timeout: '1s' },
+          service_name: service,
+        },
+      },
+    },
+    access_log: [
+      {
+        name: 'envoy.access_loggers.file',
+        typed_config: {
+          '@type': `${HTTP_EXTENSIONS}.access_loggers.file.v3.FileAccessLog`,
+          path: ACCESS_LOG,
+          log_format: { json_format: LOG_FIELDS },
+        },
+      },
+    ],
+  };
+}
+
+const LOG_FIELDS = {
+  time: '%START_TIME%',
+  method: '%REQ(:METHOD)%',
+  authority: '%REQ(:AUTHORITY)%',
+  path: '%REQ(:PATH)%',
+  protocol: '%PROTOCOL%',
+  status: '%RESPONSE_CODE%',
+  flags: '%RESPONSE_FLAGS%',
+  request_bytes: '%BYTES_RECEIVED%',
+  response_bytes: '%BYTES_SENT%',
+  duration_ms: '%DURATION%',
+  upstream_ms: '%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%',
+  upstream: '%UPSTREAM_HOST%',
+  downstream: '%DOWNSTREAM_REMOTE_ADDRESS%',
+  peer: '%DOWNSTREAM_PEER_URI_SAN%',
+  request_id: '%REQ(X-REQUEST-ID)%',
+  trace_id: '%TRACE_ID%',
+  user_agent: '%REQ(USER-AGENT)%',
+};
+
+function cluster(name: string, port: number, protocol: Json): Json {
+  return {
+    name,
+    type: 'STATIC',
+    connect_timeout: '2s',
+    typed_extension_protocol_options: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+        '@type': `${HTTP_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions`,
+        ...protocol,
+      },
+    },
+    load_assignment: {
+      cluster_name: name,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(port) } }] }],
+    },
+  };
+}
+
+function tlsContext(peer: string, protocol: string): Json {
+  return {
+    alpn_protocols: [protocol],
+    tls_params: { tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_3' },
+    tls_certificates: [
+      { certificate_chain: { filename: 'svid.pem' }, private_key: { filename: 'svid.key' } },
+    ],
+    validation_context: {
+      trusted_ca: { filename: 'roots.pem' },
+      match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: peer } }],
+    },
+  };
+}
+
+function transportSocket(context: Json): Json {
+  return { name: 'envoy.transport_sockets.tls', typed_config: context };
+}
+
+function socketAddress(port: number): Json {
+  return { socket_address: { address: '127.0.0.1', port_value: port } };
+}

@@ -1,0 +1,105 @@
+// Envoy as a mesh configures it: HTTP/2 between its two sides; and, for comparison, with pooled HTTP/1.1 between them.
+import { join } from 'node:path';
+import type { Svid } from '../../../sidecar/src/identity/svid.ts';
+import { startEnvoy } from '../../parts/envoy.ts';
+import type { ScenarioName } from '../cells.ts';
+import { listProcessTree } from '../process-stats.ts';
+import { type Contender, type RunningContender, type Stage, Started } from './contender.ts';
+import {
+  ACCESS_LOG,
+  bootstrap,
+  downstreamTls,
+  httpCluster,
+  httpListener,
+  otlpCluster,
+  upstreamTls,
+} from './envoy-config.ts';
+import { startSpanSink } from './span-sink.ts';
+
+export const envoy: Contender = {
+  name: 'envoy',
+  scenarios: ['bare', 'features', 'pair'],
+  start: (scenario, stage) => (scenario === 'pair' ? startPair(stage, 'h2') : startHop(scenario, stage)),
+};
+
+export const envoyHttp1: Contender = {
+  name: 'envoy-http1',
+  scenarios: ['pair'],
+  start: (_scenario, stage) => startPair(stage, 'http/1.1'),
+};
+
+async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningContender> {
+  const started = new Started();
+  const sink = await started.add(startSpanSink());
+  const hasFeatures = scenario === 'features';
+  const proxy = await started.add(
+    startEnvoy({
+      cpu: stage.cpu,
+      config: bootstrap({
+        listener: httpListener({ hasFeatures, service: 'backend', tls: null }),
+        clusters: [
+          httpCluster({ port: stage.backendPort, protocol: 'http/1.1', tls: null }),
+          otlpCluster(sink.port),
+        ],
+      }),
+    }),
+  );
+  return {
+    port: proxy.ports.http ?? 0,
+    pids: listProcessTree(proxy.pid),
+    accessLogs: hasFeatures ? [join(proxy.folder, ACCESS_LOG)] : [],
+    spans: hasFeatures ? sink.spans : null,
+    stop: started.stop,
+  };
+}
+
+async function startPair(stage: Stage, protocol: 'h2' | 'http/1.1'): Promise<RunningContender> {
+  const started = new Started();
+  const sink = await started.add(startSpanSink());
+  const inbound = await started.add(
+    startEnvoy({
+      cpu: stage.cpu,
+      files: svidFiles(stage.inbound),
+      config: bootstrap({
+        listener: httpListener({
+          hasFeatures: true,
+          service: 'backend',
+          tls: downstreamTls(stage.outbound.spiffeId, protocol),
+        }),
+        clusters: [
+          httpCluster({ port: stage.backendPort, protocol: 'http/1.1', tls: null }),
+          otlpCluster(sink.port),
+        ],
+      }),
+    }),
+  );
+  const outbound = await started.add(
+    startEnvoy({
+      cpu: stage.cpu,
+      files: svidFiles(stage.outbound),
+      config: bootstrap({
+        listener: httpListener({ hasFeatures: true, service: 'client', tls: null }),
+        clusters: [
+          httpCluster({
+            port: inbound.ports.http ?? 0,
+            protocol,
+            tls: upstreamTls(stage.inbound.spiffeId, protocol),
+          }),
+          otlpCluster(sink.port),
+        ],
+      }),
+    }),
+  );
+  const proxies = [outbound, inbound];
+  return {
+    port: outbound.ports.http ?? 0,
+    pids: proxies.flatMap((proxy) => listProcessTree(proxy.pid)),
+    accessLogs: proxies.map((proxy) => join(proxy.folder, ACCESS_LOG)),
+    spans: sink.spans,
+    stop: started.stop,
+  };
+}
+
+function svidFiles(svid: Svid): Record<string, string> {
+  return { 'svid.pem': svid.certificatePem, 'svid.key': svid.keyPem, 'roots.pem': svid.rootsPem };
+}

@@ -1,0 +1,145 @@
+// Runs all contenders of one scenario side by side: started together, measured in turns, cell by cell, round by round.
+//
+// Interleaving makes the comparison robust: whatever slows the machine down for some seconds hits neighbours alike. The
+// order rotates from round to round, so that nobody always follows the same neighbour. Cells that differ in connections
+// or in the size of answers get fresh processes: memory once taken for large answers would show in all later cells.
+import type { Cell, ScenarioName } from './cells.ts';
+import type { Contender, RunningContender, Stage } from './contenders/contender.ts';
+import { Evidence } from './evidence.ts';
+import { type Durations, isLarge, measure, type Sample } from './measurement.ts';
+import type { CellResult, Outcome, ScenarioResult } from './results.ts';
+
+export interface RunOptions {
+  durationsOf: (cell: Cell) => Durations;
+  roundsOf: (cell: Cell) => number;
+  onProgress: (line: string) => void;
+}
+
+interface Running {
+  name: string;
+  contender: RunningContender;
+}
+
+/** Long enough for a JIT compiler to settle, once for each workload. */
+const FIRST_WARM_UP: Durations = { warmUpMs: 200, measureMs: 1000 };
+
+export async function runScenario(
+  scenario: ScenarioName,
+  cells: Cell[],
+  contenders: Contender[],
+  stage: Stage,
+  options: RunOptions,
+): Promise<ScenarioResult> {
+  const names = contenders.map(({ name }) => name);
+  const result: ScenarioResult = {
+    scenario,
+    cells: cells.map((cell) => ({ cell, outcomes: new Map(names.map((name) => [name, noOutcome()])) })),
+    evidence: new Map(names.map((name) => [name, new Evidence()])),
+    absent: new Map(),
+  };
+  const groups = Map.groupBy(result.cells, ({ cell }) => `${cell.connections} ${isLarge(cell)}`);
+  for (const group of groups.values()) {
+    const present = contenders.filter(({ name }) => !result.absent.has(name));
+    const running = await startAll(present, stage, result, options);
+    try {
+      await warmUp(running, group, result);
+      await runRounds(running, group, result, options);
+    } finally {
+      await Promise.allSettled(running.map(({ contender }) => contender.stop()));
+    }
+    for (const { name, contender } of running) result.evidence.get(name)?.finish(contender);
+  }
+  failGaps(result);
+  return result;
+}
+
+async function startAll(
+  contenders: Contender[],
+  stage: Stage,
+  result: ScenarioResult,
+  options: RunOptions,
+): Promise<Running[]> {
+  const running: Running[] = [];
+  for (const { name, start } of contenders) {
+    try {
+      running.push({ name, contender: await start(result.scenario, stage) });
+    } catch (error) {
+      result.absent.set(name, messageOf(error));
+      options.onProgress(`${result.scenario}: ${name} could not be started: ${messageOf(error)}`);
+    }
+  }
+  return running;
+}
+
+async function warmUp(running: Running[], group: CellResult[], { evidence }: ScenarioResult): Promise<void> {
+  const cells = new Map(group.map(({ cell }) => [cell.workload.name, cell]));
+  for (const { name, contender } of running) {
+    for (const cell of cells.values()) {
+      // A failure here shows again in the rounds, where it is recorded.
+      await measure({ ...cell, load: 'saturated' }, contender, FIRST_WARM_UP).catch(() => {});
+      await evidence.get(name)?.collect(contender, 0);
+    }
+  }
+}
+
+async function runRounds(
+  running: Running[],
+  group: CellResult[],
+  { evidence }: ScenarioResult,
+  options: RunOptions,
+): Promise<void> {
+  const rounds = Math.max(...group.map(({ cell }) => options.roundsOf(cell)));
+  for (let round = 0; round < rounds; round++) {
+    for (const { cell, outcomes } of group) {
+      if (round >= options.roundsOf(cell)) continue;
+      const durations = options.durationsOf(cell);
+      const line: string[] = [];
+      for (const { name, contender } of rotate(running, round)) {
+        const outcome = outcomes.get(name) as Outcome;
+        try {
+          const sample = await measure(cell, contender, durations);
+          await evidence
+            .get(name)
+            ?.collect(contender, sample.requestsPerSecond * (durations.measureMs / 1000));
+          outcome.samples.push(sample);
+          line.push(`${name} ${describe(sample)}`);
+        } catch (error) {
+          outcome.samples.push(null);
+          outcome.failures.push(messageOf(error));
+          line.push(`${name} FAILED (${firstLine(messageOf(error))})`);
+        }
+      }
+      options.onProgress(`${cell.name} round ${round + 1}: ${line.join(', ')}`);
+    }
+  }
+}
+
+/** A contender that did not do what it was configured to do is not comparable in any cell. */
+function failGaps({ cells, evidence }: ScenarioResult): void {
+  for (const [name, facts] of evidence) {
+    const gap = facts.findGap();
+    if (gap === null) continue;
+    for (const { outcomes } of cells) outcomes.get(name)?.failures.push(gap);
+  }
+}
+
+function rotate<T>(items: T[], by: number): T[] {
+  const start = by % Math.max(1, items.length);
+  return [...items.slice(start), ...items.slice(0, start)];
+}
+
+function describe(sample: Sample): string {
+  return `${sample.cpuMicros.toFixed(1)} us (${(sample.utilisation * 100).toFixed(0)} %)`;
+}
+
+function noOutcome(): Outcome {
+  return { samples: [], failures: [] };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function firstLine(text: string): string {
+  return text.slice(0, text.search(/[\r\n]|$/));
+}

@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { type Cell, listCells } from './cells.ts';
+import type { Sample } from './measurement.ts';
+import { renderReport } from './report.ts';
+import { type CellResult, ratioIn } from './results.ts';
+import { isMissed, judge, missedCells } from './targets.ts';
+
+const cell = listCells(/^features\/get-1k\/32\/saturated$/)[0] as Cell;
+
+function sampleOf(cpuMicros: number, rssBytes = 1): Sample {
+  return { cpuMicros, requestsPerSecond: 1, utilisation: 1, p50Ms: 1, p99Ms: 1, rssBytes };
+}
+
+function resultOf(tulle: (Sample | null)[], envoy: (Sample | null)[]): CellResult {
+  const failuresIn = (samples: (Sample | null)[]) =>
+    samples.flatMap((sample) => (sample === null ? ['broke'] : []));
+  const outcomes = new Map([
+    ['tulle', { samples: tulle, failures: failuresIn(tulle) }],
+    ['envoy', { samples: envoy, failures: failuresIn(envoy) }],
+  ]);
+  return { cell, outcomes };
+}
+
+function cpuVerdict(result: CellResult) {
+  const verdict = judge([result]).find(({ target }) =>
+    target.name.startsWith('hop with features, saturated'),
+  );
+  if (verdict === undefined) throw new Error('the CPU target does not apply to its own cell');
+  return verdict;
+}
+
+test('the ratio is the median of the ratios of each round, not the ratio of medians', () => {
+  const result = resultOf(
+    [sampleOf(1), sampleOf(2), sampleOf(30)],
+    [sampleOf(10), sampleOf(10), sampleOf(100)],
+  );
+  expect(ratioIn(result, 'tulle', 'envoy', ({ cpuMicros }) => cpuMicros)).toBe(0.2);
+});
+
+test('a target is met at its limit and missed above', () => {
+  expect(isMissed(cpuVerdict(resultOf([sampleOf(35)], [sampleOf(100)])))).toBe(false);
+  expect(isMissed(cpuVerdict(resultOf([sampleOf(36)], [sampleOf(100)])))).toBe(true);
+});
+
+test('one failed round of either side makes the cell missed, never counted', () => {
+  const oneBroken = resultOf([sampleOf(1), null], [sampleOf(100), sampleOf(100)]);
+  expect(missedCells(cpuVerdict(oneBroken))).toEqual([{ cell, ratio: null }]);
+  const baselineBroken = resultOf([sampleOf(1)], [null]);
+  expect(missedCells(cpuVerdict(baselineBroken))).toEqual([{ cell, ratio: null }]);
+});
+
+test('targets that apply to no cell of the run are not judged', () => {
+  const names = judge([resultOf([sampleOf(1)], [sampleOf(1)])]).map(({ target }) => target.name);
+  expect(names).toEqual(['hop with features, saturated: CPU', 'loaded: resident memory']);
+});
+
+test('the report shows medians, ratios, failures and misses', () => {
+  const results = [
+    {
+      scenario: 'features' as const,
+      cells: [resultOf([null], [sampleOf(100)])],
+      evidence: new Map(),
+      absent: new Map(),
+    },
+    {
+      scenario: 'features' as const,
+      cells: [
+        resultOf([sampleOf(40), sampleOf(50), sampleOf(60)], [sampleOf(100), sampleOf(100), sampleOf(100)]),
+      ],
+      evidence: new Map(),
+      absent: new Map(),
+    },
+  ];
+  const report = renderReport(results, ['a machine'], 'npm run bench');
+  expect(report).toMatch(/tulle +\| \*\*FAILED\*\*: broke/);
+  expect(report).toMatch(/tulle +\| 50\.0 \(40\.0–60\.0\) +\| 0\.50/);
+  expect(report).toMatch(/TARGET MISSED: hop with features, saturated: CPU at most 0\.35 of envoy: .*0\.50/);
+});

@@ -1,0 +1,103 @@
+// What the sidecar promises, as ratios to its peers, and whether a run kept it.
+import type { Cell } from './cells.ts';
+import { isLarge } from './measurement.ts';
+import { type CellResult, type Metric, ratioIn } from './results.ts';
+
+export interface Target {
+  name: string;
+  limit: number;
+  baseline: 'envoy' | 'haproxy';
+  metric: Metric;
+  applies: (cell: Cell) => boolean;
+}
+
+export interface Verdict {
+  target: Target;
+  /** null: the sidecar or its baseline failed in this cell. */
+  measured: { cell: Cell; ratio: number | null }[];
+}
+
+const SUBJECT = 'tulle';
+const isSmall = (cell: Cell) => !isLarge(cell);
+const isSaturated = (cell: Cell) => cell.load === 'saturated';
+const cpu: Metric = (sample) => sample.cpuMicros;
+
+export const TARGETS: Target[] = [
+  {
+    name: 'hop with features, saturated: CPU',
+    limit: 0.35,
+    baseline: 'envoy',
+    metric: cpu,
+    applies: (cell) => cell.scenario === 'features' && isSmall(cell) && isSaturated(cell),
+  },
+  {
+    name: 'hop with features, equal rate: CPU',
+    limit: 0.55,
+    baseline: 'envoy',
+    metric: cpu,
+    applies: (cell) => cell.scenario === 'features' && isSmall(cell) && !isSaturated(cell),
+  },
+  {
+    name: 'bare hop, saturated: CPU',
+    limit: 1.1,
+    baseline: 'haproxy',
+    metric: cpu,
+    applies: (cell) => cell.scenario === 'bare' && isSmall(cell) && isSaturated(cell),
+  },
+  {
+    name: '1 MB answer: CPU',
+    limit: 1,
+    baseline: 'envoy',
+    metric: cpu,
+    applies: (cell) => !isSmall(cell),
+  },
+  {
+    name: 'mTLS pair, saturated: CPU',
+    limit: 0.55,
+    baseline: 'envoy',
+    metric: cpu,
+    applies: (cell) => cell.scenario === 'pair' && isSmall(cell) && isSaturated(cell),
+  },
+  {
+    name: 'equal rate: p50 latency',
+    limit: 1,
+    baseline: 'envoy',
+    metric: (sample) => sample.p50Ms,
+    applies: (cell) => !isSaturated(cell),
+  },
+  {
+    name: 'equal rate: p99 latency',
+    limit: 1,
+    baseline: 'envoy',
+    metric: (sample) => sample.p99Ms,
+    applies: (cell) => !isSaturated(cell),
+  },
+  {
+    name: 'loaded: resident memory',
+    limit: 1,
+    baseline: 'envoy',
+    metric: (sample) => sample.rssBytes,
+    applies: isSaturated,
+  },
+];
+
+/** Verdicts on the targets that apply to at least one of the cells. */
+export function judge(results: CellResult[]): Verdict[] {
+  return TARGETS.map((target) => {
+    const measured = results
+      .filter(({ cell }) => target.applies(cell))
+      .map((result) => ({
+        cell: result.cell,
+        ratio: ratioIn(result, SUBJECT, target.baseline, target.metric),
+      }));
+    return { target, measured };
+  }).filter(({ measured }) => measured.length > 0);
+}
+
+export function isMissed(verdict: Verdict): boolean {
+  return missedCells(verdict).length > 0;
+}
+
+export function missedCells({ target, measured }: Verdict): Verdict['measured'] {
+  return measured.filter(({ ratio }) => ratio === null || ratio > target.limit);
+}

@@ -4,6 +4,7 @@
  * Subject, requested extensions and attributes are not looked at. Input is hostile: bounded first, then parsed strictly.
  */
 import 'reflect-metadata';
+import type { webcrypto } from 'node:crypto';
 import { Pkcs10CertificateRequest } from '@peculiar/x509';
 
 /** A request with a P-256 key takes about 350 bytes; this leaves room for names and attributes that are ignored. */
@@ -12,40 +13,35 @@ const MAX_CSR_LENGTH = 4096;
 /** The sender's mistake; the message may be shown to them. */
 export class InvalidCsr extends Error {}
 
-export async function readCsr(pem: string): Promise<CryptoKey> {
+export async function readCsr(pem: string): Promise<webcrypto.CryptoKey> {
   if (pem.length > MAX_CSR_LENGTH) {
     throw new InvalidCsr(`The request is longer than ${MAX_CSR_LENGTH} characters.`);
   }
-  const request = parse(pem);
-  if (!isP256(request)) {
-    throw new InvalidCsr('The key must be ECDSA P-256 and the request signed with SHA-256.');
-  }
-  // Importing checks that the point lies on the curve; the signature proves that the sender holds the private key.
-  let key: CryptoKey;
+  const body = PEM.exec(pem)?.[1];
+  if (body === undefined) throw new InvalidCsr('Not one PEM block of type CERTIFICATE REQUEST.');
   try {
-    key = await request.publicKey.export({ name: 'ECDSA', namedCurve: 'P-256' }, ['verify']);
-  } catch {
-    throw new InvalidCsr('The public key is not a point of P-256.');
+    return await readKey(new Pkcs10CertificateRequest(Buffer.from(body, 'base64')));
+  } catch (error) {
+    // The library parses late and throws from many places; hostile bytes are the only cause here.
+    throw error instanceof InvalidCsr
+      ? error
+      : new InvalidCsr('The PEM block does not hold a PKCS#10 request.');
   }
-  if (!(await request.verify())) {
-    throw new InvalidCsr('The signature of the request does not belong to its key.');
-  }
-  return key;
 }
 
 const PEM =
   /^\s*-----BEGIN CERTIFICATE REQUEST-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE REQUEST-----\s*$/;
 
-function parse(pem: string): Pkcs10CertificateRequest {
-  const body = PEM.exec(pem)?.[1];
-  if (body === undefined) {
-    throw new InvalidCsr('Not one PEM block of type CERTIFICATE REQUEST.');
+async function readKey(request: Pkcs10CertificateRequest): Promise<webcrypto.CryptoKey> {
+  if (!isP256(request)) {
+    throw new InvalidCsr('The key must be ECDSA P-256 and the request signed with SHA-256.');
   }
-  try {
-    return new Pkcs10CertificateRequest(Buffer.from(body, 'base64'));
-  } catch {
-    throw new InvalidCsr('The PEM block does not hold a PKCS#10 request.');
+  // Importing checks that the point lies on the curve; the signature proves that the sender holds the private key.
+  const key = await request.publicKey.export({ name: 'ECDSA', namedCurve: 'P-256' }, ['verify']);
+  if (!(await request.verify())) {
+    throw new InvalidCsr('The signature of the request does not belong to its key.');
   }
+  return key;
 }
 
 function isP256({ publicKey, signatureAlgorithm }: Pkcs10CertificateRequest): boolean {

@@ -81,3 +81,10 @@ function checkChain(chain: readonly X509Certificate[], roots: readonly X509Certi
     }
   }
 }
+
+export function checkValidity(svid: Svid, nowMs: number): void {
+  const { notBeforeMs, notAfterMs } = svid;
+  if (nowMs >= notBeforeMs && nowMs < notAfterMs) return;
+  const period = `${new Date(notBeforeMs).toISOString()} to ${new Date(notAfterMs).toISOString()}`;
+  throw new Error(`certificate: valid from ${period}, which is not now; check the clocks or renew it`);
+}

@@ -64,6 +64,8 @@ function contextOptions(svid: Svid): SecureContextOptions {
     ca: svid.rootsPem,
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
+    // All of TLS 1.3's suites are strong; this order puts the one that costs least with AES instructions first.
+    ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
     // Only what a P-256 certificate can sign.
     sigalgs: 'ecdsa_secp256r1_sha256',
     // Without stateless tickets and without a session store nothing can be resumed.

@@ -1,0 +1,52 @@
+/**
+ * The identity of this sidecar while it runs: the SVID in use now, and word of every new one.
+ *
+ * Invariants: `svid` always holds the last good one; it is replaced as a whole, never in parts. After `stop` nothing is replaced and no
+ * timer or request is left.
+ */
+import type { IdentityConfig } from '../config/schema.ts';
+import type { Clock } from '../core/clock.ts';
+import { requestSvid } from './authority-client.ts';
+import { startFileIdentity } from './files.ts';
+import { startRotation } from './rotate.ts';
+import type { Svid } from './svid.ts';
+
+export interface Identity {
+  readonly svid: Svid;
+  /** Returns the function that takes the listener off again. */
+  onRotated(listener: (svid: Svid) => void): () => void;
+  stop(): void;
+}
+
+export interface IdentityDeps {
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly report: (event: IdentityEvent) => void;
+}
+
+/** What a person or an alert should know. */
+export type IdentityEvent =
+  /** No first SVID yet; the sidecar waits. */
+  | { readonly kind: 'start_delayed'; readonly reason: string; readonly retryInMs: number }
+  | { readonly kind: 'rotated'; readonly spiffeId: string; readonly notAfterMs: number }
+  /** The last good SVID stays. `overdue`: two thirds of its lifetime are over. */
+  | {
+      readonly kind: 'renewal_failed';
+      readonly reason: string;
+      readonly retryInMs: number;
+      readonly expiresInMs: number;
+      readonly overdue: boolean;
+    }
+  /** Changed files do not make a usable SVID; the last good one stays. */
+  | { readonly kind: 'files_rejected'; readonly reason: string }
+  /** Peers refuse us from now on. */
+  | { readonly kind: 'expired'; readonly spiffeId: string; readonly notAfterMs: number }
+  | { readonly kind: 'listener_failed'; readonly reason: string };
+
+/** Settles when there is a usable SVID; rejects when there will be none without a change by a person. */
+export function startIdentity(config: IdentityConfig, deps: IdentityDeps): Promise<Identity> {
+  const { source, trustDomain } = config;
+  if (source.kind === 'files') return startFileIdentity(source, trustDomain, deps);
+  return startRotation((signal) => requestSvid(source, trustDomain, deps.clock, signal), deps);
+}

@@ -1,7 +1,7 @@
 // The benchmark's matrix: every scenario with every workload, number of connections and kind of load.
 
 export type ScenarioName = 'bare' | 'features' | 'pair';
-export type LoadName = 'saturated' | 'equal-rate';
+type LoadName = 'saturated' | 'equal-rate';
 
 export interface Workload {
   name: string;

@@ -1,12 +1,12 @@
 // `npm run bench`: the sidecar against Envoy, HAProxy and nginx, in the same run on the same core.
 // What is measured and what can be compared: README.md beside this file.
-import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createAuthority } from '../../mesh/ca/authority.ts';
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
+import { pinProcess } from '../parts/part.ts';
 import { startBackend } from './backend.ts';
 import { listCells, type ScenarioName } from './cells.ts';
 import type { Contender } from './contenders/contender.ts';
@@ -42,8 +42,8 @@ async function bench(): Promise<void> {
   if (cells.length === 0) throw new Error(`no cell's name matches ${options.only}`);
   if (process.platform !== 'linux' || cpus().length < 2)
     throw new Error('the benchmark needs Linux and two cores');
-  // Every thread of this process, which generates load too; children that are not pinned themselves inherit it.
-  execFileSync('taskset', ['-acp', String(LOAD_CPU), String(process.pid)]);
+  // This process generates load too.
+  pinProcess(process.pid, LOAD_CPU);
 
   const results: ScenarioResult[] = [];
   const backend = await startBackend(LOAD_CPU);

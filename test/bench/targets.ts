@@ -3,7 +3,7 @@ import type { Cell } from './cells.ts';
 import { isLarge } from './measurement.ts';
 import { type CellResult, type Metric, ratioIn } from './results.ts';
 
-export interface Target {
+interface Target {
   name: string;
   limit: number;
   baseline: 'envoy' | 'haproxy';
@@ -22,7 +22,7 @@ const isSmall = (cell: Cell) => !isLarge(cell);
 const isSaturated = (cell: Cell) => cell.load === 'saturated';
 const cpu: Metric = (sample) => sample.cpuMicros;
 
-export const TARGETS: Target[] = [
+const TARGETS: Target[] = [
   {
     name: 'hop with features, saturated: CPU',
     limit: 0.35,

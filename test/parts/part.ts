@@ -2,7 +2,7 @@
 //
 // Invariants: a part that never becomes ready is killed before the error leaves; `stop` returns only after the process
 // has exited; no part outlives the process that started it; a part's temporary folder goes with it.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -33,13 +33,14 @@ export interface Part {
   stop: () => Promise<void>;
 }
 
-export class PartExitedError extends Error {}
+class PartExitedError extends Error {}
 
 const OUTPUT_KEPT_CHARS = 16_384;
 const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 10;
 const STOP_TIMEOUT_MS = 5_000;
 const SETPRIV = '/usr/bin/setpriv';
+const TASKSET = 'taskset';
 
 export async function startPart(options: PartOptions): Promise<Part> {
   const folder = await mkdtemp(join(tmpdir(), `tulle-${options.name}-`));
@@ -82,12 +83,17 @@ export async function startOnFreePort<T>(start: (port: number) => Promise<T>): P
   }
 }
 
+/** Moves a running process with all its threads to one core; what it starts later stays there too. */
+export function pinProcess(pid: number, cpu: number): void {
+  execFileSync(TASKSET, ['-acp', String(cpu), String(pid)]);
+}
+
 function spawnPinned(options: PartOptions, folder: string): ChildProcess {
   const line = [options.command, ...options.args];
   // Both wrappers exec, so the pid stays the server's own. The parent-death signal covers the parent that is
   // killed with SIGKILL, which no exit hook sees.
   if (existsSync(SETPRIV)) line.unshift(SETPRIV, '--pdeathsig', 'TERM', '--');
-  if (options.cpu !== undefined) line.unshift('taskset', '-c', String(options.cpu));
+  if (options.cpu !== undefined) line.unshift(TASKSET, '-c', String(options.cpu));
   const [command, ...args] = line as [string, ...string[]];
   return spawn(command, args, {
     cwd: folder,

@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { limits } from './limits.ts';
+import { Mesh } from './mesh.ts';
+import { paintFor } from './paint.ts';
+import { findMissing } from './proof.ts';
+import { type Answer, STEPS, type Step } from './scenario.ts';
+import * as screen from './screen.ts';
+import { text } from './span.ts';
+import type { Topology } from './topology.ts';
+import { type Trace, TraceStore } from './trace-store.ts';
+import { TraceWatch } from './trace-watch.ts';
+import { drawWaterfall } from './waterfall.ts';
+
+// The demo from start to end. Returns the exit code.
+// Invariants: however it ends (done, a signal, a lost child, a failure of its own, a closed terminal), the mesh is stopped before it
+// returns, and the reason is said once.
+
+export async function runDemo(options: { once: boolean }): Promise<number> {
+  const ending = watchForEnd();
+  const show = new Show(options.once, ending.fail);
+  let code: number;
+  try {
+    code = await Promise.race([show.play(), ending.reached]);
+  } catch (error) {
+    show.say(['', show.paint('red', error instanceof Error ? error.message : String(error))]);
+    code = 1;
+  }
+  await show.mesh.stop();
+  // Whoever looked around for as long as they wanted has not interrupted anything.
+  return show.isOver && code === SIGINT_CODE ? 0 : code;
+}
+
+const SIGINT_CODE = 130;
+const SIGNAL_CODES = { SIGINT: SIGINT_CODE, SIGTERM: 143, SIGHUP: 129 } as const;
+
+/** Everything that ends the demo from outside of its own course. */
+function watchForEnd(): { reached: Promise<number>; fail: (error: Error) => void } {
+  const { promise: reached, resolve, reject: fail } = Promise.withResolvers<number>();
+  // npm hands Ctrl-C on to a process that had it from the terminal already: later ones change nothing.
+  for (const [signal, code] of Object.entries(SIGNAL_CODES)) process.on(signal, () => resolve(code));
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', (reason) => fail(new Error('unhandled rejection', { cause: reason })));
+  // `npm start | head`: nobody reads any more.
+  process.stdout.on('error', () => resolve(0));
+  return { reached, fail };
+}
+
+class Show {
+  readonly mesh: Mesh;
+  readonly paint = paintFor(process.stdout);
+  /** All steps were shown; what follows is for the user to play with. */
+  isOver = false;
+  readonly #once: boolean;
+  readonly #width = Math.min(120, Math.max(80, process.stdout.columns ?? 100));
+  readonly #store = new TraceStore();
+  readonly #watch = new TraceWatch(this.#store, limits);
+
+  constructor(once: boolean, onLost: (error: Error) => void) {
+    this.#once = once;
+    const beganAtMs = performance.now();
+    this.mesh = new Mesh({
+      onSpans: (spans) => this.#watch.changed(this.#store.add(spans), performance.now()),
+      onStarted: (started) =>
+        this.say([screen.startedLine(started, performance.now() - beganAtMs, this.paint)]),
+      onLost,
+    });
+  }
+
+  say(lines: readonly string[]): void {
+    process.stdout.write(`${lines.join('\n')}\n`);
+  }
+
+  async play(): Promise<number> {
+    this.say(screen.banner(this.paint));
+    const topology = await this.mesh.start();
+    const missing = await this.#takeSteps(topology);
+    this.isOver = true;
+    this.say(screen.summary(missing, this.paint));
+    if (this.#once) return missing.every(([, sentences]) => sentences.length === 0) ? 0 : 1;
+    this.say(screen.outlook(topology, this.mesh.adminPorts, this.paint));
+    return this.#explainForever();
+  }
+
+  /** Says for each step what is missing in it. */
+  async #takeSteps(topology: Topology): Promise<[Step, string[]][]> {
+    const missing: [Step, string[]][] = [];
+    let answer: Answer | null = null;
+    for (const [index, step] of STEPS.entries()) {
+      answer = await step.send(topology, answer);
+      const { requestId } = answer;
+      await this.#waitUntilSettled(requestId);
+      const traces = this.#store.traces().filter((trace) => carries(trace, requestId));
+      this.say(screen.heading(`${index + 1}/${STEPS.length}  ${step.title}`, this.#width, this.paint));
+      for (const trace of traces) this.#draw(trace);
+      missing.push([step, findMissing(traces, { ...step.expected, requestId })]);
+    }
+    return missing;
+  }
+
+  async #waitUntilSettled(requestId: string): Promise<void> {
+    const deadlineMs = performance.now() + limits.settleMs;
+    while (performance.now() < deadlineMs) {
+      await sleep(limits.lookMs);
+      const settled = this.#watch.takeSettled(performance.now());
+      if (settled.some((trace) => carries(trace, requestId))) return;
+    }
+  }
+
+  async #explainForever(): Promise<never> {
+    const explained = new Set(this.#store.traces().map(({ traceId }) => traceId));
+    for (;;) {
+      await sleep(limits.lookMs);
+      for (const trace of this.#watch.takeSettled(performance.now())) {
+        const title = explained.has(trace.traceId)
+          ? 'There is more to a request from before'
+          : 'A request of yours';
+        this.say(screen.heading(title, this.#width, this.paint));
+        this.#draw(trace);
+        explained.add(trace.traceId);
+      }
+    }
+  }
+
+  #draw(trace: Trace): void {
+    this.say(drawWaterfall(trace, { width: this.#width, paint: this.paint }));
+  }
+}
+
+function carries(trace: Trace, requestId: string): boolean {
+  return [...trace.spans.values()].some((span) => text(span, 'tulle.request_id') === requestId);
+}

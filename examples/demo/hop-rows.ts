@@ -1,0 +1,155 @@
+import { drawBar, formatMs, layCells, shorten } from './columns.ts';
+import type { Paint, Tone } from './paint.ts';
+import { direction, failed, httpStatus, operation, peerIdentity, phases, type Span, text } from './span.ts';
+import { queueWait } from './time-budget.ts';
+import { attemptGroups, type TraceNode, type TraceTree } from './trace-tree.ts';
+import type { Verdict } from './verdict.ts';
+
+// The rows of a waterfall: one a span in the order of cause, a second one under a sidecar's for who its peer is and how long each
+// phase took, one for each wait in a queue. Of a run of attempts only the last is shown in full.
+// Service bars are thick, sidecar bars thin: the difference survives a terminal without colours.
+
+const SERVICE_CELLS = 18;
+const HOP_CELLS = 11;
+const STATUS_CELLS = 4;
+const TOOK_CELLS = 8;
+/** One in front and one between each two columns. */
+const GAPS = 6 + 1;
+const DETAIL_INDENT = ' '.repeat(SERVICE_CELLS + 3);
+
+type Row = { service: string; hop: string; asked: string; status: string; bar: string; took: string };
+
+export class HopRows {
+  readonly #tree: TraceTree;
+  readonly #verdict: Verdict;
+  readonly #width: number;
+  readonly #paint: Paint;
+  readonly #askedCells: number;
+  readonly #barCells: number;
+  // What the row above says; repeating it would hide what changes.
+  #service = '';
+  #asked = '';
+
+  constructor(tree: TraceTree, verdict: Verdict, drawing: { width: number; paint: Paint }) {
+    this.#tree = tree;
+    this.#verdict = verdict;
+    this.#width = drawing.width;
+    this.#paint = drawing.paint;
+    const rest = drawing.width - SERVICE_CELLS - HOP_CELLS - STATUS_CELLS - TOOK_CELLS - GAPS;
+    this.#askedCells = Math.floor(rest / 2);
+    this.#barCells = rest - this.#askedCells;
+  }
+
+  lines(): string[] {
+    const end = formatMs(this.#tree.endMs - this.#tree.startMs);
+    const scale = `0${end.padStart(this.#barCells - 1)}`;
+    const head = { service: 'SERVICE', hop: 'HOP', asked: 'ASKED FOR', status: '', bar: scale, took: 'TOOK' };
+    return [this.#row(head, 'dim', 'dim'), ...this.#siblings(this.#tree.roots)];
+  }
+
+  #siblings(nodes: readonly TraceNode[]): string[] {
+    return attemptGroups(nodes).flatMap((group) =>
+      group.flatMap((node, index) => {
+        const queue = index === 0 ? this.#queue(node) : [];
+        const attempt = group.length === 1 ? '' : ` try ${index + 1}/${group.length}`;
+        const folded = index < group.length - 1;
+        return [...queue, ...(folded ? [this.#span(node, attempt)] : this.#subtree(node, attempt))];
+      }),
+    );
+  }
+
+  #subtree(node: TraceNode, attempt: string): string[] {
+    return [
+      this.#span(node, attempt),
+      ...this.#detail(node.span),
+      ...this.#death(node),
+      ...this.#siblings(node.children),
+    ];
+  }
+
+  #span(node: TraceNode, attempt: string): string {
+    const { span } = node;
+    const bad = failed(span);
+    const service = span.service === this.#service ? '' : span.service;
+    const asked = operation(span);
+    const repeated = asked === this.#asked && attempt === '';
+    this.#service = span.service;
+    this.#asked = asked;
+    const row = {
+      service,
+      hop: hop(span),
+      asked: repeated ? '"' : shorten(asked, this.#askedCells - attempt.length) + attempt,
+      status: `${bad ? '✗' : ''}${httpStatus(span) ?? (bad ? 'err' : '')}`,
+      bar: this.#bar(span.component, node.startMs, node.endMs),
+      took: formatMs(node.endMs - node.startMs),
+    };
+    const tone = span.component === 'sidecar' ? 'blue' : 'cyan';
+    return this.#row(row, bad ? 'red' : 'plain', bad ? 'red' : tone);
+  }
+
+  #queue(node: TraceNode): string[] {
+    const wait = queueWait(node);
+    if (wait === null) return [];
+    this.#service = '';
+    const row = {
+      service: text(node.span, 'messaging.system') ?? '',
+      hop: 'in queue',
+      asked: '"',
+      status: '',
+      bar: this.#bar('wait', wait.startMs, wait.endMs),
+      took: formatMs(wait.endMs - wait.startMs),
+    };
+    return [this.#row(row, 'dim', 'dim')];
+  }
+
+  #detail(span: Span): string[] {
+    if (span.component !== 'sidecar') return [];
+    const spent = phases(span).map(([name, ms]) => `${name} ${ms.toFixed(ms < 9.995 ? 2 : 1)}`);
+    const timing = spent.length === 0 ? '' : `  ${spent.join(' · ')} ms`;
+    const line = shorten(`└ ${peerWords(span)}${timing}`, this.#width - DETAIL_INDENT.length);
+    return [DETAIL_INDENT + this.#paint('dim', line)];
+  }
+
+  #death(node: TraceNode): string[] {
+    const { outcome, at } = this.#verdict;
+    if (outcome !== 'died' || at !== node) return [];
+    return [DETAIL_INDENT + this.#paint('red', '└ it died here')];
+  }
+
+  #bar(kind: 'service' | 'sidecar' | 'wait', startMs: number, endMs: number): string {
+    const lengthMs = this.#tree.endMs - this.#tree.startMs || 1;
+    const share = (ms: number) => (ms - this.#tree.startMs) / lengthMs;
+    return drawBar(kind, share(startMs), share(endMs), this.#barCells);
+  }
+
+  #row(row: Row, tone: Tone, barTone: Tone): string {
+    return layCells(
+      [
+        { text: '', width: 1 },
+        { text: row.service, tone: tone === 'dim' ? 'dim' : 'bold', width: SERVICE_CELLS },
+        { text: row.hop, tone: tone === 'red' ? 'plain' : tone, width: HOP_CELLS },
+        { text: row.asked, tone: tone === 'red' ? 'plain' : tone, width: this.#askedCells },
+        { text: row.status, tone, width: STATUS_CELLS, align: 'right' },
+        { text: row.bar, tone: barTone, width: this.#barCells },
+        { text: row.took, tone: tone === 'red' ? 'plain' : tone, width: TOOK_CELLS, align: 'right' },
+      ],
+      this.#paint,
+    );
+  }
+}
+
+const WAYS = { inbound: ' in', outbound: ' out' };
+
+function hop(span: Span): string {
+  if (span.kind === 'producer') return 'job sent';
+  if (span.kind === 'consumer') return 'job taken';
+  const way = direction(span);
+  return `${span.component}${way === null ? '' : WAYS[way]}`;
+}
+
+function peerWords(span: Span): string {
+  const peer = peerIdentity(span);
+  if (peer === null) return 'no mTLS, plain HTTP';
+  // The trust domain is the same for all: what tells them apart is the rest.
+  return `mTLS ${direction(span) === 'outbound' ? 'to' : 'from'} ${peer.replace(/^spiffe:\/\/[^/]+\//, '')}`;
+}

@@ -1,0 +1,84 @@
+import { limits } from './limits.ts';
+import type { Expectation } from './proof.ts';
+import { DELIVERY_RETRY, EDGE, portsOf, SERVICE_NAMES, type Topology } from './topology.ts';
+
+// What the demo asks for, as a client outside the mesh, and what each request must turn into. One step after the other: the second asks
+// about the first.
+
+export type Step = {
+  readonly title: string;
+  /** `before` is the answer to the previous step. */
+  readonly send: (topology: Topology, before: Answer | null) => Promise<Answer>;
+  readonly expected: Omit<Expectation, 'requestId'>;
+};
+
+export type Answer = { readonly requestId: string; readonly body: string };
+
+export const RUN_PATH = '/v1/workflows/order-placed/runs';
+
+const RUN_CALLS = [
+  ['workflow-worker', 'webhook-dispatcher'],
+  ['webhook-dispatcher', 'webhook-receiver'],
+] as const;
+
+export const STEPS: readonly Step[] = [
+  {
+    title: 'A workflow run: API -> queue -> worker -> webhook',
+    send: (topology) => startRun(topology, '/hooks/ok'),
+    expected: { services: SERVICE_NAMES, calls: RUN_CALLS, outcome: 'ok' },
+  },
+  {
+    title: 'A question about that run, passed on from service to service',
+    send: (topology, before) => {
+      const { runId } = JSON.parse(before?.body ?? '') as { runId: string };
+      return send(topology, 'GET', `/v1/runs/${runId}`);
+    },
+    expected: {
+      services: ['gateway', 'workflow-worker', 'webhook-dispatcher'],
+      calls: [
+        ['gateway', 'workflow-worker'],
+        ['workflow-worker', 'webhook-dispatcher'],
+      ],
+      outcome: 'ok',
+    },
+  },
+  {
+    title: 'A run whose webhook target is broken',
+    send: (topology) => startRun(topology, '/hooks/fail'),
+    expected: {
+      services: SERVICE_NAMES,
+      calls: RUN_CALLS,
+      outcome: 'died',
+      blamed: 'webhook-receiver',
+      words: ['POST /hooks/fail answered 500', `${DELIVERY_RETRY.attempts} attempts`, 'dead-lettered'],
+    },
+  },
+];
+
+export function edgeUrl(topology: Topology): string {
+  return `http://127.0.0.1:${portsOf(topology, EDGE).inbound}`;
+}
+
+export function runBody(hook: string): string {
+  return JSON.stringify({ webhookUrl: `http://webhook-receiver${hook}`, input: { orderId: 'A-1' } });
+}
+
+function startRun(topology: Topology, hook: string): Promise<Answer> {
+  return send(topology, 'POST', RUN_PATH, runBody(hook));
+}
+
+async function send(topology: Topology, method: string, path: string, body?: string): Promise<Answer> {
+  const response = await fetch(edgeUrl(topology) + path, {
+    method,
+    ...(body !== undefined && { body }),
+    headers: { 'content-type': 'application/json', 'x-api-key': topology.apiKey },
+    signal: AbortSignal.timeout(limits.requestMs),
+  }).catch((error: Error) => {
+    throw new Error(`${method} ${path} had no answer: ${error.cause ?? error.message}`);
+  });
+  const text = await response.text();
+  const requestId = response.headers.get('x-request-id');
+  if (response.ok && requestId !== null) return { requestId, body: text };
+  const lacks = requestId === null ? ' and no x-request-id' : '';
+  throw new Error(`${method} ${path} was answered ${response.status}${lacks}: ${text.slice(0, 300)}`);
+}

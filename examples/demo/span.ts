@@ -1,0 +1,84 @@
+// A span as the demo keeps it: decoded once at the receiver, frozen in shape, times in milliseconds. Everything after the receiver
+// (store, waterfall, verdict, proof) knows only this type and nothing of OTLP.
+
+export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer';
+export type AttributeValue = string | number | boolean;
+export type Attributes = ReadonlyMap<string, AttributeValue>;
+
+export type SpanEvent = { readonly name: string; readonly atMs: number; readonly attributes: Attributes };
+
+export type Span = {
+  readonly traceId: string;
+  readonly spanId: string;
+  /** null for a root. */
+  readonly parentId: string | null;
+  readonly name: string;
+  readonly kind: SpanKind;
+  readonly service: string;
+  readonly component: 'sidecar' | 'service';
+  /** Milliseconds since the epoch with a fraction; a double holds quarter microseconds there. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly attributes: Attributes;
+  readonly events: readonly SpanEvent[];
+  /** OTel status ERROR. */
+  readonly error: boolean;
+  readonly errorMessage: string;
+};
+
+export function text(span: Span, key: string): string | null {
+  const value = span.attributes.get(key);
+  return value === undefined || value === '' ? null : String(value);
+}
+
+export function httpStatus(span: Span): number | null {
+  const value = Number(span.attributes.get('http.response.status_code'));
+  return Number.isInteger(value) && value > 0 ? value : null;
+}
+
+/** `GET /path` or the queue where the span tells, its name otherwise. */
+export function operation(span: Span): string {
+  if (span.kind === 'producer' || span.kind === 'consumer') {
+    return text(span, 'messaging.destination.name') ?? span.name;
+  }
+  const method = text(span, 'http.request.method');
+  const path = text(span, 'url.path') ?? pathOf(text(span, 'url.full'));
+  return method !== null && path !== null ? `${method} ${path}` : span.name;
+}
+
+/** Sidecars speak of their direction; for a service it follows from the kind. */
+export function direction(span: Span): 'inbound' | 'outbound' | null {
+  const said = text(span, 'tulle.direction');
+  if (said === 'inbound' || said === 'outbound') return said;
+  if (span.kind === 'server' || span.kind === 'consumer') return 'inbound';
+  return span.kind === 'client' || span.kind === 'producer' ? 'outbound' : null;
+}
+
+export function peerIdentity(span: Span): string | null {
+  return text(span, direction(span) === 'outbound' ? 'tulle.upstream.identity' : 'tulle.peer.identity');
+}
+
+/** `[name, milliseconds]` of each phase that the sidecar measured, in the order it reports them. */
+export function phases(span: Span): [string, number][] {
+  const found: [string, number][] = [];
+  for (const [key, value] of span.attributes) {
+    const name = /^tulle\.phase\.(.+)_ms$/.exec(key)?.[1];
+    if (name !== undefined && typeof value === 'number') found.push([name, value]);
+  }
+  return found;
+}
+
+/** What the sidecar ran into, by the mesh's closed list of failures. */
+export function failureCode(span: Span): string | null {
+  const code = text(span, 'tulle.failure.code');
+  return code === 'none' ? null : code;
+}
+
+/** The hop itself says that it failed; what its children say does not count. */
+export function failed(span: Span): boolean {
+  return span.error || (httpStatus(span) ?? 0) >= 500 || failureCode(span) !== null;
+}
+
+function pathOf(url: string | null): string | null {
+  return url !== null && URL.canParse(url) ? new URL(url).pathname : null;
+}

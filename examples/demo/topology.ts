@@ -1,0 +1,181 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { pickPorts } from './ports.ts';
+import type { ChildSpec } from './processes.ts';
+
+// Who there is and who calls whom, and the config files that say so to each process.
+// Invariants: everything listens on loopback; secrets are made anew for each run and stand only in the run's folder; only the gateway's
+// sidecar takes plain HTTP from outside, between sidecars there is nothing but mTLS with a named peer.
+
+export const TRUST_DOMAIN = 'demo.tulle.test';
+export const NAMESPACE = 'demo';
+export const EDGE = 'gateway';
+
+/** In the order of the flow, each with the services that it calls. */
+export const SERVICES: Readonly<Record<string, readonly string[]>> = {
+  gateway: ['workflow-worker'],
+  'workflow-worker': ['webhook-dispatcher'],
+  'webhook-dispatcher': ['webhook-receiver'],
+  'webhook-receiver': [],
+};
+
+export const SERVICE_NAMES = Object.keys(SERVICES);
+
+/** How often and how fast the dispatcher tries: quick enough for somebody who watches. */
+export const DELIVERY_RETRY = { attempts: 4, firstDelayMs: 100, maxDelayMs: 800 };
+
+export type Ports = { readonly service: number; readonly inbound: number; readonly outbound: number };
+
+export type Topology = {
+  readonly folder: string;
+  readonly ports: Readonly<Record<string, Ports>>;
+  readonly apiKey: string;
+  readonly otlpUrl: string;
+};
+
+export async function planTopology(folder: string, otlpPort: number): Promise<Topology> {
+  const free = await pickPorts(SERVICE_NAMES.length * 3);
+  const ports: Record<string, Ports> = {};
+  for (const [index, name] of SERVICE_NAMES.entries()) {
+    const [service = 0, inbound = 0, outbound = 0] = free.slice(index * 3, index * 3 + 3);
+    ports[name] = { service, inbound, outbound };
+  }
+  const apiKey = `demo-${randomBytes(12).toString('hex')}`;
+  return { folder, ports, apiKey, otlpUrl: `http://127.0.0.1:${otlpPort}` };
+}
+
+export function portsOf(topology: Topology, name: string): Ports {
+  const ports = topology.ports[name];
+  if (ports === undefined) throw new Error(`${name} is no service of the demo`);
+  return ports;
+}
+
+export function spiffeId(name: string): string {
+  return `spiffe://${TRUST_DOMAIN}/ns/${NAMESPACE}/sa/${name}`;
+}
+
+export function sidecarOf(name: string): string {
+  return `${name}-sidecar`;
+}
+
+/** Writes the authority's config and one join token a sidecar. */
+export async function planAuthority({ folder }: Topology): Promise<ChildSpec> {
+  await mkdir(join(folder, 'tokens'));
+  const workloads = await Promise.all(
+    SERVICE_NAMES.map(async (name) => {
+      const token = randomBytes(24).toString('base64url');
+      await writeFile(join(folder, tokenFile(name)), token, { mode: 0o600 });
+      return { tokenSha256: createHash('sha256').update(token).digest('hex'), spiffeId: spiffeId(name) };
+    }),
+  );
+  const config = {
+    trustDomain: TRUST_DOMAIN,
+    listen: '127.0.0.1:0',
+    stateDir: 'ca',
+    // Short enough that certificates are replaced under traffic while somebody plays with the demo.
+    svidTtlSeconds: 300,
+    workloads,
+  };
+  return writeSpec(folder, 'ca', '../../mesh/ca/main.ts', config);
+}
+
+export async function planSidecar(
+  topology: Topology,
+  name: string,
+  authorityPort: number,
+): Promise<ChildSpec> {
+  const { service, inbound, outbound } = portsOf(topology, name);
+  const called = SERVICES[name] ?? [];
+  const config = {
+    apiVersion: 'mesh.tulle.dev/v1alpha1',
+    kind: 'Sidecar',
+    metadata: { name: `${name}-1`, namespace: NAMESPACE },
+    spec: {
+      service: name,
+      identity: {
+        trustDomain: TRUST_DOMAIN,
+        authority: {
+          url: `https://127.0.0.1:${authorityPort}`,
+          rootsFile: 'ca/roots.pem',
+          tokenFile: tokenFile(name),
+        },
+      },
+      admin: { listen: '127.0.0.1:0' },
+      inbound: [
+        {
+          name: 'http',
+          listen: `127.0.0.1:${inbound}`,
+          mtls: name === EDGE ? 'off' : 'strict',
+          target: `127.0.0.1:${service}`,
+        },
+      ],
+      ...(called.length > 0 && {
+        outbound: {
+          listen: `127.0.0.1:${outbound}`,
+          services: called.map((host) => ({
+            host,
+            mtls: 'strict',
+            identity: spiffeId(host),
+            endpoints: [`127.0.0.1:${portsOf(topology, host).inbound}`],
+          })),
+        },
+      }),
+      telemetry: { accessLog: 'stdout', traces: { endpoint: topology.otlpUrl, headSampleRatio: 1 } },
+    },
+  };
+  return writeSpec(topology.folder, sidecarOf(name), '../../sidecar/src/main.ts', config);
+}
+
+/** Writes the config files of all services; they share the tenant's secrets. */
+export async function planServices(topology: Topology, redisUrl: string): Promise<ChildSpec[]> {
+  const { folder, apiKey } = topology;
+  const secret = `whsec_${randomBytes(32).toString('base64')}`;
+  const hash = `sha256:${createHash('sha256').update(apiKey).digest('hex')}`;
+  await Promise.all([
+    writeSecret(folder, 'webhook-secret', secret),
+    writeSecret(folder, 'signing-secrets.yaml', stringify({ tenants: { demo: [secret] } })),
+    writeSecret(folder, 'api-keys.yaml', stringify({ keys: [{ tenant: 'demo', hash }] })),
+  ]);
+  const redis = { url: redisUrl };
+  const workflowsFile = pathOf('../../services/workflow-worker/workflows.yaml');
+  const own: Record<string, object> = {
+    gateway: { redis, apiKeysFile: 'api-keys.yaml', workflowsFile, worker: {} },
+    'workflow-worker': { redis, workflowsFile, dispatcher: {} },
+    'webhook-dispatcher': { redis, signingSecretsFile: 'signing-secrets.yaml', retry: DELIVERY_RETRY },
+    'webhook-receiver': { signingSecretFile: 'webhook-secret' },
+  };
+  return Promise.all(
+    SERVICE_NAMES.map((name) => {
+      const { service, outbound } = portsOf(topology, name);
+      const config = {
+        service: name,
+        listen: `127.0.0.1:${service}`,
+        ...(SERVICES[name]?.length && { sidecar: { outbound: `http://127.0.0.1:${outbound}` } }),
+        telemetry: { endpoint: topology.otlpUrl, headSampleRatio: 1 },
+        ...own[name],
+      };
+      return writeSpec(folder, name, `../../services/${name}/main.ts`, config);
+    }),
+  );
+}
+
+function tokenFile(name: string): string {
+  return join('tokens', name);
+}
+
+async function writeSpec(folder: string, name: string, script: string, config: object): Promise<ChildSpec> {
+  const file = join(folder, `${name}.yaml`);
+  await writeFile(file, stringify(config));
+  return { name, script: pathOf(script), config: file };
+}
+
+function writeSecret(folder: string, name: string, content: string): Promise<void> {
+  return writeFile(join(folder, name), content, { mode: 0o600 });
+}
+
+function pathOf(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}

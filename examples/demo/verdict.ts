@@ -1,0 +1,112 @@
+import { direction, failed, failureCode, httpStatus, operation, text } from './span.ts';
+import { attemptGroups, flatten, type TraceNode, type TraceTree } from './trace-tree.ts';
+
+// Says in words how a request ended and, when it died, where.
+// The place of death is the deepest span that failed and was not made good by a later attempt: callers only repeat what they were
+// told. Below a failed call the answering side may think that all is well (a 404 is no error of a server), so the search goes on
+// down as long as somebody answered 400 or more.
+
+export type Outcome = 'ok' | 'recovered' | 'refused' | 'died';
+
+export type Verdict = {
+  readonly outcome: Outcome;
+  /** The hop that is to blame; null when all went well. */
+  readonly at: TraceNode | null;
+  readonly words: string;
+};
+
+export function judge(tree: TraceTree): Verdict {
+  const nodes = flatten(tree.roots);
+  const broken = nodes.filter(
+    (node) => failed(node.span) && !node.children.some((child) => failed(child.span)),
+  );
+  const fatal = broken.filter((node) => !madeGood(node)).sort((a, b) => a.endMs - b.endMs);
+  const last = fatal.at(-1);
+  if (last !== undefined) return death(culprit(last), nodes);
+
+  const refusing = tree.roots.find((node) => (httpStatus(node.span) ?? 0) >= 400);
+  if (refusing !== undefined) return refusal(culprit(refusing));
+  const first = broken[0];
+  return first === undefined ? smooth(nodes) : recovery(culprit(first), broken.length);
+}
+
+function death(node: TraceNode, nodes: readonly TraceNode[]): Verdict {
+  const words = [`died in ${node.span.service}: ${accusation(node)}`];
+  const attempts = attemptsOf(node);
+  if (attempts > 1) words.push(`${attempts} attempts`);
+  if (deadLettered(nodes)) words.push('dead-lettered');
+  return { outcome: 'died', at: node, words: words.join('; ') };
+}
+
+function refusal(node: TraceNode): Verdict {
+  return { outcome: 'refused', at: node, words: `refused by ${node.span.service}: ${accusation(node)}` };
+}
+
+function recovery(node: TraceNode, failures: number): Verdict {
+  const times = failures === 1 ? 'one failure' : `${failures} failures`;
+  const words = `succeeded after ${times} in ${node.span.service}: ${accusation(node)}`;
+  return { outcome: 'recovered', at: node, words };
+}
+
+function smooth(nodes: readonly TraceNode[]): Verdict {
+  const services = new Set(nodes.map((node) => node.span.service));
+  return {
+    outcome: 'ok',
+    at: null,
+    words: `every hop succeeded, through ${count(services.size, 'service')}`,
+  };
+}
+
+/** `POST /hooks/fail answered 500 (why)`, or what the sidecar ran into when nobody answered. */
+function accusation(node: TraceNode): string {
+  const { span } = node;
+  const status = httpStatus(span);
+  const code = failureCode(span);
+  const why = [code, span.errorMessage, text(span, 'error.type')].find(
+    (reason) => reason !== null && reason !== '' && reason !== String(status),
+  );
+  const reason = why === undefined ? '' : ` (${why})`;
+  if (span.component === 'sidecar' && code !== null) {
+    const whose = direction(span) === 'outbound' ? 'its sidecar, on the way out,' : 'its sidecar';
+    return `${whose} could not pass on ${operation(span)}${reason}`;
+  }
+  return status === null
+    ? `${operation(span)} failed${reason}`
+    : `${operation(span)} answered ${status}${reason}`;
+}
+
+function culprit(node: TraceNode): TraceNode {
+  const deeper = node.children.findLast(
+    (child) => failed(child.span) || (httpStatus(child.span) ?? 0) >= 400,
+  );
+  return deeper === undefined ? node : culprit(deeper);
+}
+
+function madeGood(node: TraceNode): boolean {
+  for (let at: TraceNode | null = node; at !== null; at = at.parent) {
+    const last = groupOf(at).at(-1);
+    if (last !== undefined && last !== at && !failed(last.span)) return true;
+  }
+  return false;
+}
+
+/** The longest run of attempts on the way down: it is the caller that tries again, not the one that died. */
+function attemptsOf(node: TraceNode): number {
+  let most = 1;
+  for (let at: TraceNode | null = node; at !== null; at = at.parent)
+    most = Math.max(most, groupOf(at).length);
+  return most;
+}
+
+function groupOf(node: TraceNode): TraceNode[] {
+  const siblings = node.parent?.children ?? [node];
+  return attemptGroups(siblings).find((group) => group.includes(node)) ?? [node];
+}
+
+function deadLettered(nodes: readonly TraceNode[]): boolean {
+  return nodes.some((node) => node.span.events.some((event) => event.name === 'gave up'));
+}
+
+function count(amount: number, noun: string): string {
+  return `${amount} ${noun}${amount === 1 ? '' : 's'}`;
+}

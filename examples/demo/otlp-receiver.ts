@@ -135,6 +135,9 @@ function toMs(nanos: string): number {
   return Number(BigInt(nanos) / 1000n) / 1000;
 }
 
+/** What is kept ends up on a terminal, and whoever sends spans must not move its cursor. */
 function clip(value: string): string {
-  return value.length <= limits.attributeChars ? value : value.slice(0, limits.attributeChars);
+  return value.slice(0, limits.attributeChars).replace(CONTROL, '\ufffd');
 }
+
+const CONTROL = /\p{Cc}/gu;

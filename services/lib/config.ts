@@ -61,10 +61,11 @@ export function loadConfig<S extends z.ZodType>(path: string, schema: S): z.infe
   const source = readYaml(readBounded(path));
   const problems = source.problems.map((problem): ConfigProblem => ({ file: path, path: '', ...problem }));
   if (source.broken) throw new ConfigError(problems);
-  const parsed = schema.safeParse(source.value);
+  const error = ({ input }: { input?: unknown }) => (input === undefined ? 'is required' : undefined);
+  const parsed = schema.safeParse(source.value, { error });
   for (const issue of parsed.error?.issues ?? []) problems.push(...explainIssue(issue, schema, source, path));
   if (parsed.success && problems.length === 0) return parsed.data;
-  throw new ConfigError(problems);
+  throw new ConfigError(problems.sort((a, b) => a.line - b.line || a.column - b.column));
 }
 
 /** The whole content of a file that holds one secret or one address, without the newline that editors add. */

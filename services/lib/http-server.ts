@@ -67,6 +67,8 @@ export function createHttpServer(log: Logger, checks: ReadonlyMap<string, Readin
     logger: false,
   });
   const traffic: Traffic = { inFlight: 0, draining: false, onIdle: () => {} };
+  // JSON is what services speak; the framework would hand plain text to a handler as a string.
+  app.removeContentTypeParser('text/plain');
   app.decorateRequest('scope', null);
   app.addHook('onRequest', (request, reply, done) => beginRequest(request, reply, done, traffic, log));
   // Body parsing resumes in the socket's async context, so the request's own has to be entered again.

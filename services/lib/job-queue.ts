@@ -13,7 +13,7 @@ import {
   ATTR_MESSAGING_OPERATION_TYPE,
   ATTR_MESSAGING_SYSTEM,
 } from '@opentelemetry/semantic-conventions/incubating';
-import { type Job, Queue } from 'bullmq';
+import { type Job, type JobState, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { LIMITS } from './limits.ts';
@@ -35,11 +35,18 @@ export interface NewJob {
   work: unknown;
 }
 
+export interface JobReading {
+  job: QueuedJob;
+  state: JobState | 'unknown';
+}
+
 export interface JobQueue {
   queue: Queue<JobEnvelope>;
   /** @throws Problem 503 when Redis is away or the queue is full. */
   add: (job: NewJob) => Promise<void>;
   find: (id: string) => Promise<QueuedJob | undefined>;
+  /** A job and its state, which belong together although jobs move on while they are read. */
+  read: (id: string) => Promise<JobReading | undefined>;
   close: () => Promise<void>;
 }
 
@@ -63,7 +70,8 @@ export function openJobQueue(name: string, redis: Redis): JobQueue {
   return {
     queue,
     add: (job) => orUnavailable(addJob(queue, job)),
-    find: (id) => orUnavailable(queue.getJob(id)) as Promise<QueuedJob | undefined>,
+    find: (id) => orUnavailable(findJob(queue, id)),
+    read: (id) => orUnavailable(readJob(queue, id)),
     close: () => queue.close(),
   };
 }
@@ -78,6 +86,20 @@ export function describeJob(queueName: string, id: string, tenant: string, opera
     [ATTR_MESSAGING_MESSAGE_ID]: id,
     [ATTR_TENANT]: tenant,
   };
+}
+
+async function findJob(queue: Queue<JobEnvelope>, id: string): Promise<QueuedJob | undefined> {
+  return (await queue.getJob(id)) as QueuedJob | undefined;
+}
+
+async function readJob(queue: Queue<JobEnvelope>, id: string): Promise<JobReading | undefined> {
+  const job = await findJob(queue, id);
+  if (!job) return undefined;
+  const state = await job.getState();
+  const isFinished = state === 'completed' || state === 'failed';
+  // It finished, or was set going again, between the two reads: what was read first is of the past.
+  if (isFinished !== Boolean(job.finishedOn)) return { job: (await findJob(queue, id)) ?? job, state };
+  return { job, state };
 }
 
 async function addJob(queue: Queue<JobEnvelope>, { id, tenant, work }: NewJob): Promise<void> {

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { LIMITS } from './limits.ts';
 
 const DAY_MS = 86_400_000;
+const HTTP_DATE = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/;
 
 export const retryPolicy = z
   .strictObject({
@@ -36,6 +37,6 @@ export function nextDelayMs(
 export function parseRetryAfterMs(value: string | undefined, nowMs: number): number {
   if (value === undefined) return 0;
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
-  const dateMs = Date.parse(value);
-  return Number.isNaN(dateMs) ? 0 : Math.max(0, dateMs - nowMs);
+  // Date.parse alone takes almost anything: "-1" would be a date in 2001.
+  return HTTP_DATE.test(value) ? Math.max(0, Date.parse(value) - nowMs || 0) : 0;
 }

@@ -8,7 +8,7 @@ import { ErrorCode } from 'bullmq';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { DeliveryView, DeliveryWork } from '../lib/contracts.ts';
-import type { JobQueue, QueuedJob } from '../lib/job-queue.ts';
+import type { JobQueue, JobReading, QueuedJob } from '../lib/job-queue.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { notFound, Problem } from '../lib/problem.ts';
 import { orUnavailable } from '../lib/redis.ts';
@@ -36,7 +36,7 @@ export function addDeadLetterRoutes(http: FastifyInstance, deliveries: JobQueue)
         deliveries.queue.getFailed(offset, offset + limit - 1),
       ]),
     );
-    return { total, items: (jobs as QueuedJob[]).map((job) => describeDelivery(job, 'failed')) };
+    return { total, items: (jobs as QueuedJob[]).map((job) => describeDelivery({ job, state: 'failed' })) };
   });
 
   http.post<{ Params: { deliveryId: string } }>(
@@ -52,7 +52,7 @@ export function addDeadLetterRoutes(http: FastifyInstance, deliveries: JobQueue)
   );
 }
 
-export function describeDelivery(job: QueuedJob, state: string): DeliveryView {
+export function describeDelivery({ job, state }: JobReading): DeliveryView {
   const view: DeliveryView = {
     deliveryId: job.id as string,
     tenant: job.data.tenant,
@@ -61,7 +61,7 @@ export function describeDelivery(job: QueuedJob, state: string): DeliveryView {
     attempts: job.attemptsMade,
     createdAt: new Date(job.timestamp).toISOString(),
   };
-  if (job.failedReason) view.reason = job.failedReason;
+  if (job.failedReason && state !== 'completed') view.reason = job.failedReason;
   if (job.finishedOn) view.finishedAt = new Date(job.finishedOn).toISOString();
   return view;
 }

@@ -10,7 +10,7 @@ import { DELIVERY_QUEUE, deliveryRequest, deliveryWork } from '../lib/contracts.
 import { openJobQueue } from '../lib/job-queue.ts';
 import { startJobWorker } from '../lib/job-worker.ts';
 import { notFound, Problem, parseBody } from '../lib/problem.ts';
-import { checkRedis, openRedis, orUnavailable } from '../lib/redis.ts';
+import { checkRedis, openRedis } from '../lib/redis.ts';
 import { retryPolicy } from '../lib/retry.ts';
 import type { ServiceParts } from '../lib/service.ts';
 import { addDeadLetterRoutes, describeDelivery } from './dead-letters.ts';
@@ -59,9 +59,9 @@ export function buildDispatcher(parts: ServiceParts<DispatcherConfig>): void {
     return { deliveryId };
   });
   http.get<{ Params: { deliveryId: string } }>('/v1/deliveries/:deliveryId', async (request) => {
-    const job = await deliveries.find(request.params.deliveryId);
-    if (!job) throw notFound('The delivery');
-    return describeDelivery(job, await orUnavailable(job.getState()));
+    const reading = await deliveries.read(request.params.deliveryId);
+    if (!reading) throw notFound('The delivery');
+    return describeDelivery(reading);
   });
   addDeadLetterRoutes(http, deliveries);
 }

@@ -7,11 +7,11 @@
 import { z } from 'zod';
 import { filePath, httpUrl, loadConfig, redisKey, resolveRedisUrl, serviceKeys } from '../lib/config.ts';
 import { RUN_QUEUE, type RunView, runWork } from '../lib/contracts.ts';
-import { openJobQueue, type QueuedJob } from '../lib/job-queue.ts';
+import { type JobReading, openJobQueue } from '../lib/job-queue.ts';
 import { startJobWorker } from '../lib/job-worker.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { notFound } from '../lib/problem.ts';
-import { checkRedis, openRedis, orUnavailable } from '../lib/redis.ts';
+import { checkRedis, openRedis } from '../lib/redis.ts';
 import { retryPolicy } from '../lib/retry.ts';
 import type { ServiceParts } from '../lib/service.ts';
 import { workflowFile } from '../lib/workflow-file.ts';
@@ -56,20 +56,18 @@ export function buildWorker(parts: ServiceParts<WorkerConfig>): void {
   parts.onClose(async () => redis.disconnect());
 
   http.get<{ Params: { runId: string } }>('/v1/runs/:runId', async (request) => {
-    const job = await runs.find(request.params.runId);
-    if (!job) throw notFound('The run');
-    const state = await orUnavailable(job.getState());
-    const outcome = job.returnvalue as RunOutcome | null;
+    const reading = await runs.read(request.params.runId);
+    if (!reading) throw notFound('The run');
+    const outcome = reading.job.returnvalue as RunOutcome | null;
     const deliveries = await Promise.all(
       (outcome?.deliveryIds ?? []).map((id) => readDelivery(outbound, config.dispatcher, id)),
     );
-    return describeRun(job, state, outcome, deliveries);
+    return describeRun(reading, outcome, deliveries);
   });
 }
 
 function describeRun(
-  job: QueuedJob,
-  state: string,
+  { job, state }: JobReading,
   outcome: RunOutcome | null,
   deliveries: RunView['deliveries'],
 ): RunView {
@@ -82,14 +80,14 @@ function describeRun(
     createdAt: new Date(job.timestamp).toISOString(),
     deliveries,
   };
-  // Between two attempts it says why the last one failed.
-  if (job.failedReason) run.reason = job.failedReason;
+  // Between two attempts it says why the last one failed; what went well in the end has no reason.
+  if (job.failedReason && state !== 'completed') run.reason = job.failedReason;
   if (job.finishedOn) run.finishedAt = new Date(job.finishedOn).toISOString();
   if (outcome) run.results = outcome.results;
   return run;
 }
 
-function stateOf(state: string): RunView['state'] {
+function stateOf(state: JobReading['state']): RunView['state'] {
   if (state === 'active') return 'running';
   if (state === 'completed') return 'succeeded';
   return state === 'failed' ? 'failed' : 'queued';

@@ -43,6 +43,10 @@ const ADMIN_LIMITS = {
 } as const;
 
 export async function startAdminServer(listen: Address, source: AdminSource): Promise<AdminServer> {
+  // The config says so too; said again here, as everything below relies on it.
+  if (!isLoopback(listen.host)) {
+    throw new Error(`the admin endpoint would be reachable from outside on ${listen.host}: use 127.0.0.1`);
+  }
   const server = createServer(
     {
       maxHeaderSize: ADMIN_LIMITS.headBytes,
@@ -55,12 +59,8 @@ export async function startAdminServer(listen: Address, source: AdminSource): Pr
   );
   server.maxConnections = ADMIN_LIMITS.connections;
 
-  const bound = await bind(server, listen);
-  if (!isLoopback(bound.address)) {
-    await closeServer(server, source.clock);
-    throw new Error(`the admin endpoint would be reachable from outside on ${bound.address}: use 127.0.0.1`);
-  }
-  return { port: bound.port, close: () => closeServer(server, source.clock) };
+  const port = await bind(server, listen);
+  return { port, close: () => closeServer(server, source.clock) };
 }
 
 type Reply = {
@@ -170,12 +170,12 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply):
   response.end(request.method === 'HEAD' ? undefined : reply.body);
 }
 
-function bind(server: Server, listen: Address): Promise<AddressInfo> {
+function bind(server: Server, listen: Address): Promise<number> {
   return new Promise((resolve, reject) => {
     server.on('error', (error: NodeJS.ErrnoException) =>
       reject(new Error(`admin cannot listen on ${formatAddress(listen)}: ${error.code ?? error.message}`)),
     );
-    server.listen(listen.port, listen.host, () => resolve(server.address() as AddressInfo));
+    server.listen(listen.port, listen.host, () => resolve((server.address() as AddressInfo).port));
   });
 }
 

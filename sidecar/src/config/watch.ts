@@ -109,8 +109,8 @@ export async function startConfigWatch(options: ConfigWatchOptions): Promise<Con
     running = loaded;
     onLastGood = false;
     accepted += 1;
-    report({ kind: 'accepted', version: loaded.version });
     await keepLastGood(loaded, options);
+    report({ kind: 'accepted', version: loaded.version });
     return { kind: 'accepted', version: loaded.version };
   };
 
@@ -156,8 +156,8 @@ async function startOnFileOrLastGood(options: ConfigWatchOptions): Promise<First
   const file = await loadConfig(path);
   const problems = file.ok ? await tryApply(file, options) : file.problems;
   if (file.ok && problems.length === 0) {
-    report({ kind: 'accepted', version: file.version });
     await keepLastGood(file, options);
+    report({ kind: 'accepted', version: file.version });
     return { loaded: file, problems, fileVersion: file.version };
   }
 

@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tulle-ca-main-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+function run(...args: string[]) {
+  return spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args]);
+}
+
+async function writeConfig(extra = ''): Promise<string> {
+  const file = join(folder, 'ca.yaml');
+  const workload = `{ tokenSha256: ${'0'.repeat(64)}, spiffeId: spiffe://a.test/ns/b/sa/c }`;
+  await writeFile(
+    file,
+    `trustDomain: a.test\nlisten: 127.0.0.1:0\nstateDir: state\nsvidTtlSeconds: 60\nworkloads: [${workload}]\n${extra}`,
+  );
+  return file;
+}
+
+describe('the authority process', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('says when it is ready and ends with 0 on %s', async (signal) => {
+    const child = run('--config', await writeConfig());
+    const [line] = await once(child.stdout, 'data');
+    expect(JSON.parse(line)).toEqual({ event: 'ready', port: expect.any(Number) });
+    await access(join(folder, 'state/roots.pem'));
+    child.kill(signal);
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  it('ends with 2 and says where the configuration is wrong', async () => {
+    const child = run('--config', await writeConfig('ttl: 5\n'));
+    const [[code], errors] = await Promise.all([once(child, 'exit'), text(child.stderr)]);
+    expect(code).toBe(2);
+    expect(errors).toMatch(/ca\.yaml:\d+:\d+: .*ttl/);
+  });
+
+  it.each([[[]], [['--config']], [['--port', '1']]])(
+    'ends with 2 and its usage for the arguments %j',
+    async (args) => {
+      const child = run(...args);
+      const [[code], errors] = await Promise.all([once(child, 'exit'), text(child.stderr)]);
+      expect(code).toBe(2);
+      expect(errors).toBe('usage: main.ts --config <ca.yaml>\n');
+    },
+  );
+});

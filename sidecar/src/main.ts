@@ -1,0 +1,42 @@
+/**
+ * The sidecar as a process: `node main.ts --config sidecar.yaml`.
+ *
+ * Prints one JSON line with its ports when it is ready. SIGHUP reloads the config, SIGTERM and SIGINT drain; exit status 0 after a
+ * drain, 1 when it can't start, 2 for wrong arguments.
+ */
+import { parseArgs } from 'node:util';
+import { startSidecar } from './app.ts';
+import { ConfigError } from './config/problem.ts';
+import { report } from './report.ts';
+
+const USAGE = 'usage: node main.ts --config FILE [--last-good FILE]';
+
+const options = readArguments();
+try {
+  const sidecar = await startSidecar(options);
+  process.on('SIGHUP', () => void sidecar.reload());
+  const stop = (): void => void sidecar.drain().then(() => process.exit(0));
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  const { adminPort: admin, inboundPorts: inbound, outboundPort: outbound } = sidecar;
+  process.stdout.write(`${JSON.stringify({ event: 'ready', admin, inbound, outbound })}\n`);
+} catch (error) {
+  if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+  else report('start_failed', { reason: error instanceof Error ? error.message : String(error) });
+  process.exit(1);
+}
+
+function readArguments(): { configPath: string; lastGoodPath: string | null } {
+  try {
+    const { values } = parseArgs({
+      options: { config: { type: 'string' }, 'last-good': { type: 'string' } },
+    });
+    if (values.config !== undefined) {
+      return { configPath: values.config, lastGoodPath: values['last-good'] ?? null };
+    }
+    process.stderr.write(`${USAGE}\n`);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${USAGE}\n`);
+  }
+  process.exit(2);
+}

@@ -1,0 +1,271 @@
+/**
+ * The metrics by name: which series each family reads, in the text format of Prometheus.
+ *
+ * Invariants: names and labels are stable, because dashboards and alerts match on them; a family reads only, it never counts; every
+ * sample carries `service_name`.
+ */
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { FAILURES } from '../core/failure.ts';
+import type { Direction } from '../core/route.ts';
+import type { AccessLog } from './access-log.ts';
+import { errorTypeOf } from './error-type.ts';
+import { type Labels, type Reading, registerCounter, registerGauge, registerHistogram } from './family.ts';
+import type { Histogram } from './histogram.ts';
+import { METHODS } from './request-line.ts';
+import type { SpanExport } from './otlp.ts';
+import type { RequestSeries, RouteSeries } from './route-series.ts';
+import type { ListenerSeries, Series, UpstreamSeries } from './series.ts';
+import type { SpanRing } from './spans.ts';
+
+/** What the sidecar has to show; telemetry that is off is null and has no metrics. */
+export interface Sources {
+  readonly series: Series;
+  readonly spans: SpanRing | null;
+  readonly spanExport: SpanExport | null;
+  readonly accessLog: AccessLog | null;
+}
+
+export function createRegistry(service: string, sources: Sources): Registry {
+  const registry = new Registry();
+  registry.setDefaultLabels({ service_name: service });
+  registerRequests(registry, sources.series);
+  registerConnections(registry, sources.series);
+  registerSidecar(registry, sources.series);
+  if (sources.spans !== null && sources.spanExport !== null) {
+    registerSpans(registry, sources.spans, sources.spanExport);
+  }
+  if (sources.accessLog !== null) registerAccessLog(registry, sources.accessLog);
+  for (const metric of processMetrics()) registry.registerMetric(metric);
+  return registry;
+}
+
+function registerRequests(registry: Registry, series: Series): void {
+  registerHistogram(
+    registry,
+    'http_server_request_duration_seconds',
+    'Duration of requests from peers to the service, from the first byte of the head to the end of the response.',
+    () => durations(series, 'inbound'),
+  );
+  registerHistogram(
+    registry,
+    'http_client_request_duration_seconds',
+    'Duration of requests of the service to peers, from the first byte of the head to the end of the response.',
+    () => durations(series, 'outbound'),
+  );
+  registerCounter(
+    registry,
+    'tulle_requests_total',
+    'Exchanges that ended, by failure code; none stands for success.',
+    () => failures(series),
+  );
+  registerCounter(
+    registry,
+    'tulle_request_body_bytes_total',
+    'Bytes of request bodies, framing not counted.',
+    () => perRoute(series, (route) => route.requestBytes),
+  );
+  registerCounter(
+    registry,
+    'tulle_response_body_bytes_total',
+    'Bytes of response bodies, framing not counted.',
+    () => perRoute(series, (route) => route.responseBytes),
+  );
+  registerGauge(registry, 'tulle_active_exchanges', 'Exchanges under way.', () =>
+    perRoute(series, (route) => route.active),
+  );
+}
+
+function registerConnections(registry: Registry, series: Series): void {
+  const downstream = (read: (listener: ListenerSeries) => number) => () => perListener(series, read);
+  registerGauge(
+    registry,
+    'tulle_downstream_connections',
+    'Open connections to a listener.',
+    downstream((listener) => listener.connections),
+  );
+  registerCounter(
+    registry,
+    'tulle_downstream_connections_accepted_total',
+    'Connections accepted by a listener.',
+    downstream((listener) => listener.accepted),
+  );
+  registerCounter(
+    registry,
+    'tulle_downstream_connections_rejected_total',
+    'Connections closed at once because a listener had too many.',
+    downstream((listener) => listener.rejected),
+  );
+  registerCounter(
+    registry,
+    'tulle_downstream_tls_handshakes_total',
+    'TLS handshakes with peers that succeeded.',
+    downstream((listener) => listener.tlsHandshakes),
+  );
+  registerCounter(
+    registry,
+    'tulle_downstream_tls_failures_total',
+    'TLS handshakes with peers that failed.',
+    downstream((listener) => listener.tlsFailures),
+  );
+
+  const upstream = (read: (upstream: UpstreamSeries) => number) => () => perUpstream(series, read);
+  registerGauge(
+    registry,
+    'tulle_upstream_open_connections',
+    'Connections to an upstream, idle ones included.',
+    upstream((pools) => pools.counts().open),
+  );
+  registerGauge(
+    registry,
+    'tulle_upstream_idle_connections',
+    'Kept-alive connections to an upstream that wait for work.',
+    upstream((pools) => pools.counts().idle),
+  );
+  registerGauge(
+    registry,
+    'tulle_upstream_pending_exchanges',
+    'Exchanges that wait for a connection to an upstream.',
+    upstream((pools) => pools.counts().waiting),
+  );
+  registerCounter(
+    registry,
+    'tulle_upstream_connect_failures_total',
+    'Connections to an upstream that could not be set up.',
+    upstream(({ connectFailures }) => connectFailures),
+  );
+  registerCounter(
+    registry,
+    'tulle_upstream_tls_handshakes_total',
+    'TLS handshakes with an upstream that succeeded.',
+    upstream(({ tlsHandshakes }) => tlsHandshakes),
+  );
+  registerCounter(
+    registry,
+    'tulle_upstream_tls_failures_total',
+    'TLS handshakes with an upstream that failed.',
+    upstream(({ tlsFailures }) => tlsFailures),
+  );
+  registerHistogram(
+    registry,
+    'tulle_upstream_connect_duration_seconds',
+    'Set-up of connections to an upstream, TLS included.',
+    () => perUpstream(series, ({ connectDuration }) => connectDuration),
+  );
+}
+
+function registerSidecar(registry: Registry, series: Series): void {
+  const { gauges } = series;
+  registerCounter(registry, 'tulle_config_accepted_total', 'Configs that were taken over.', () => [
+    [{}, gauges.configAccepted],
+  ]);
+  registerCounter(registry, 'tulle_config_rejected_total', 'Configs that were refused.', () => [
+    [{}, gauges.configRejected],
+  ]);
+  registerGauge(registry, 'tulle_config_info', 'Version of the config that runs.', () =>
+    gauges.configVersion === '' ? [] : [[{ version: gauges.configVersion }, 1]],
+  );
+  registerGauge(
+    registry,
+    'tulle_certificate_expiry_timestamp_seconds',
+    'When the certificate of the sidecar expires, in Unix time.',
+    () => (gauges.certificateExpiresMs === 0 ? [] : [[{}, gauges.certificateExpiresMs / 1_000]]),
+  );
+}
+
+function registerSpans(registry: Registry, spans: SpanRing, spanExport: SpanExport): void {
+  registerCounter(registry, 'tulle_spans_recorded_total', 'Spans written into the ring.', () => [
+    [{}, spans.recorded],
+  ]);
+  registerCounter(registry, 'tulle_spans_exported_total', 'Spans that the collector took.', () => [
+    [{}, spanExport.exported],
+  ]);
+  registerCounter(registry, 'tulle_spans_dropped_total', 'Sampled spans that were not exported.', () => [
+    [{ reason: 'overwritten' }, spans.overwritten],
+    [{ reason: 'export_failed' }, spanExport.failed],
+  ]);
+}
+
+function registerAccessLog(registry: Registry, accessLog: AccessLog): void {
+  registerCounter(registry, 'tulle_access_log_lines_written_total', 'Lines of the access log written.', () => [
+    [{}, accessLog.written],
+  ]);
+  registerCounter(
+    registry,
+    'tulle_access_log_lines_dropped_total',
+    'Lines of the access log lost: no room in its buffers, or a failed write.',
+    () => [[{}, accessLog.dropped]],
+  );
+}
+
+function* durations(series: Series, direction: Direction): Iterable<Reading<Histogram>> {
+  for (const route of series.routes.values()) {
+    if (route.direction !== direction) continue;
+    for (const requests of route.durations()) {
+      yield [memoLabels(requests, () => requestLabels(route, requests)), requests.duration];
+    }
+  }
+}
+
+function requestLabels({ direction, route }: RouteSeries, requests: RequestSeries): Labels {
+  const inbound = direction === 'inbound';
+  const labels: Record<string, string> = { http_route: route };
+  if (requests.overflow) return { ...labels, otel_metric_overflow: 'true' };
+  labels.http_request_method = METHODS[requests.method] as string;
+  if (inbound) labels.url_scheme = requests.peer === '' ? 'http' : 'https';
+  else labels.server_address = route;
+  if (requests.status !== 0) labels.http_response_status_code = String(requests.status);
+  const errorType = errorTypeOf(requests.failure, requests.status, direction);
+  if (errorType !== '') labels.error_type = errorType;
+  if (requests.peer !== '') labels.peer_identity = requests.peer;
+  return labels;
+}
+
+function* failures(series: Series): Iterable<Reading<number>> {
+  for (const route of series.routes.values()) {
+    for (const { code, name, source } of FAILURES) {
+      const count = route.ended[code] as number;
+      // A series that starts at 1 hides its first increase from rate(), so success is there from the start.
+      if (count === 0 && code !== 0) continue;
+      yield [{ direction: route.direction, route: route.route, failure: name, source }, count];
+    }
+  }
+}
+
+function* perRoute<V>(series: Series, read: (route: RouteSeries) => V): Iterable<Reading<V>> {
+  for (const route of series.routes.values()) {
+    yield [memoLabels(route, () => ({ direction: route.direction, route: route.route })), read(route)];
+  }
+}
+
+function* perListener<V>(series: Series, read: (listener: ListenerSeries) => V): Iterable<Reading<V>> {
+  for (const listener of series.listeners.values()) yield [{ listener: listener.listener }, read(listener)];
+}
+
+function* perUpstream<V>(series: Series, read: (upstream: UpstreamSeries) => V): Iterable<Reading<V>> {
+  for (const upstream of series.upstreams.values()) {
+    yield [memoLabels(upstream, () => ({ upstream: upstream.upstream })), read(upstream)];
+  }
+}
+
+/** The registry keeps formatted labels by object, so a series keeps the object. */
+const labelsBySeries = new WeakMap<object, Labels>();
+
+function memoLabels(series: object, make: () => Labels): Labels {
+  let labels = labelsBySeries.get(series);
+  if (labels === undefined) {
+    labels = make();
+    labelsBySeries.set(series, labels);
+  }
+  return labels;
+}
+
+let sharedProcessMetrics: Registry | null = null;
+
+/** There is one event loop and one collector of garbage in a process, however many sidecars run in it (in tests, several). */
+function processMetrics(): ReturnType<Registry['getMetricsAsArray']> {
+  if (sharedProcessMetrics === null) {
+    sharedProcessMetrics = new Registry();
+    collectDefaultMetrics({ register: sharedProcessMetrics });
+  }
+  return sharedProcessMetrics.getMetricsAsArray();
+}

@@ -1,0 +1,49 @@
+/**
+ * Every bound of telemetry, by name. What does not fit is dropped and counted; it never slows a request.
+ *
+ * Sizes are in bytes, counts in items, times in milliseconds.
+ */
+export const OBSERVE_LIMITS = {
+  /** Spans that the ring holds before it overwrites the oldest. */
+  spanRecords: 8_192,
+  /** Text of one span: request id, peer address, path, authority and failure detail, cut in this order of importance. */
+  spanTextBytes: 320,
+  spanPathBytes: 128,
+  spanAuthorityBytes: 64,
+  /** Distinct identities and endpoints that spans can name; the rest reads `other`. */
+  spanNames: 1_024,
+  spansPerExport: 512,
+  /** From the first sampled span that waits to its export. */
+  spanExportDelayMs: 500,
+  /** One export, from the call to the collector's answer. */
+  spanExportTimeoutMs: 5_000,
+  /** Pause after a failed export; doubles up to the maximum while exports go on failing. */
+  spanExportBackoffMs: 1_000,
+  spanExportBackoffMaxMs: 30_000,
+
+  /** One of the two buffers of the access log: one is filled while the other is written. */
+  accessLogBufferBytes: 524_288,
+  /** A buffer with this much in it is written at once. */
+  accessLogWriteBytes: 65_536,
+  /** From the first line that waits to its write. */
+  accessLogDelayMs: 200,
+  /** Pause when the reader of a pipe has no room. */
+  accessLogRetryMs: 20,
+  /** Request paths and failure details are cut to this many bytes, before escaping. */
+  accessLogPathBytes: 2_048,
+  accessLogDetailChars: 512,
+
+  /** Routes with series of their own; the rest shares one. Above what one config can name, for those that came and went. */
+  metricRoutes: 2_048,
+  /** Request series of all routes together: one a combination of method, status, failure and peer. */
+  metricRequestSeries: 2_048,
+  /** Request series of one route, so that no route can use up what all share. */
+  metricRequestSeriesPerRoute: 256,
+  /** Peer identities with a label value of their own. */
+  metricPeers: 64,
+  /** Listeners and upstream services with series of their own. */
+  metricConnectionSeries: 2_048,
+
+  /** Between two reports of the same trouble. */
+  reportIntervalMs: 60_000,
+} as const;

@@ -1,0 +1,124 @@
+/**
+ * From a record of the ring to the span that OpenTelemetry's exporters take, named and attributed by its HTTP conventions.
+ *
+ * Invariant: made when a span is exported, never on the request path; the result holds nothing of the ring.
+ */
+import { isIP } from 'node:net';
+import { type Attributes, type HrTime, SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
+import type { Resource } from '@opentelemetry/resources';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import { FAILURES } from '../core/failure.ts';
+import { errorTypeOf } from './error-type.ts';
+import { hexText } from './hex.ts';
+import { PHASES } from './phases.ts';
+import { METHODS } from './request-line.ts';
+import { DOUBLE, FLAG_HTTP_1_0, FLAG_PARENT, type SpanRecord, WORD } from './span-record.ts';
+
+const SCOPE = { name: 'tulle.sidecar' };
+
+/** `wallOffsetMs` leads from monotonic times to milliseconds since the Unix epoch. */
+export function toReadableSpan(record: SpanRecord, resource: Resource, wallOffsetMs: number): ReadableSpan {
+  const { direction, route } = record.origin;
+  const inbound = direction === 'inbound';
+  const method = METHODS[record.word(WORD.method)] as string;
+  const status = record.word(WORD.status);
+  const failure = record.word(WORD.failure);
+  const error = errorTypeOf(failure, status, direction);
+  const traceId = wordsText(record, WORD.traceId, 4);
+  const context = { traceId, spanId: wordsText(record, WORD.spanId, 2), traceFlags: TraceFlags.SAMPLED };
+  const startedMs = record.double(DOUBLE.startedMs);
+  const endedMs = record.double(DOUBLE.endedMs);
+  const span = {
+    name: `${method === '_OTHER' ? 'HTTP' : method} ${route}`,
+    kind: inbound ? SpanKind.SERVER : SpanKind.CLIENT,
+    spanContext: () => context,
+    startTime: hrTime(wallOffsetMs + startedMs),
+    endTime: hrTime(wallOffsetMs + endedMs),
+    duration: hrTime(endedMs - startedMs),
+    ended: true,
+    status: isError(error, failure, inbound)
+      ? { code: SpanStatusCode.ERROR, message: record.text(WORD.detailBytes) }
+      : { code: SpanStatusCode.UNSET },
+    attributes: attributesOf(record, method, status, error),
+    links: [],
+    events: [],
+    resource,
+    instrumentationScope: SCOPE,
+    droppedAttributesCount: 0,
+    droppedEventsCount: 0,
+    droppedLinksCount: 0,
+  };
+  if (!record.has(FLAG_PARENT)) return span;
+  const parentSpanContext = {
+    traceId,
+    spanId: wordsText(record, WORD.parentId, 2),
+    traceFlags: TraceFlags.SAMPLED,
+    isRemote: true,
+  };
+  return { ...span, parentSpanContext };
+}
+
+function attributesOf(record: SpanRecord, method: string, status: number, error: string): Attributes {
+  const { direction, route } = record.origin;
+  const inbound = direction === 'inbound';
+  const failure = record.word(WORD.failure);
+  const upstreamIdentity = record.name(WORD.upstreamIdentity);
+  const peerIdentity = record.name(WORD.peerIdentity);
+  const server = splitAddress(record.text(WORD.authorityBytes));
+  // The peer of the conventions is the other end of the connection on the network: the caller inbound, the endpoint outbound.
+  const peer = splitAddress(record.text(WORD.addressBytes));
+  const endpoint = splitAddress(record.name(WORD.endpoint));
+  const attributes: Record<string, string | number | undefined> = {
+    'http.request.method': method,
+    'url.path': record.text(WORD.pathBytes),
+    'url.scheme': (inbound ? peerIdentity : upstreamIdentity) === '' ? 'http' : 'https',
+    'server.address': server.host,
+    'server.port': server.port,
+    'http.response.status_code': status === 0 ? undefined : status,
+    'network.peer.address': inbound ? peer.host : endpoint.host,
+    'network.peer.port': inbound ? peer.port : endpoint.port,
+    'network.protocol.version': record.has(FLAG_HTTP_1_0) ? '1.0' : '1.1',
+    'error.type': error,
+    'tulle.direction': direction,
+    'tulle.route': route,
+    'tulle.request_id': record.text(WORD.requestIdBytes),
+    'tulle.failure.code': failure === 0 ? undefined : FAILURES[failure]?.name,
+    'tulle.failure.detail': record.text(WORD.detailBytes),
+    'tulle.peer.identity': peerIdentity,
+    'tulle.upstream.identity': upstreamIdentity,
+    'tulle.upstream.endpoint': record.name(WORD.endpoint),
+    'tulle.attempts': record.word(WORD.attempts),
+    'tulle.request.body_bytes': record.double(DOUBLE.requestBytes),
+    'tulle.response.body_bytes': record.double(DOUBLE.responseBytes),
+  };
+  PHASES.forEach((phase, i) => {
+    const ms = record.double(DOUBLE.phases + i);
+    if (ms >= 0) attributes[`tulle.phase.${phase}_ms`] = ms;
+  });
+  for (const key of Object.keys(attributes)) if (attributes[key] === '') delete attributes[key];
+  return attributes;
+}
+
+/** A caller's own mistake, or its hanging up, is no error of the server that answered it. */
+function isError(error: string, failure: number, inbound: boolean): boolean {
+  if (error === '') return false;
+  return !inbound || failure === 0 || FAILURES[failure]?.source !== 'downstream';
+}
+
+function wordsText(record: SpanRecord, word: number, count: number): string {
+  let text = '';
+  for (let i = 0; i < count; i++) text += hexText(record.word(word + i));
+  return text;
+}
+
+function hrTime(ms: number): HrTime {
+  const seconds = Math.floor(ms / 1_000);
+  return [seconds, Math.floor((ms - seconds * 1_000) * 1e6)];
+}
+
+/** `host:port`, `[v6]:port` or a host or address alone. */
+function splitAddress(text: string): { host: string; port: number | undefined } {
+  const port = isIP(text) === 0 ? /:(\d{1,5})$/.exec(text)?.[1] : undefined;
+  const host = port === undefined ? text : text.slice(0, -port.length - 1);
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: port === undefined ? undefined : Number(port) };
+}

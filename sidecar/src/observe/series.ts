@@ -1,0 +1,128 @@
+/**
+ * What is counted, in plain numbers, by whoever knows: filters, listeners, pools, config, identity. The exposition reads it.
+ *
+ * Invariants
+ * - A name has one series for the life of the sidecar, so that counters go on across config snapshots.
+ * - Every table is bounded; names that have no room share one overflow series.
+ */
+import { Failure, type FailureKind } from '../core/failure.ts';
+import type { Direction } from '../core/route.ts';
+import type { UpstreamCounts, UpstreamTransport } from '../upstream/endpoint.ts';
+import { Histogram } from './histogram.ts';
+import { OBSERVE_LIMITS } from './limits.ts';
+import { OVERFLOW, RouteSeries, type SeriesBudget } from './route-series.ts';
+
+/** Connections of one listener. Fed by the listener. */
+export class ListenerSeries {
+  readonly listener: string;
+  /** Open now. */
+  connections = 0;
+  accepted = 0;
+  /** Closed at once, because there were too many. */
+  rejected = 0;
+  tlsHandshakes = 0;
+  tlsFailures = 0;
+
+  constructor(listener: string) {
+    this.listener = listener;
+  }
+}
+
+/** Connections to one upstream service, or to the own service behind a listener: the observer of its pools. */
+export class UpstreamSeries {
+  readonly upstream: string;
+  connectFailures = 0;
+  tlsHandshakes = 0;
+  tlsFailures = 0;
+  /** Set-up of connections that succeeded, TLS included. */
+  readonly connectDuration = new Histogram();
+  private readonly transports = new Set<UpstreamTransport>();
+
+  constructor(upstream: string) {
+    this.upstream = upstream;
+  }
+
+  /** Counts the connections of a transport from now on. */
+  attach(transport: UpstreamTransport): void {
+    this.transports.add(transport);
+  }
+
+  detach(transport: UpstreamTransport): void {
+    this.transports.delete(transport);
+  }
+
+  onConnected(setupMs: number, secure: boolean): void {
+    this.connectDuration.observe(setupMs);
+    if (secure) this.tlsHandshakes++;
+  }
+
+  onConnectFailed(failure: FailureKind): void {
+    this.connectFailures++;
+    if (failure === Failure.tlsFailed) this.tlsFailures++;
+  }
+
+  counts(): UpstreamCounts {
+    const sum = { open: 0, idle: 0, waiting: 0 };
+    for (const { counts } of this.transports) {
+      sum.open += counts.open;
+      sum.idle += counts.idle;
+      sum.waiting += counts.waiting;
+    }
+    return sum;
+  }
+}
+
+/** What there is one of. Fed by config and identity. */
+export class SidecarGauges {
+  configAccepted = 0;
+  configRejected = 0;
+  /** Of the config that runs; empty before the first. */
+  configVersion = '';
+  /** Milliseconds since the Unix epoch; 0 without a certificate. */
+  certificateExpiresMs = 0;
+}
+
+export class Series {
+  readonly gauges = new SidecarGauges();
+  readonly routes = new Map<string, RouteSeries>();
+  readonly listeners = new Map<string, ListenerSeries>();
+  readonly upstreams = new Map<string, UpstreamSeries>();
+  private readonly budget: SeriesBudget = { left: OBSERVE_LIMITS.metricRequestSeries };
+
+  route(direction: Direction, name: string): RouteSeries {
+    return bind(
+      this.routes,
+      `${direction} ${name}`,
+      `${direction} ${OVERFLOW}`,
+      OBSERVE_LIMITS.metricRoutes,
+      (key) => new RouteSeries(direction, key.slice(direction.length + 1), this.budget),
+    );
+  }
+
+  listener(name: string): ListenerSeries {
+    const { metricConnectionSeries } = OBSERVE_LIMITS;
+    return bind(this.listeners, name, OVERFLOW, metricConnectionSeries, (key) => new ListenerSeries(key));
+  }
+
+  upstream(name: string): UpstreamSeries {
+    const { metricConnectionSeries } = OBSERVE_LIMITS;
+    return bind(this.upstreams, name, OVERFLOW, metricConnectionSeries, (key) => new UpstreamSeries(key));
+  }
+}
+
+function bind<S>(
+  table: Map<string, S>,
+  wanted: string,
+  overflow: string,
+  limit: number,
+  create: (key: string) => S,
+): S {
+  // Overflow series come on top, so that there is always room for them.
+  const key = table.has(wanted) || table.size < limit ? wanted : overflow;
+  let series = table.get(key);
+  if (series === undefined) {
+    series = create(key);
+    table.set(key, series);
+  }
+  return series;
+}

@@ -1,0 +1,194 @@
+/**
+ * The span ring: every exchange leaves one record of numbers, and bytes of bounded text. Records that are to be exported wait here until
+ * the exporter takes them; nobody waits for the exporter.
+ *
+ * Invariants
+ * - A record is written and read within one call each, so no reader sees half of one and half of another.
+ * - A record waits at most one turn of the ring; when it is overwritten before it was taken, that is counted.
+ * - Memory is fixed: nothing is allocated for a record.
+ */
+import type { Exchange } from '../core/exchange.ts';
+import type { Direction } from '../core/route.ts';
+import { copyBytes } from '../transport/output.ts';
+import { OBSERVE_LIMITS } from './limits.ts';
+import { measurePhases, PHASES } from './phases.ts';
+import { methodIndex, pathEnd } from './request-line.ts';
+import {
+  DOUBLE,
+  DOUBLES,
+  FLAG_HTTP_1_0,
+  FLAG_PARENT,
+  FLAG_WAITING,
+  SpanRecord,
+  WORD,
+  WORDS,
+} from './span-record.ts';
+import { StringTable } from './string-table.ts';
+
+/** Where spans come from: fixed when a filter chain is compiled. */
+export interface SpanOrigin {
+  readonly direction: Direction;
+  readonly route: string;
+}
+
+/** Told when records wait; may be called on the request path. */
+export interface SpanListener {
+  /** The first record waits. */
+  onWaiting(): void;
+  /** Records that wait will be overwritten soon. */
+  onUrgent(): void;
+}
+
+const { spanTextBytes, spanPathBytes, spanAuthorityBytes } = OBSERVE_LIMITS;
+
+export class SpanRing {
+  readonly words: Int32Array;
+  readonly doubles: Float64Array;
+  readonly text: Buffer;
+  readonly names = new StringTable(OBSERVE_LIMITS.spanNames);
+  readonly origins: SpanOrigin[] = [];
+  listener: SpanListener | null = null;
+  recorded = 0;
+  overwritten = 0;
+  waiting = 0;
+  private readonly capacity: number;
+  private readonly phases = new Float64Array(PHASES.length);
+  private next = 0;
+
+  constructor(capacity: number = OBSERVE_LIMITS.spanRecords) {
+    this.capacity = capacity;
+    this.words = new Int32Array(capacity * WORDS);
+    this.doubles = new Float64Array(capacity * DOUBLES);
+    this.text = Buffer.alloc(capacity * spanTextBytes);
+  }
+
+  /** Returns the number by which `record` knows the origin. Origins are routes, which config bounds. */
+  addOrigin(origin: SpanOrigin): number {
+    const known = this.origins.findIndex(
+      ({ direction, route }) => direction === origin.direction && route === origin.route,
+    );
+    return known === -1 ? this.origins.push(origin) - 1 : known;
+  }
+
+  record(exchange: Exchange, origin: number): void {
+    const slot = this.next;
+    this.next = slot + 1 === this.capacity ? 0 : slot + 1;
+    this.recorded++;
+    const { words } = this;
+    const at = slot * WORDS;
+    if (((words[at + WORD.flags] as number) & FLAG_WAITING) !== 0) {
+      this.overwritten++;
+      this.waiting--;
+    }
+    this.writeWords(exchange, origin, at);
+    this.writeDoubles(exchange, slot * DOUBLES);
+    this.writeText(exchange, at, slot * spanTextBytes);
+    if (exchange.sampled) {
+      words[at + WORD.flags] = (words[at + WORD.flags] as number) | FLAG_WAITING;
+      if (this.waiting++ === 0) this.listener?.onWaiting();
+    }
+    // Twice a turn, so that whatever waits is called urgent at least once before it is lost.
+    if (this.waiting > 0 && (slot === 0 || slot === this.capacity >> 1)) this.listener?.onUrgent();
+  }
+
+  /** Hands out up to `limit` records that wait, oldest first. */
+  take(limit: number, visit: (record: SpanRecord) => void): void {
+    const record = new SpanRecord(this);
+    for (let i = 0, left = Math.min(limit, this.waiting); i < this.capacity && left > 0; i++) {
+      const slot = (this.next + i) % this.capacity;
+      const at = slot * WORDS + WORD.flags;
+      const flags = this.words[at] as number;
+      if ((flags & FLAG_WAITING) === 0) continue;
+      this.words[at] = flags & ~FLAG_WAITING;
+      this.waiting--;
+      left--;
+      record.point(slot);
+      visit(record);
+    }
+  }
+
+  private writeWords(exchange: Exchange, origin: number, at: number): void {
+    const { words, names } = this;
+    const { request, upstream, endpoint } = exchange;
+    words[at + WORD.flags] =
+      (exchange.hasParent ? FLAG_PARENT : 0) | (request.minorVersion === 0 ? FLAG_HTTP_1_0 : 0);
+    words[at + WORD.traceId] = exchange.traceId0;
+    words[at + WORD.traceId + 1] = exchange.traceId1;
+    words[at + WORD.traceId + 2] = exchange.traceId2;
+    words[at + WORD.traceId + 3] = exchange.traceId3;
+    words[at + WORD.spanId] = exchange.spanId0;
+    words[at + WORD.spanId + 1] = exchange.spanId1;
+    words[at + WORD.parentId] = exchange.parentId0;
+    words[at + WORD.parentId + 1] = exchange.parentId1;
+    words[at + WORD.method] = methodIndex(request);
+    words[at + WORD.status] = exchange.status;
+    words[at + WORD.failure] = exchange.failure.code;
+    words[at + WORD.attempts] = exchange.attempts;
+    words[at + WORD.origin] = origin;
+    words[at + WORD.peerIdentity] = names.indexOf(exchange.peerIdentity);
+    words[at + WORD.upstreamIdentity] = upstream === null ? 0 : names.indexOf(upstream.identity);
+    words[at + WORD.endpoint] = endpoint === null ? 0 : names.indexOf(endpoint.address);
+  }
+
+  private writeDoubles(exchange: Exchange, at: number): void {
+    const { doubles, phases } = this;
+    doubles[at + DOUBLE.startedMs] = exchange.startedMs;
+    doubles[at + DOUBLE.endedMs] = exchange.endedMs;
+    doubles[at + DOUBLE.requestBytes] = exchange.requestBytes;
+    doubles[at + DOUBLE.responseBytes] = exchange.responseBytes;
+    measurePhases(exchange, phases);
+    for (let i = 0; i < phases.length; i++) doubles[at + DOUBLE.phases + i] = phases[i] as number;
+  }
+
+  /** The pieces share the room in the order of their importance; the last gets what the others leave. */
+  private writeText(exchange: Exchange, at: number, start: number): void {
+    const { words, text } = this;
+    const { request, peerAddress, failureDetail } = exchange;
+    const end = start + spanTextBytes;
+    const { requestIdStart, requestIdEnd } = exchange;
+
+    const id = copyText(request.bytes, requestIdStart, requestIdEnd, text, start, end);
+    const address = writeAscii(peerAddress, text, start + id, end);
+    let from = start + id + address;
+    const pathLimit = Math.min(end, from + spanPathBytes);
+    const path = copyText(request.bytes, request.pathStart, pathEnd(request), text, from, pathLimit);
+    from += path;
+    const authorityEnd = request.adopted ? request.authorityEnd : request.authorityStart;
+    const authorityLimit = Math.min(end, from + spanAuthorityBytes);
+    const authority = copyText(
+      request.bytes,
+      request.authorityStart,
+      authorityEnd,
+      text,
+      from,
+      authorityLimit,
+    );
+    from += authority;
+    words[at + WORD.requestIdBytes] = id;
+    words[at + WORD.addressBytes] = address;
+    words[at + WORD.pathBytes] = path;
+    words[at + WORD.authorityBytes] = authority;
+    words[at + WORD.detailBytes] = failureDetail === '' ? 0 : text.write(failureDetail, from, end - from);
+  }
+}
+
+/** Both return how many bytes they wrote; what does not fit before `limit` is cut. */
+function copyText(
+  source: Buffer,
+  start: number,
+  end: number,
+  target: Buffer,
+  at: number,
+  limit: number,
+): number {
+  const count = Math.min(end - start, limit - at);
+  copyBytes(source, start, start + count, target, at);
+  return count;
+}
+
+/** Addresses are short, and a loop beats the call into the runtime. */
+function writeAscii(source: string, target: Buffer, at: number, limit: number): number {
+  const count = Math.min(source.length, limit - at);
+  for (let i = 0; i < count; i++) target[at + i] = source.charCodeAt(i);
+  return count;
+}

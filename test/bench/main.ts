@@ -38,8 +38,7 @@ process.once('SIGINT', () => process.exit(130));
 await bench();
 
 async function bench(): Promise<void> {
-  const cells = listCells(options.only);
-  if (cells.length === 0) throw new Error(`no cell's name matches ${options.only}`);
+  const { cells } = options;
   if (process.platform !== 'linux' || cpus().length < 2)
     throw new Error('the benchmark needs Linux and two cores');
   // This process generates load too.
@@ -107,7 +106,9 @@ function readOptions() {
       onProgress: (line) => console.log(line),
     };
     const only = values.only === undefined ? null : new RegExp(values.only);
-    return { run, only, isStrict: values.strict, isWhole: only === null && !values.quick };
+    const cells = listCells(only);
+    if (cells.length === 0) throw new Error(`--only ${values.only} matches no cell`);
+    return { run, cells, isStrict: values.strict, isWhole: only === null && !values.quick };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
     process.exit(2);

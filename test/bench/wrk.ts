@@ -2,12 +2,9 @@
 //
 // wrk counts connection errors, framing errors, time-outs and statuses above 399; the bytes it read per response tell
 // whether the bodies were whole. A run with any of these wrong is an error.
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findDebianTool } from '../parts/debian-tools.ts';
+import { startPart } from '../parts/part.ts';
 import { REQUEST_HEADERS, type Workload } from './cells.ts';
 import type { LoadResult } from './generator.ts';
 
@@ -35,38 +32,45 @@ const MIN_HEAD_BYTES = 40;
 const MAX_HEAD_BYTES = 1_000;
 
 export async function saturate(load: SaturatingLoad): Promise<LoadResult> {
-  const folder = await mkdtemp(join(tmpdir(), 'tulle-wrk-'));
-  try {
-    const script = join(folder, 'load.lua');
-    await writeFile(script, luaScript(load.workload));
-    // Fills the pools behind the proxy first: a measurement should not pay for handshakes.
-    await runWrk(load, script, load.warmUpMs);
-    const before = load.readCpuNs();
-    const summary = await runWrk(load, script, load.measureMs);
-    const cpuNs = load.readCpuNs() - before;
-    const { requests, micros, p50, p99 } = summary;
-    return { requests, seconds: micros / 1e6, cpuNs, p50Ms: p50 / 1000, p99Ms: p99 / 1000 };
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  // Fills the pools behind the proxy first: a measurement should not pay for handshakes.
+  await runWrk(load, load.warmUpMs);
+  const before = load.readCpuNs();
+  const { requests, micros, p50, p99 } = await runWrk(load, load.measureMs);
+  const cpuNs = load.readCpuNs() - before;
+  return { requests, seconds: micros / 1e6, cpuNs, p50Ms: p50 / 1000, p99Ms: p99 / 1000 };
 }
 
-async function runWrk(load: SaturatingLoad, script: string, durationMs: number): Promise<Summary> {
+async function runWrk({ port, workload, connections }: SaturatingLoad, durationMs: number): Promise<Summary> {
   const { command, env } = await findDebianTool('wrk');
-  const url = `http://127.0.0.1:${load.port}${load.workload.path}`;
-  const args = ['-t1', `-c${load.connections}`, `-d${MAX_SECONDS}s`, '-s', script, url];
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const child = execFile(command, args, { env: { ...process.env, ...env } }, (error, stdout, stderr) => {
-    if (error === null) resolve(stdout);
-    else reject(new Error(`wrk failed: ${stderr || error.message}`));
+  const wrk = await startPart({
+    name: 'wrk',
+    command,
+    args: [
+      '-t1',
+      `-c${connections}`,
+      `-d${MAX_SECONDS}s`,
+      '-s',
+      'load.lua',
+      `http://127.0.0.1:${port}${workload.path}`,
+    ],
+    env,
+    files: { 'load.lua': luaScript(workload) },
+    isReady: () => true,
   });
-  await Promise.race([sleep(durationMs), promise]);
-  child.kill('SIGINT');
-  const output = await promise;
-  const line = output.split('\n').find((text) => text.startsWith('{'));
-  if (line === undefined) throw new Error(`wrk gave no summary: ${output}`);
+  try {
+    await Promise.race([sleep(durationMs), wrk.exited]);
+    if (!wrk.hasExited()) process.kill(wrk.pid, 'SIGINT');
+    await wrk.exited;
+  } finally {
+    await wrk.stop();
+  }
+  const line = wrk
+    .output()
+    .split('\n')
+    .find((text) => text.startsWith('{'));
+  if (line === undefined) throw new Error(`wrk gave no summary: ${wrk.output()}`);
   const summary = JSON.parse(line) as Summary;
-  checkSummary(summary, load.workload, output);
+  checkSummary(summary, workload, wrk.output());
   return summary;
 }
 

@@ -30,6 +30,8 @@ export interface Part {
   /** The last part of what it printed, stdout and stderr together. */
   output: () => string;
   hasExited: () => boolean;
+  /** Resolves when the process has ended and all its output was read. */
+  exited: Promise<void>;
   stop: () => Promise<void>;
 }
 
@@ -118,7 +120,7 @@ function watchChild(name: string, child: ChildProcess, folder: string): Part {
     rmSync(folder, { recursive: true, force: true });
   };
   process.once('exit', killWithParent);
-  const closed = new Promise<void>((resolve) => {
+  const whenExited = new Promise<void>((resolve) => {
     const onEnd = () => {
       exited = true;
       process.off('exit', killWithParent);
@@ -137,12 +139,20 @@ function watchChild(name: string, child: ChildProcess, folder: string): Part {
     if (!exited) {
       child.kill('SIGTERM');
       const deadline = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-      await closed;
+      await whenExited;
       clearTimeout(deadline);
     }
     await rm(folder, { recursive: true, force: true });
   };
-  return { name, pid: child.pid ?? -1, folder, output: () => output, hasExited: () => exited, stop };
+  return {
+    name,
+    pid: child.pid ?? -1,
+    folder,
+    output: () => output,
+    hasExited: () => exited,
+    exited: whenExited,
+    stop,
+  };
 }
 
 async function waitUntilReady(part: Part, isReady: PartOptions['isReady']): Promise<void> {

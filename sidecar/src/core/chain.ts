@@ -29,7 +29,10 @@ export function compileChain(filters: readonly Filter[]): Chain {
   });
 }
 
-function collect<F>(filters: readonly Filter[], pick: (filter: Filter) => F | undefined): readonly F[] | null {
+function collect<F>(
+  filters: readonly Filter[],
+  pick: (filter: Filter) => F | undefined,
+): readonly F[] | null {
   const functions = filters.map(pick).filter((fn) => fn !== undefined);
   return functions.length === 0 ? null : Object.freeze(functions);
 }

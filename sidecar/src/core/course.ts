@@ -37,7 +37,8 @@ export function begin(exchange: Exchange): void {
 /** A paused filter has what it waited for. */
 export function resume(exchange: Exchange): void {
   const phase = exchange.pausedPhase;
-  if (phase === 0) throw new Error('resume without pause: a filter may resume an exchange once for each PAUSED');
+  if (phase === 0)
+    throw new Error('resume without pause: a filter may resume an exchange once for each PAUSED');
   if (exchange.state === STATE_ENDED) return;
   exchange.pausedPhase = 0;
   if (phase === PHASE_REQUEST_HEAD) runRequestHead(exchange, exchange.pausedAt);
@@ -150,7 +151,8 @@ export function onUpstreamDrained(exchange: Exchange): void {
 }
 
 function runRequestHead(exchange: Exchange, from: number): void {
-  if (runSteps(exchange, PHASE_REQUEST_HEAD, exchange.route.chain.requestHead, from)) pickEndpoint(exchange, 0);
+  if (runSteps(exchange, PHASE_REQUEST_HEAD, exchange.route.chain.requestHead, from))
+    pickEndpoint(exchange, 0);
 }
 
 function pickEndpoint(exchange: Exchange, from: number): void {

@@ -65,7 +65,13 @@ export const Failure = Object.freeze({
     'The host field is missing, repeated, malformed or differs from the request target.',
   ),
   invalidBody: define('invalid_body', 'downstream', 400, 3, 'The framing of the request body is malformed.'),
-  targetTooLong: define('target_too_long', 'downstream', 414, 3, 'The request target is longer than allowed.'),
+  targetTooLong: define(
+    'target_too_long',
+    'downstream',
+    414,
+    3,
+    'The request target is longer than allowed.',
+  ),
   headTooLarge: define('head_too_large', 'downstream', 431, 8, 'The request head is larger than allowed.'),
   unsupportedCoding: define(
     'unsupported_coding',

@@ -20,7 +20,8 @@ export class HostRouter {
 
   routeFor(request: RequestHead): Route {
     const snapshot = this.snapshot();
-    if (this.lastRoute !== null && this.lastSnapshot === snapshot && this.isLastHost(request)) return this.lastRoute;
+    if (this.lastRoute !== null && this.lastSnapshot === snapshot && this.isLastHost(request))
+      return this.lastRoute;
     const route = snapshot.outbound.get(hostOf(request.authority)) ?? snapshot.unrouted;
     if (route !== snapshot.unrouted) {
       this.lastHost = Buffer.from(request.bytes.subarray(request.authorityStart, request.authorityEnd));

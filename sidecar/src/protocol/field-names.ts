@@ -56,7 +56,9 @@ for (let id = 1; id < names.length; id++) {
   const name = encodedNames[id] as Buffer;
   const slot = slotOf(name, 0, name.length);
   if (idBySlot[slot] !== 0) {
-    throw new Error(`field-names: '${names[id]}' and '${names[idBySlot[slot] as number]}' share slot ${slot}`);
+    throw new Error(
+      `field-names: '${names[id]}' and '${names[idBySlot[slot] as number]}' share slot ${slot}`,
+    );
   }
   idBySlot[slot] = id;
 }

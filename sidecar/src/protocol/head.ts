@@ -162,7 +162,8 @@ export class Head {
     const valueEnd = at + bytes.write(value, at, 'latin1');
     for (let i = at; i < valueEnd; i++) {
       const byte = bytes[i] as number;
-      if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw new Error(`control character in value of ${name}`);
+      if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f)
+        throw new Error(`control character in value of ${name}`);
     }
     bytes[valueEnd] = 0x0d;
     bytes[valueEnd + 1] = 0x0a;

@@ -43,7 +43,8 @@ export function sameAuthority(
 ): boolean {
   const port = schemeLength === 7 ? ':80' : ':443';
   return (
-    withoutPort(bytes.toString('latin1', start, end), port) === withoutPort(bytes.toString('latin1', hostStart, hostEnd), port)
+    withoutPort(bytes.toString('latin1', start, end), port) ===
+    withoutPort(bytes.toString('latin1', hostStart, hostEnd), port)
   );
 }
 

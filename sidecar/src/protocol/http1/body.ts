@@ -142,7 +142,8 @@ export class BodyReader {
         case EXTENSION:
         case EXTENSION_QUOTED:
         case EXTENSION_ESCAPED:
-          if (++this.extensionBytes > LIMITS.chunkExtensionBytes || !this.readExtension(byte)) return BODY_MALFORMED;
+          if (++this.extensionBytes > LIMITS.chunkExtensionBytes || !this.readExtension(byte))
+            return BODY_MALFORMED;
           at++;
           break;
         case SIZE_LF:

@@ -20,7 +20,14 @@ import { LIMITS } from '../../core/limits.ts';
 import type { Timeouts } from '../../core/route.ts';
 import type { Transport, TransportHandler } from '../../transport/transport.ts';
 import { fieldId } from '../field-names.ts';
-import { BODY_CHUNKED, BODY_NONE, BODY_UNTIL_CLOSE, type BodyKind, type Head, ResponseHead } from '../head.ts';
+import {
+  BODY_CHUNKED,
+  BODY_NONE,
+  BODY_UNTIL_CLOSE,
+  type BodyKind,
+  type Head,
+  ResponseHead,
+} from '../head.ts';
 import { BODY_MALFORMED, BodyReader } from './body.ts';
 import { scanResponseHead } from './response-head.ts';
 import { INCOMPLETE, TOO_LARGE } from './scan.ts';

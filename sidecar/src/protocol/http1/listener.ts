@@ -50,14 +50,23 @@ export class Listener implements ServerContext {
 
   constructor(options: ListenerOptions) {
     this.options = options;
-    const common = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+    const common = {
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    };
     const { security, observer } = options;
     if (security === null) {
       this.server = net.createServer({ ...common, pauseOnConnect: true }, (socket) =>
         this.accept(socket, '', false),
       );
     } else {
-      const secure = { ...common, ...security.tlsOptions, handshakeTimeout: options.fallback().timeouts.connectMs };
+      const secure = {
+        ...common,
+        ...security.tlsOptions,
+        handshakeTimeout: options.fallback().timeouts.connectMs,
+      };
       this.server = tls.createServer(secure, (socket) => this.acceptSecure(socket, security));
       this.server.on('tlsClientError', (error) => observer.onHandshakeFailed(error.message));
     }

@@ -227,4 +227,3 @@ function equalsBytes(bytes: Uint8Array, start: number, end: number, word: Uint8A
   for (let i = 0; i < word.length; i++) if (bytes[start + i] !== word[i]) return false;
   return true;
 }
-

@@ -16,7 +16,8 @@ import { Deadlines } from './core/deadlines.ts';
 import type { Route } from './core/route.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
 import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './identity/trust.ts';
-import { createObservability, type Observability, type UpstreamReading } from './bare.ts';
+import { Observability } from './observe/observability.ts';
+import type { UpstreamReading } from './observe/series.ts';
 import { HostRouter } from './outbound/host-router.ts';
 import { Listener, type ListenerSecurity } from './protocol/http1/listener.ts';
 import { report } from './report.ts';
@@ -81,12 +82,13 @@ class SidecarCore {
   }
 
   async apply(config: SidecarConfig): Promise<void> {
-    this.observability ??= createObservability({ config, clock: systemClock, report });
+    this.observability ??= new Observability({ config, clock: systemClock, random: Math.random, report });
     if (config.identity !== null && this.identity === null) {
       const deps = { clock: systemClock, random: Math.random, report: reportIdentityEvent };
       this.identity = await startIdentity(config.identity, deps);
     }
     const { observed } = this;
+    observed.setHeadSampleRatio(config.telemetry.traces?.headSampleRatio ?? 0);
     const previous = this.current;
     this.current = buildSnapshot(config, previous, {
       context: this.context,
@@ -122,9 +124,11 @@ async function openSidecar(core: SidecarCore, watch: ConfigWatch, configPath: st
     for (const listener of listeners) listener.setCertificate(serverTlsOptions(svid));
     for (const pool of core.snapshot.pools.values()) pool.retireConnections();
   });
-  observed.watchUpstreams(() => upstreamsOf(core.snapshot));
-  observed.setConfigStatus(() => watch.status());
-  observed.setCertificateExpiry(() => core.identity?.svid.notAfterMs ?? null);
+  observed.readLive({
+    upstreams: () => upstreamsOf(core.snapshot),
+    config: () => watch.status(),
+    certificateExpiresMs: () => core.identity?.svid.notAfterMs ?? null,
+  });
 
   let readiness: 'starting' | 'ready' | 'draining' = 'starting';
   let drained: Promise<void> | null = null;
@@ -179,7 +183,7 @@ function inboundListener(core: SidecarCore, { name, listen, mtls }: InboundConfi
   return new Listener({
     ...listen,
     context: core.context,
-    observer: core.observed.listenerObserver(name, 'inbound'),
+    observer: core.observed.listenerObserver(name),
     security,
     routeFor: route,
     fallback: route,
@@ -191,7 +195,7 @@ function outboundListener(core: SidecarCore, { listen }: OutboundConfig): Listen
   return new Listener({
     ...listen,
     context: core.context,
-    observer: core.observed.listenerObserver('outbound', 'outbound'),
+    observer: core.observed.listenerObserver('outbound'),
     security: null,
     routeFor: (request) => router.routeFor(request),
     fallback: () => core.snapshot.unrouted,

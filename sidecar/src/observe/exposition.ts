@@ -4,15 +4,16 @@
  * Invariants: names and labels are stable, because dashboards and alerts match on them; a family reads only, it never counts; every
  * sample carries `service_name`.
  */
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
+import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { AccessLog } from './access-log.ts';
 import { errorTypeOf } from './error-type.ts';
 import { type Labels, type Reading, registerCounter, registerGauge, registerHistogram } from './family.ts';
 import type { Histogram } from './histogram.ts';
-import { METHODS } from './request-line.ts';
 import type { SpanExport } from './otlp.ts';
+import { METHODS } from './request-line.ts';
 import type { RequestSeries, RouteSeries } from './route-series.ts';
 import type { ListenerSeries, Series, UpstreamSeries } from './series.ts';
 import type { SpanRing } from './spans.ts';
@@ -35,7 +36,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
     registerSpans(registry, sources.spans, sources.spanExport);
   }
   if (sources.accessLog !== null) registerAccessLog(registry, sources.accessLog);
-  for (const metric of processMetrics()) registry.registerMetric(metric);
+  for (const metric of processMetrics()) registry.registerMetric(metric as unknown as Metric);
   return registry;
 }
 
@@ -113,19 +114,19 @@ function registerConnections(registry: Registry, series: Series): void {
     registry,
     'tulle_upstream_open_connections',
     'Connections to an upstream, idle ones included.',
-    upstream((pools) => pools.counts().open),
+    () => perPool(series, ({ open }) => open),
   );
   registerGauge(
     registry,
     'tulle_upstream_idle_connections',
     'Kept-alive connections to an upstream that wait for work.',
-    upstream((pools) => pools.counts().idle),
+    () => perPool(series, ({ idle }) => idle),
   );
   registerGauge(
     registry,
     'tulle_upstream_pending_exchanges',
     'Exchanges that wait for a connection to an upstream.',
-    upstream((pools) => pools.counts().waiting),
+    () => perPool(series, ({ waiting }) => waiting),
   );
   registerCounter(
     registry,
@@ -154,21 +155,25 @@ function registerConnections(registry: Registry, series: Series): void {
 }
 
 function registerSidecar(registry: Registry, series: Series): void {
-  const { gauges } = series;
+  const config = () => series.live?.config();
   registerCounter(registry, 'tulle_config_accepted_total', 'Configs that were taken over.', () => [
-    [{}, gauges.configAccepted],
+    [{}, config()?.accepted ?? 0],
   ]);
   registerCounter(registry, 'tulle_config_rejected_total', 'Configs that were refused.', () => [
-    [{}, gauges.configRejected],
+    [{}, config()?.rejected ?? 0],
   ]);
-  registerGauge(registry, 'tulle_config_info', 'Version of the config that runs.', () =>
-    gauges.configVersion === '' ? [] : [[{ version: gauges.configVersion }, 1]],
-  );
+  registerGauge(registry, 'tulle_config_info', 'Version of the config that runs.', () => {
+    const version = config()?.version;
+    return version === undefined ? [] : [[{ version }, 1]];
+  });
   registerGauge(
     registry,
     'tulle_certificate_expiry_timestamp_seconds',
     'When the certificate of the sidecar expires, in Unix time.',
-    () => (gauges.certificateExpiresMs === 0 ? [] : [[{}, gauges.certificateExpiresMs / 1_000]]),
+    () => {
+      const expiresMs = series.live?.certificateExpiresMs() ?? null;
+      return expiresMs === null ? [] : [[{}, expiresMs / 1_000]];
+    },
   );
 }
 
@@ -186,9 +191,12 @@ function registerSpans(registry: Registry, spans: SpanRing, spanExport: SpanExpo
 }
 
 function registerAccessLog(registry: Registry, accessLog: AccessLog): void {
-  registerCounter(registry, 'tulle_access_log_lines_written_total', 'Lines of the access log written.', () => [
-    [{}, accessLog.written],
-  ]);
+  registerCounter(
+    registry,
+    'tulle_access_log_lines_written_total',
+    'Lines of the access log written.',
+    () => [[{}, accessLog.written]],
+  );
   registerCounter(
     registry,
     'tulle_access_log_lines_dropped_total',
@@ -244,6 +252,12 @@ function* perListener<V>(series: Series, read: (listener: ListenerSeries) => V):
 function* perUpstream<V>(series: Series, read: (upstream: UpstreamSeries) => V): Iterable<Reading<V>> {
   for (const upstream of series.upstreams.values()) {
     yield [memoLabels(upstream, () => ({ upstream: upstream.upstream })), read(upstream)];
+  }
+}
+
+function* perPool(series: Series, read: (counts: UpstreamCounts) => number): Iterable<Reading<number>> {
+  for (const { route, address, counts } of series.live?.upstreams() ?? []) {
+    yield [{ upstream: route, endpoint: address }, read(counts)];
   }
 }
 

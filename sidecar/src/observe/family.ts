@@ -1,7 +1,7 @@
 /**
  * A metric family whose samples are read from the series when it is scraped, in the shape in which prom-client's registry asks for it.
  */
-import { type Metric, type Registry } from 'prom-client';
+import type { Metric, Registry } from 'prom-client';
 import { cellOf, type Histogram } from './histogram.ts';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -88,6 +88,11 @@ function addHistogram(samples: Sample[], name: string, sharedLabels: Labels, his
     samples.push({ metricName: bucketName, labels: BUCKET_LABELS[i] as Labels, sharedLabels, value });
   });
   samples.push({ metricName: bucketName, labels: INFINITE_BUCKET, sharedLabels, value: count });
-  samples.push({ metricName: `${name}_sum`, labels: NO_LABELS, sharedLabels, value: histogram.sumMs / 1_000 });
+  samples.push({
+    metricName: `${name}_sum`,
+    labels: NO_LABELS,
+    sharedLabels,
+    value: histogram.sumMs / 1_000,
+  });
   samples.push({ metricName: `${name}_count`, labels: NO_LABELS, sharedLabels, value: count });
 }

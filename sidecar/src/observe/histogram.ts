@@ -49,7 +49,7 @@ export class Histogram {
 export function cellOf(durationMs: number): number {
   // The upper edge belongs to the cell, so the last whole microsecond below the duration tells which it is.
   const us = Math.ceil(durationMs * 1_000) - 1;
-  if (us < 100) return us < 0 ? 0 : us;
+  if (us < 100) return Math.max(us, 0);
   if (us >= LONGEST_US) return LAST_CELL;
   let scale = 10;
   let base = LINEAR_CELLS - 10;

@@ -39,7 +39,8 @@ export interface SeriesBudget {
 
 const STATUSES = 1_024;
 const MAX_FAILURES = 256;
-if (FAILURES.length > MAX_FAILURES) throw new Error('route-series: keys have too little room for all failures');
+if (FAILURES.length > MAX_FAILURES)
+  throw new Error('route-series: keys have too little room for all failures');
 
 export class RouteSeries {
   readonly direction: Direction;

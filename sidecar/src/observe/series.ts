@@ -7,13 +7,15 @@
  */
 import { Failure, type FailureKind } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
-import type { UpstreamCounts, UpstreamTransport } from '../upstream/endpoint.ts';
+import type { ListenerObserver } from '../protocol/http1/listener.ts';
+import type { UpstreamCounts } from '../upstream/endpoint.ts';
+import type { PoolObserver } from '../upstream/pool.ts';
 import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { OVERFLOW, RouteSeries, type SeriesBudget } from './route-series.ts';
 
-/** Connections of one listener. Fed by the listener. */
-export class ListenerSeries {
+/** Connections of one listener: the observer of that listener. */
+export class ListenerSeries implements ListenerObserver {
   readonly listener: string;
   /** Open now. */
   connections = 0;
@@ -26,29 +28,37 @@ export class ListenerSeries {
   constructor(listener: string) {
     this.listener = listener;
   }
+
+  onOpened(secure: boolean): void {
+    this.connections++;
+    this.accepted++;
+    if (secure) this.tlsHandshakes++;
+  }
+
+  onClosed(): void {
+    this.connections--;
+  }
+
+  onRejected(): void {
+    this.rejected++;
+  }
+
+  onHandshakeFailed(): void {
+    this.tlsFailures++;
+  }
 }
 
-/** Connections to one upstream service, or to the own service behind a listener: the observer of its pools. */
-export class UpstreamSeries {
+/** Connection set-up to one upstream service, or to the own service behind a listener: the observer of its pools. */
+export class UpstreamSeries implements PoolObserver {
   readonly upstream: string;
   connectFailures = 0;
   tlsHandshakes = 0;
   tlsFailures = 0;
   /** Set-up of connections that succeeded, TLS included. */
   readonly connectDuration = new Histogram();
-  private readonly transports = new Set<UpstreamTransport>();
 
   constructor(upstream: string) {
     this.upstream = upstream;
-  }
-
-  /** Counts the connections of a transport from now on. */
-  attach(transport: UpstreamTransport): void {
-    this.transports.add(transport);
-  }
-
-  detach(transport: UpstreamTransport): void {
-    this.transports.delete(transport);
   }
 
   onConnected(setupMs: number, secure: boolean): void {
@@ -60,30 +70,25 @@ export class UpstreamSeries {
     this.connectFailures++;
     if (failure === Failure.tlsFailed) this.tlsFailures++;
   }
-
-  counts(): UpstreamCounts {
-    const sum = { open: 0, idle: 0, waiting: 0 };
-    for (const { counts } of this.transports) {
-      sum.open += counts.open;
-      sum.idle += counts.idle;
-      sum.waiting += counts.waiting;
-    }
-    return sum;
-  }
 }
 
-/** What there is one of. Fed by config and identity. */
-export class SidecarGauges {
-  configAccepted = 0;
-  configRejected = 0;
-  /** Of the config that runs; empty before the first. */
-  configVersion = '';
-  /** Milliseconds since the Unix epoch; 0 without a certificate. */
-  certificateExpiresMs = 0;
+/** The pools of one endpoint as they are now. */
+export interface UpstreamReading {
+  readonly route: string;
+  readonly address: string;
+  readonly counts: UpstreamCounts;
+}
+
+/** What others know and the exposition reads when it is asked; set once by app.ts. */
+export interface LiveReadings {
+  upstreams(): Iterable<UpstreamReading>;
+  config(): { readonly accepted: number; readonly rejected: number; readonly version: string };
+  /** Milliseconds since the Unix epoch; null without a certificate. */
+  certificateExpiresMs(): number | null;
 }
 
 export class Series {
-  readonly gauges = new SidecarGauges();
+  live: LiveReadings | null = null;
   readonly routes = new Map<string, RouteSeries>();
   readonly listeners = new Map<string, ListenerSeries>();
   readonly upstreams = new Map<string, UpstreamSeries>();

@@ -183,6 +183,20 @@ export class Head {
     return valueStart;
   }
 
+  /** Adds `prefix` (`name: `, lower case) with a value from elsewhere, which must have passed the scanner or be checked already. */
+  addValue(prefix: Uint8Array, source: Uint8Array, valueStart: number, valueEnd: number): void {
+    const start = this.length;
+    const valueAt = start + prefix.length;
+    const valueLength = valueEnd - valueStart;
+    this.reserve(prefix.length + valueLength + 2);
+    const { bytes } = this;
+    bytes.set(prefix, start);
+    copyBytes(source, valueStart, valueEnd, bytes, valueAt);
+    bytes[valueAt + valueLength] = 0x0d;
+    bytes[valueAt + valueLength + 1] = 0x0a;
+    this.pushAdded(start, valueAt - 2, valueAt, valueAt + valueLength);
+  }
+
   /** Makes room for `count` more bytes. */
   reserve(count: number): void {
     const need = this.length + count;

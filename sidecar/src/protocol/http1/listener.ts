@@ -38,6 +38,8 @@ export interface ListenerSecurity {
 export interface ListenerObserver {
   onOpened(secure: boolean): void;
   onClosed(): void;
+  /** Closed at once, because there were too many. */
+  onRejected(): void;
   onHandshakeFailed(reason: string): void;
 }
 
@@ -71,6 +73,7 @@ export class Listener implements ServerContext {
       this.server.on('tlsClientError', (error) => observer.onHandshakeFailed(error.message));
     }
     this.server.maxConnections = LIMITS.downstreamConnections;
+    this.server.on('drop', () => observer.onRejected());
   }
 
   /** Settles with the port. */

@@ -1,0 +1,42 @@
+/**
+ * THE chain: what the sidecar does to a request, in this order, and to its response in reverse.
+ */
+import type { RouteProfile } from '../config/snapshot.ts';
+import type { Filter } from '../core/filter.ts';
+import type { AccessLog } from '../observe/access-log.ts';
+import type { RandomWords } from '../observe/random-words.ts';
+import type { Series } from '../observe/series.ts';
+import type { SpanRing } from '../observe/spans.ts';
+import { AccessLogFilter } from './access-log/access-log.ts';
+import { ForwardedFilter } from './forwarded/forwarded.ts';
+import { MetricsFilter } from './metrics/metrics.ts';
+import { RequestIdFilter } from './request-id/request-id.ts';
+import { TraceFilter } from './trace/trace.ts';
+
+/** What filters work with, one of each a sidecar. Telemetry that is off is null. */
+export interface FilterContext {
+  readonly random: RandomWords;
+  readonly series: Series;
+  readonly ring: SpanRing | null;
+  readonly headSampleRatio: number;
+  readonly accessLog: AccessLog | null;
+  ownIdentity(): string;
+}
+
+export function buildFilters(profile: RouteProfile, context: FilterContext): Filter[] {
+  const { direction, name, trustsPeer } = profile;
+  const { random, series, ring, accessLog } = context;
+  const filters: Filter[] = [
+    // First, so that whatever happens next is counted.
+    new MetricsFilter(series.route(direction, name)),
+    // Before anything that may answer, so that every answer carries an id.
+    new RequestIdFilter(trustsPeer, random),
+    // Before anything that takes time or fails, so that the span tells of it.
+    new TraceFilter(random, context.headSampleRatio, ring, ring?.addOrigin({ direction, route: name }) ?? 0),
+  ];
+  // Only the service behind this sidecar is told who called; what it says to others is its own affair.
+  if (direction === 'inbound') filters.push(new ForwardedFilter(trustsPeer, () => context.ownIdentity()));
+  // Last at the end of an exchange, when all there is to tell is known.
+  if (accessLog !== null) filters.push(new AccessLogFilter(accessLog, accessLog.originOf(profile)));
+  return filters;
+}

@@ -1,0 +1,81 @@
+/**
+ * Reads trace context from bytes: W3C traceparent (Trace Context level 2, section 3.2) and the single b3 header.
+ *
+ * Invariants: a value that is malformed in any way is as good as none; nothing is allocated.
+ */
+import type { Exchange } from '../../core/exchange.ts';
+import { isHex, readHexByte, readHexWord } from '../../observe/hex.ts';
+
+const DASH = 0x2d;
+/** `00-` trace id `-` parent id `-` flags */
+const TRACEPARENT_BYTES = 55;
+const INVALID_VERSION = 0xff;
+const FLAG_SAMPLED = 1;
+
+/** Takes trace id, parent and sampling over into the exchange; false when the value is no valid traceparent. */
+export function readTraceparent(exchange: Exchange, bytes: Uint8Array, start: number, end: number): boolean {
+  const length = end - start;
+  if (length < TRACEPARENT_BYTES || !isHex(bytes, start, 2)) return false;
+  const version = readHexByte(bytes, start);
+  if (version === INVALID_VERSION) return false;
+  // A later version may go on after the flags, version 0 may not.
+  if (length > TRACEPARENT_BYTES && (version === 0 || bytes[start + TRACEPARENT_BYTES] !== DASH))
+    return false;
+  const traceAt = start + 3;
+  const parentAt = start + 36;
+  const flagsAt = start + 53;
+  const wellFormed =
+    bytes[start + 2] === DASH &&
+    bytes[parentAt - 1] === DASH &&
+    bytes[flagsAt - 1] === DASH &&
+    isHex(bytes, traceAt, 32) &&
+    isHex(bytes, parentAt, 16) &&
+    isHex(bytes, flagsAt, 2);
+  if (!wellFormed) return false;
+  exchange.sampled = (readHexByte(bytes, flagsAt) & FLAG_SAMPLED) !== 0;
+  return takeIds(exchange, bytes, traceAt, parentAt);
+}
+
+/** `trace id - span id [- sampling [- parent]]`; trace ids of 64 bits are padded with zeros. */
+export function readB3(exchange: Exchange, bytes: Uint8Array, start: number, end: number): boolean {
+  const length = end - start;
+  const traceDigits = length > 32 && bytes[start + 32] === DASH ? 32 : 16;
+  const parentAt = start + traceDigits + 1;
+  const parentEnd = parentAt + 16;
+  if (parentEnd > end || bytes[parentAt - 1] !== DASH) return false;
+  if (!isHex(bytes, start, traceDigits) || !isHex(bytes, parentAt, 16)) return false;
+  let sampled = false;
+  if (parentEnd < end) {
+    const decision = bytes[parentEnd + 1];
+    const decisionEnds = parentEnd + 2 === end || bytes[parentEnd + 2] === DASH;
+    if (bytes[parentEnd] !== DASH || parentEnd + 1 === end || !decisionEnds) return false;
+    // '1' and 'd' (debug) sample, '0' does not.
+    if (decision !== 0x30 && decision !== 0x31 && decision !== 0x64) return false;
+    sampled = decision !== 0x30;
+  }
+  exchange.sampled = sampled;
+  if (traceDigits === 32) return takeIds(exchange, bytes, start, parentAt);
+  exchange.traceId0 = 0;
+  exchange.traceId1 = 0;
+  exchange.traceId2 = readHexWord(bytes, start);
+  exchange.traceId3 = readHexWord(bytes, start + 8);
+  return takeParent(exchange, bytes, parentAt);
+}
+
+function takeIds(exchange: Exchange, bytes: Uint8Array, traceAt: number, parentAt: number): boolean {
+  exchange.traceId0 = readHexWord(bytes, traceAt);
+  exchange.traceId1 = readHexWord(bytes, traceAt + 8);
+  exchange.traceId2 = readHexWord(bytes, traceAt + 16);
+  exchange.traceId3 = readHexWord(bytes, traceAt + 24);
+  return takeParent(exchange, bytes, parentAt);
+}
+
+/** Ids of zeros are invalid. */
+function takeParent(exchange: Exchange, bytes: Uint8Array, parentAt: number): boolean {
+  exchange.parentId0 = readHexWord(bytes, parentAt);
+  exchange.parentId1 = readHexWord(bytes, parentAt + 8);
+  exchange.hasParent =
+    (exchange.traceId0 | exchange.traceId1 | exchange.traceId2 | exchange.traceId3) !== 0 &&
+    (exchange.parentId0 | exchange.parentId1) !== 0;
+  return exchange.hasParent;
+}

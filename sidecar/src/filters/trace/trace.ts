@@ -1,0 +1,94 @@
+/**
+ * Continues the caller's trace, or begins one, and leaves a span in the ring for every exchange.
+ *
+ * Invariants: the upstream always gets exactly one valid traceparent that names this hop as parent; tracestate is passed on with the
+ * context that it belongs to, and dropped without one. The sampling decision of a parent is honoured.
+ */
+import type { Exchange } from '../../core/exchange.ts';
+import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
+import { writeHexByte, writeHexWord } from '../../observe/hex.ts';
+import type { RandomWords } from '../../observe/random-words.ts';
+import type { SpanRing } from '../../observe/spans.ts';
+import { fieldId } from '../../protocol/field-names.ts';
+import type { RequestHead } from '../../protocol/head.ts';
+import { readB3, readTraceparent } from './trace-context.ts';
+
+const TRACEPARENT = fieldId('traceparent');
+const TRACESTATE = fieldId('tracestate');
+const B3 = fieldId('b3');
+const NAME_BYTES = 11;
+const LINE = Buffer.from(`traceparent: 00-${'0'.repeat(32)}-${'0'.repeat(16)}-00\r\n`);
+
+export class TraceFilter implements Filter {
+  readonly name = 'trace';
+  private readonly random: RandomWords;
+  /** Of 2^32; a root is sampled when the last word of its trace id is below. */
+  private readonly threshold: number;
+  private readonly ring: SpanRing | null;
+  private readonly origin: number;
+
+  /** `ring` and `origin` say where spans go and how they are known there; without a ring, context is passed on only. */
+  constructor(random: RandomWords, headSampleRatio: number, ring: SpanRing | null, origin: number) {
+    this.random = random;
+    this.threshold = headSampleRatio * 0x1_0000_0000;
+    this.ring = ring;
+    this.origin = origin;
+  }
+
+  onRequestHead(exchange: Exchange): Verdict {
+    const { request } = exchange;
+    const { random } = this;
+    if (!readContext(exchange, request)) this.beginTrace(exchange);
+    exchange.spanId0 = random.next();
+    // A span id of zeros is invalid.
+    exchange.spanId1 = random.next() | 1;
+    request.drop(TRACEPARENT);
+    request.drop(B3);
+    const at = request.addLine(LINE, NAME_BYTES);
+    const { bytes } = request;
+    writeHexWord(bytes, at + 3, exchange.traceId0);
+    writeHexWord(bytes, at + 11, exchange.traceId1);
+    writeHexWord(bytes, at + 19, exchange.traceId2);
+    writeHexWord(bytes, at + 27, exchange.traceId3);
+    writeHexWord(bytes, at + 36, exchange.spanId0);
+    writeHexWord(bytes, at + 44, exchange.spanId1);
+    writeHexByte(bytes, at + 53, exchange.sampled ? 1 : 0);
+    return CONTINUE;
+  }
+
+  onEnd(exchange: Exchange): void {
+    // A request whose head could not be read has no place in any trace.
+    if (this.ring !== null && exchange.spanId1 !== 0) this.ring.record(exchange, this.origin);
+  }
+
+  private beginTrace(exchange: Exchange): void {
+    const { random } = this;
+    exchange.request.drop(TRACESTATE);
+    exchange.hasParent = false;
+    exchange.parentId0 = 0;
+    exchange.parentId1 = 0;
+    exchange.traceId0 = random.next();
+    exchange.traceId1 = random.next();
+    exchange.traceId2 = random.next();
+    exchange.traceId3 = random.next();
+    exchange.sampled = exchange.traceId3 >>> 0 < this.threshold;
+  }
+}
+
+function readContext(exchange: Exchange, request: RequestHead): boolean {
+  const row = request.firstRow[TRACEPARENT] as number;
+  if (row !== -1) {
+    return (
+      !repeats(request, TRACEPARENT, row) &&
+      readTraceparent(exchange, request.bytes, request.valueStart(row), request.valueEnd(row))
+    );
+  }
+  const b3Row = request.firstRow[B3] as number;
+  return b3Row !== -1 && readB3(exchange, request.bytes, request.valueStart(b3Row), request.valueEnd(b3Row));
+}
+
+/** Two traceparents are as good as none. */
+function repeats(request: RequestHead, id: number, row: number): boolean {
+  for (let other = row + 1; other < request.rows; other++) if (request.ids[other] === id) return true;
+  return false;
+}

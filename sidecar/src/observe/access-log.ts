@@ -1,0 +1,173 @@
+/**
+ * The access log: a JSON line for each exchange, put together from bytes and written in batches off the request path.
+ *
+ * Invariants
+ * - Every line is valid JSON, whatever bytes the request held.
+ * - Two buffers: one is filled while the other is written. A line that finds no room is dropped and counted; nobody waits.
+ * - Queries are left out, since they carry tokens and personal data.
+ */
+import { closeSync, openSync, write } from 'node:fs';
+import type { AccessLogConfig } from '../config/schema.ts';
+import type { RouteProfile } from '../config/snapshot.ts';
+import type { Clock, Timer } from '../core/clock.ts';
+import type { Exchange } from '../core/exchange.ts';
+import { JsonLine } from './json-line.ts';
+import { OBSERVE_LIMITS } from './limits.ts';
+import { measurePhases, PHASES } from './phases.ts';
+import { METHODS, methodIndex, pathEnd } from './request-line.ts';
+import { WallTime } from './wall-time.ts';
+
+const STDOUT = 1;
+const { accessLogBufferBytes, accessLogWriteBytes, accessLogDelayMs, accessLogRetryMs } = OBSERVE_LIMITS;
+/** More than any line takes: text pieces are bounded, escaping makes six bytes of one at most. */
+const LINE_BYTES = (OBSERVE_LIMITS.accessLogPathBytes + OBSERVE_LIMITS.accessLogDetailChars) * 6 + 4_096;
+
+export interface AccessLogDeps {
+  readonly clock: Clock;
+  readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+export class AccessLog {
+  written = 0;
+  dropped = 0;
+  private readonly path: string | null;
+  private readonly deps: AccessLogDeps;
+  private readonly wallTime: WallTime;
+  private readonly phases = new Float64Array(PHASES.length);
+  private readonly line = new JsonLine();
+  private file: number;
+  private filling: Buffer = Buffer.allocUnsafeSlow(accessLogBufferBytes);
+  private resting: Buffer | null = Buffer.allocUnsafeSlow(accessLogBufferBytes);
+  private filled = 0;
+  private lines = 0;
+  private timer: Timer | null = null;
+  private idle: (() => void)[] = [];
+
+  constructor(config: Exclude<AccessLogConfig, { kind: 'off' }>, deps: AccessLogDeps) {
+    this.path = config.kind === 'file' ? config.path : null;
+    this.deps = deps;
+    this.wallTime = new WallTime(deps.clock);
+    this.file = this.path === null ? STDOUT : openSync(this.path, 'a');
+  }
+
+  /** The beginning of every line of a route. */
+  originOf({ direction, service, name }: RouteProfile): Buffer {
+    return Buffer.from(
+      `"direction":"${direction}","service":${JSON.stringify(service)},"route":${JSON.stringify(name)}`,
+    );
+  }
+
+  append(exchange: Exchange, origin: Buffer): void {
+    if (this.filled + LINE_BYTES > this.filling.length) {
+      this.dropped++;
+      return;
+    }
+    const { line } = this;
+    line.begin(this.filling, this.filled);
+    this.writeLine(exchange, origin);
+    this.filled = line.end();
+    this.lines++;
+    if (this.filled >= accessLogWriteBytes && this.resting !== null) this.writeOut();
+    else if (this.timer === null) this.schedule(accessLogDelayMs);
+  }
+
+  /** Goes on in a new file when the old one was moved away. */
+  reopen(): void {
+    if (this.path === null) return;
+    try {
+      const reopened = openSync(this.path, 'a');
+      const before = this.file;
+      this.file = reopened;
+      // A write under way still uses the old one.
+      this.whenIdle(() => closeSync(before));
+    } catch (error) {
+      this.deps.report('access_log_not_reopened', { reason: (error as Error).message });
+    }
+  }
+
+  /** Settles when everything appended so far is written, or given up. */
+  async flush(): Promise<void> {
+    while (this.lines > 0 || this.resting === null) {
+      if (this.resting !== null) this.writeOut();
+      await new Promise<void>((resolve) => this.whenIdle(resolve));
+    }
+  }
+
+  private writeLine(exchange: Exchange, origin: Buffer): void {
+    const { line, phases } = this;
+    const { request, failure, endpoint, upstream } = exchange;
+    line.time(this.wallTime.at(exchange.endedMs));
+    line.raw(origin);
+    line.text('method', METHODS[methodIndex(request)] as string);
+    const end = Math.min(pathEnd(request), request.pathStart + OBSERVE_LIMITS.accessLogPathBytes);
+    line.bytes('path', request.bytes, request.pathStart, end);
+    line.number('status', exchange.status);
+    line.text('failure', failure.name);
+    if (exchange.failureDetail !== '') {
+      line.text('failure_detail', exchange.failureDetail.slice(0, OBSERVE_LIMITS.accessLogDetailChars));
+    }
+    line.bytes('request_id', request.bytes, exchange.requestIdStart, exchange.requestIdEnd);
+    if (exchange.spanId1 !== 0) {
+      line.id128('trace_id', exchange.traceId0, exchange.traceId1, exchange.traceId2, exchange.traceId3);
+      line.id64('span_id', exchange.spanId0, exchange.spanId1);
+    }
+    line.text('peer', exchange.peerAddress);
+    if (exchange.peerIdentity !== '') line.text('peer_identity', exchange.peerIdentity);
+    if (endpoint !== null) line.text('upstream', endpoint.address);
+    if (upstream !== null && upstream.identity !== '') line.text('upstream_identity', upstream.identity);
+    line.number('attempts', exchange.attempts);
+    line.number('request_bytes', exchange.requestBytes);
+    line.number('response_bytes', exchange.responseBytes);
+    line.milliseconds('duration_ms', exchange.endedMs - exchange.startedMs);
+    measurePhases(exchange, phases);
+    for (let i = 0; i < phases.length; i++) {
+      if ((phases[i] as number) >= 0) line.milliseconds(PHASE_KEYS[i] as string, phases[i] as number);
+    }
+  }
+
+  private schedule(delayMs: number): void {
+    this.timer = this.deps.clock.setTimer(() => {
+      this.timer = null;
+      if (this.resting !== null && this.lines > 0) this.writeOut();
+    }, delayMs);
+  }
+
+  private writeOut(): void {
+    const buffer = this.filling;
+    const { filled, lines } = this;
+    this.filling = this.resting as Buffer;
+    this.resting = null;
+    this.filled = 0;
+    this.lines = 0;
+    this.writeRest(this.file, buffer, 0, filled, lines);
+  }
+
+  private writeRest(file: number, buffer: Buffer, from: number, end: number, lines: number): void {
+    write(file, buffer, from, end - from, null, (error, count) => {
+      if (error === null && from + count < end) {
+        this.writeRest(file, buffer, from + count, end, lines);
+      } else if (error?.code === 'EAGAIN') {
+        this.deps.clock.setTimer(() => this.writeRest(file, buffer, from, end, lines), accessLogRetryMs);
+      } else {
+        if (error === null) this.written += lines;
+        else this.dropped += lines;
+        this.rest(buffer);
+      }
+    });
+  }
+
+  private rest(buffer: Buffer): void {
+    this.resting = buffer;
+    const waiting = this.idle;
+    this.idle = [];
+    for (const done of waiting) done();
+    if (this.lines > 0 && this.timer === null) this.schedule(0);
+  }
+
+  private whenIdle(done: () => void): void {
+    if (this.resting === null) this.idle.push(done);
+    else done();
+  }
+}
+
+const PHASE_KEYS = PHASES.map((phase) => `${phase}_ms`);

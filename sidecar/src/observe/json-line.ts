@@ -1,0 +1,153 @@
+/**
+ * Builds one JSON object a line straight into a buffer.
+ *
+ * Invariants: keys are from code and need no escaping; every value is escaped; bytes of the wire are read as Latin-1. The caller
+ * provides room.
+ */
+import { writeHexWord } from './hex.ts';
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const SECOND_MS = 1_000;
+
+export class JsonLine {
+  private buffer: Buffer = Buffer.alloc(0);
+  private at = 0;
+  private second = -1;
+  private secondText = '';
+  private readonly keys = new Map<string, Buffer>();
+
+  begin(buffer: Buffer, at: number): void {
+    this.buffer = buffer;
+    this.at = at;
+  }
+
+  /** Ends the line and returns the position behind it. */
+  end(): number {
+    this.buffer[this.at++] = 0x7d;
+    this.buffer[this.at++] = 0x0a;
+    return this.at;
+  }
+
+  /** Opens the line with its time (RFC 3339, milliseconds, UTC). */
+  time(wallMs: number): void {
+    const second = Math.floor(wallMs / SECOND_MS);
+    if (second !== this.second) {
+      this.second = second;
+      this.secondText = `{"time":"${new Date(second * SECOND_MS).toISOString().slice(0, -4)}`;
+    }
+    this.ascii(this.secondText);
+    const ms = Math.floor(wallMs - second * SECOND_MS);
+    this.digits(ms, 3);
+    this.ascii('Z",');
+  }
+
+  raw(bytes: Buffer): void {
+    this.at += bytes.copy(this.buffer, this.at);
+  }
+
+  number(key: string, value: number): void {
+    this.key(key);
+    this.integer(value);
+  }
+
+  /** With three decimals, that is, to the microsecond. */
+  milliseconds(key: string, value: number): void {
+    this.key(key);
+    const us = Math.max(0, Math.round(value * 1_000));
+    const whole = Math.floor(us / 1_000);
+    this.integer(whole);
+    this.buffer[this.at++] = 0x2e;
+    this.digits(us - whole * 1_000, 3);
+  }
+
+  text(key: string, value: string): void {
+    this.key(key);
+    const { buffer } = this;
+    const start = this.at;
+    buffer[this.at++] = QUOTE;
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) {
+        this.at = start + buffer.write(JSON.stringify(value), start);
+        return;
+      }
+      buffer[this.at++] = code;
+    }
+    buffer[this.at++] = QUOTE;
+  }
+
+  /** Bytes of the wire. */
+  bytes(key: string, source: Uint8Array, start: number, end: number): void {
+    this.key(key);
+    const { buffer } = this;
+    buffer[this.at++] = QUOTE;
+    for (let i = start; i < end; i++) {
+      const byte = source[i] as number;
+      if (byte < 0x20 || byte > 0x7e) {
+        this.ascii('\\u00');
+        this.ascii(byte.toString(16).padStart(2, '0'));
+        continue;
+      }
+      if (byte === QUOTE || byte === BACKSLASH) buffer[this.at++] = BACKSLASH;
+      buffer[this.at++] = byte;
+    }
+    buffer[this.at++] = QUOTE;
+  }
+
+  /** An id of two words, in hexadecimal. */
+  id64(key: string, a: number, b: number): void {
+    this.key(key);
+    this.buffer[this.at++] = QUOTE;
+    this.words(a, b);
+    this.buffer[this.at++] = QUOTE;
+  }
+
+  /** An id of four words, in hexadecimal. */
+  id128(key: string, a: number, b: number, c: number, d: number): void {
+    this.key(key);
+    this.buffer[this.at++] = QUOTE;
+    this.words(a, b);
+    this.words(c, d);
+    this.buffer[this.at++] = QUOTE;
+  }
+
+  private words(a: number, b: number): void {
+    writeHexWord(this.buffer, this.at, a);
+    writeHexWord(this.buffer, this.at + 8, b);
+    this.at += 16;
+  }
+
+  private key(key: string): void {
+    let encoded = this.keys.get(key);
+    if (encoded === undefined) {
+      encoded = Buffer.from(`,"${key}":`);
+      this.keys.set(key, encoded);
+    }
+    for (let i = 0; i < encoded.length; i++) this.buffer[this.at++] = encoded[i] as number;
+  }
+
+  private ascii(text: string): void {
+    for (let i = 0; i < text.length; i++) this.buffer[this.at++] = text.charCodeAt(i);
+  }
+
+  private integer(value: number): void {
+    if (value < 10) {
+      this.buffer[this.at++] = 0x30 + value;
+      return;
+    }
+    let count = 2;
+    for (let bound = 100; value >= bound; bound *= 10) count++;
+    this.digits(value, count);
+  }
+
+  private digits(value: number, count: number): void {
+    let rest = value;
+    for (let i = this.at + count - 1; i >= this.at; i--) {
+      const next = Math.floor(rest / 10);
+      this.buffer[i] = 0x30 + (rest - next * 10);
+      rest = next;
+    }
+    this.at += count;
+  }
+}

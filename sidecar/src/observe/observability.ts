@@ -1,0 +1,117 @@
+/**
+ * The telemetry of one sidecar: owns series, span ring, exporter and access log, and gives each part of the data path what it feeds.
+ *
+ * Invariants: where telemetry goes is fixed at start; nothing here can fail or delay a request.
+ */
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import type { Registry } from 'prom-client';
+import type { SidecarConfig } from '../config/schema.ts';
+import type { RouteProfile } from '../config/snapshot.ts';
+import { type Chain, compileChain } from '../core/chain.ts';
+import type { Clock } from '../core/clock.ts';
+import { buildFilters } from '../filters/index.ts';
+import type { ListenerObserver } from '../protocol/http1/listener.ts';
+import type { PoolObserver } from '../upstream/pool.ts';
+import { AccessLog } from './access-log.ts';
+import { createRegistry } from './exposition.ts';
+import { SpanExport } from './otlp.ts';
+import { RandomWords } from './random-words.ts';
+import { type LiveReadings, Series } from './series.ts';
+import { SpanRing } from './spans.ts';
+
+export interface ObservabilityOptions {
+  readonly config: SidecarConfig;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+export class Observability {
+  private readonly clock: Clock;
+  private readonly random: RandomWords;
+  private readonly series = new Series();
+  private readonly ring: SpanRing | null;
+  private readonly spanExport: SpanExport | null;
+  private readonly accessLog: AccessLog | null;
+  private readonly registry: Registry;
+  private headSampleRatio = 0;
+
+  constructor({ config, clock, random, report }: ObservabilityOptions) {
+    const { traces, accessLog } = config.telemetry;
+    this.clock = clock;
+    this.random = new RandomWords(random);
+    this.ring = traces === null ? null : new SpanRing();
+    this.spanExport =
+      this.ring === null || traces === null
+        ? null
+        : new SpanExport(this.ring, traces.endpoint, resourceOf(config), {
+            clock,
+            onFailure: (reason) => report('span_export_failed', { reason }),
+          });
+    this.accessLog = accessLog.kind === 'off' ? null : new AccessLog(accessLog, { clock, report });
+    this.registry = createRegistry(config.service, {
+      series: this.series,
+      spans: this.ring,
+      spanExport: this.spanExport,
+      accessLog: this.accessLog,
+    });
+  }
+
+  /** For chains built from now on. */
+  setHeadSampleRatio(ratio: number): void {
+    this.headSampleRatio = ratio;
+  }
+
+  readLive(live: LiveReadings): void {
+    this.series.live = live;
+  }
+
+  buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
+    const { random, series, ring, headSampleRatio, accessLog } = this;
+    return compileChain(
+      buildFilters(profile, { random, series, ring, headSampleRatio, accessLog, ownIdentity }),
+    );
+  }
+
+  poolObserver({ name }: RouteProfile): PoolObserver {
+    return this.series.upstream(name);
+  }
+
+  listenerObserver(name: string): ListenerObserver {
+    return this.series.listener(name);
+  }
+
+  /** In the text format of Prometheus. */
+  async metrics(): Promise<{ contentType: string; body: string }> {
+    return { contentType: this.registry.contentType, body: await this.registry.metrics() };
+  }
+
+  /** The access log goes on in a new file, for log rotation. */
+  reopen(): void {
+    this.accessLog?.reopen();
+  }
+
+  /** Exports and writes what waits, for at most `timeoutMs`. */
+  async close(timeoutMs: number): Promise<void> {
+    const flushed = Promise.all([this.spanExport?.flush(timeoutMs), this.accessLog?.flush()]);
+    const deadline = new Promise<void>((resolve) => {
+      const timer = this.clock.setTimer(resolve, timeoutMs);
+      void flushed.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+    await deadline;
+    this.spanExport?.close();
+  }
+}
+
+function resourceOf({ name, namespace, service }: SidecarConfig) {
+  return resourceFromAttributes({
+    'service.name': service,
+    'service.namespace': namespace,
+    'service.instance.id': name,
+    'tulle.component': 'sidecar',
+  });
+}

@@ -11,13 +11,13 @@ import type { Stage } from './contenders/contender.ts';
 import { envoy, envoyHttp1 } from './contenders/envoy.ts';
 import { haproxy } from './contenders/haproxy.ts';
 import { nginx } from './contenders/nginx.ts';
-import { TRUST_DOMAIN } from './contenders/tulle.ts';
+import { TRUST_DOMAIN, tulle } from './contenders/tulle.ts';
 import { generateLoad } from './generator.ts';
 import { readCpuNs } from './process-stats.ts';
 import { saturate } from './wrk.ts';
 
 const canInstall = (await findOnPath('apt-get')) !== null && (await findOnPath('taskset')) !== null;
-const cases = [envoy, envoyHttp1, haproxy, nginx].flatMap((contender) =>
+const cases = [tulle, envoy, envoyHttp1, haproxy, nginx].flatMap((contender) =>
   contender.scenarios.map((scenario) => ({ name: contender.name, scenario, contender })),
 );
 let stage: Stage;

@@ -22,7 +22,10 @@ export interface GeneratedLoad {
 }
 
 export interface LoadResult {
+  /** Answers inside the window; parts of answers count as parts. */
   requests: number;
+  /** All answers, those of the warm-up too. */
+  answered: number;
   seconds: number;
   cpuNs: number;
   p50Ms: number;
@@ -73,6 +76,7 @@ class Generator {
   #isSending = false;
   #isMeasuring = false;
   #bodyBytes = 0;
+  #answered = 0;
   #cpuNs = 0;
   #windowAt = 0;
   #seconds = 0;
@@ -131,6 +135,7 @@ class Generator {
   result(): LoadResult {
     return {
       requests: this.#bodyBytes / this.#load.responseBytes,
+      answered: this.#answered,
       seconds: this.#seconds,
       cpuNs: this.#cpuNs,
       p50Ms: percentileOf(this.#latencies, 0.5),
@@ -218,6 +223,7 @@ class Generator {
   }
 
   #finish(connection: Connection): void {
+    this.#answered++;
     const now = performance.now();
     // Every request that arrived inside the window counts, also one answered after it.
     if (this.#windowAt > 0 && connection.arrivedAt >= this.#windowAt) {

@@ -6,6 +6,8 @@ import { readCpuNs, readRssBytes } from './process-stats.ts';
 import { saturate } from './wrk.ts';
 
 export interface Sample {
+  /** All requests that were answered, those of the warm-up too. */
+  answered: number;
   cpuMicros: number;
   requestsPerSecond: number;
   /** Share of its core that the proxy used. */
@@ -32,6 +34,7 @@ export async function measure(
   const cpuMicros = result.cpuNs / result.requests / 1000;
   const requestsPerSecond = result.requests / result.seconds;
   return {
+    answered: result.answered,
     cpuMicros,
     requestsPerSecond,
     utilisation: (cpuMicros * requestsPerSecond) / 1e6,

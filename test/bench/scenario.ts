@@ -76,8 +76,10 @@ async function warmUp(running: Running[], group: CellResult[], { evidence }: Sce
   for (const { name, contender } of running) {
     for (const cell of cells.values()) {
       // A failure here shows again in the rounds, where it is recorded.
-      await measure({ ...cell, load: 'saturated' }, contender, FIRST_WARM_UP).catch(() => {});
-      await evidence.get(name)?.collect(contender, 0);
+      const sample = await measure({ ...cell, load: 'saturated' }, contender, FIRST_WARM_UP).catch(
+        () => null,
+      );
+      await evidence.get(name)?.collect(contender, sample?.answered ?? 0);
     }
   }
 }
@@ -98,9 +100,7 @@ async function runRounds(
         const outcome = outcomes.get(name) as Outcome;
         try {
           const sample = await measure(cell, contender, durations);
-          await evidence
-            .get(name)
-            ?.collect(contender, sample.requestsPerSecond * (durations.measureMs / 1000));
+          await evidence.get(name)?.collect(contender, sample.answered);
           outcome.samples.push(sample);
           line.push(`${name} ${describe(sample)}`);
         } catch (error) {

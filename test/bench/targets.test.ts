@@ -8,7 +8,7 @@ import { isMissed, judge, missedCells } from './targets.ts';
 const cell = listCells(/^features\/get-1k\/32\/saturated$/)[0] as Cell;
 
 function sampleOf(cpuMicros: number, rssBytes = 1): Sample {
-  return { cpuMicros, requestsPerSecond: 1, utilisation: 1, p50Ms: 1, p99Ms: 1, rssBytes };
+  return { answered: 1, cpuMicros, requestsPerSecond: 1, utilisation: 1, p50Ms: 1, p99Ms: 1, rssBytes };
 }
 
 function resultOf(tulle: (Sample | null)[], envoy: (Sample | null)[]): CellResult {

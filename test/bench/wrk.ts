@@ -33,11 +33,18 @@ const MAX_HEAD_BYTES = 1_000;
 
 export async function saturate(load: SaturatingLoad): Promise<LoadResult> {
   // Fills the pools behind the proxy first: a measurement should not pay for handshakes.
-  await runWrk(load, load.warmUpMs);
+  const warmUp = await runWrk(load, load.warmUpMs);
   const before = load.readCpuNs();
   const { requests, micros, p50, p99 } = await runWrk(load, load.measureMs);
   const cpuNs = load.readCpuNs() - before;
-  return { requests, seconds: micros / 1e6, cpuNs, p50Ms: p50 / 1000, p99Ms: p99 / 1000 };
+  return {
+    requests,
+    answered: warmUp.requests + requests,
+    seconds: micros / 1e6,
+    cpuNs,
+    p50Ms: p50 / 1000,
+    p99Ms: p99 / 1000,
+  };
 }
 
 async function runWrk({ port, workload, connections }: SaturatingLoad, durationMs: number): Promise<Summary> {

@@ -72,7 +72,12 @@ export interface ExpectedResponse {
 /** Every message in `send` arrives upstream, and the script's answers come back. */
 export function forward(...requests: ExpectedRequest[]): Expectation {
   const upstream = requests.length > 0 ? requests : [{}];
-  return { upstream, partial: false, responses: upstream.map(() => ({ from: 'origin' })), connection: 'open' };
+  return {
+    upstream,
+    partial: false,
+    responses: upstream.map(() => ({ from: 'origin' })),
+    connection: 'open',
+  };
 }
 
 /** As `forward`, and the connection ends after the last response. */
@@ -104,7 +109,12 @@ export function forwardThenReject(requests: ExpectedRequest[], ...statuses: numb
 
 /** The script's answer reaches the client. */
 export function relay(response: Partial<ExpectedResponse> = {}): Expectation {
-  return { upstream: null, partial: false, responses: [{ from: 'origin', ...response }], connection: 'either' };
+  return {
+    upstream: null,
+    partial: false,
+    responses: [{ from: 'origin', ...response }],
+    connection: 'either',
+  };
 }
 
 /** The answer is unusable: 502 by the proxy, and no byte of it reaches the client. */

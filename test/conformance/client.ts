@@ -59,8 +59,10 @@ export class Client {
     let at = from;
     for (const head of toHead) {
       const reading = readResponse(this.bytes, at, { toHead: head, ended: this.ended && !this.reset });
-      if (reading.state === 'invalid') return { responses, partial: null, rest: this.bytes.slice(at), invalid: reading.reason };
-      if (reading.state === 'incomplete') return { responses, partial: reading.partial, rest: this.bytes.slice(at), invalid: null };
+      if (reading.state === 'invalid')
+        return { responses, partial: null, rest: this.bytes.slice(at), invalid: reading.reason };
+      if (reading.state === 'incomplete')
+        return { responses, partial: reading.partial, rest: this.bytes.slice(at), invalid: null };
       responses.push(reading.value);
       at = reading.next;
     }

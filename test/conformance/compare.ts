@@ -40,16 +40,25 @@ const ADDED_FIELDS = new Set([
 /** In every scripted answer that must not get through: no byte of it may reach the client. */
 const LEAK = /leak/i;
 
-export function compareRequests(received: Message[], sent: (Message | null)[], { upstream }: Expectation): string[] {
+export function compareRequests(
+  received: Message[],
+  sent: (Message | null)[],
+  { upstream }: Expectation,
+): string[] {
   if (upstream === null) return [];
   const differences: string[] = [];
   if (received.length !== upstream.length) {
     const lines = received.map(({ startLine }) => startLine).join(', ');
-    differences.push(`the origin received ${received.length} requests instead of ${upstream.length}: ${printable(lines)}`);
+    differences.push(
+      `the origin received ${received.length} requests instead of ${upstream.length}: ${printable(lines)}`,
+    );
   }
   upstream.forEach((expected, i) => {
     const got = received[i];
-    if (got) differences.push(...compareRequest(got, sent[i] ?? null, expected).map((text) => `upstream request ${i + 1}: ${text}`));
+    if (got)
+      differences.push(
+        ...compareRequest(got, sent[i] ?? null, expected).map((text) => `upstream request ${i + 1}: ${text}`),
+      );
   });
   return differences;
 }
@@ -63,11 +72,17 @@ function compareRequest(got: Message, sent: Message | null, expected: ExpectedRe
   check(differences, 'version', version, 'HTTP/1.1');
   const hosts = valuesOf(got.fields, 'host');
   check(differences, 'number of Host fields', hosts.length, 1);
-  check(differences, 'Host', hosts[0], expected.host ?? (sent && valuesOf(sent.fields, 'host')[0]) ?? undefined);
+  check(
+    differences,
+    'Host',
+    hosts[0],
+    expected.host ?? (sent && valuesOf(sent.fields, 'host')[0]) ?? undefined,
+  );
   check(differences, 'body', got.body, expected.body ?? sent?.body);
   compareFields(differences, got, sent, expected);
   compareTrailers(differences, got, sent, expected.trailers);
-  if (sent && sent.framing !== got.framing) differences.push(`framing is ${got.framing}, sent was ${sent.framing}`);
+  if (sent && sent.framing !== got.framing)
+    differences.push(`framing is ${got.framing}, sent was ${sent.framing}`);
   return differences;
 }
 
@@ -85,7 +100,8 @@ export function compareResponses(
       ? compareBroken(got, received, script[i] ?? null, expected, context.reset)
       : compareResponse(got, script[i] ?? null, expected, asked);
     differences.push(...found.map((text) => `response ${i + 1}: ${text}`));
-    if (!got && !expected.broken) differences.push(`the client received: ${printable(context.bytes) || 'nothing'}`);
+    if (!got && !expected.broken)
+      differences.push(`the client received: ${printable(context.bytes) || 'nothing'}`);
   });
   if (responses.some(({ from }) => from === 'proxy') && LEAK.test(context.bytes)) {
     differences.push(`bytes of the refused answer reached the client: ${printable(context.bytes)}`);
@@ -107,7 +123,12 @@ function compareResponse(
   if (!statuses.includes(status)) differences.push(`status is ${status} instead of ${statuses.join(' or ')}`);
   if (!got.final.startLine.startsWith('HTTP/1.1 ')) differences.push(`version in ${got.final.startLine}`);
   const interim = got.interim.map(statusOf);
-  check(differences, 'interim responses', interim.join(), (expected.interim ?? fromOrigin?.interim.map(statusOf) ?? []).join());
+  check(
+    differences,
+    'interim responses',
+    interim.join(),
+    (expected.interim ?? fromOrigin?.interim.map(statusOf) ?? []).join(),
+  );
   compareFields(differences, got.final, fromOrigin?.final ?? null, expected, expected.from === 'proxy');
   if (expected.from === 'origin' && fromOrigin) {
     fromOrigin.interim.forEach((head, i) => {
@@ -118,7 +139,8 @@ function compareResponse(
   }
   check(differences, 'body', got.final.body, expected.body ?? fromOrigin?.final.body);
   const wantsTrailers = asked ? membersOf(asked.fields, 'te').includes('trailers') : false;
-  if (wantsTrailers || expected.trailers) compareTrailers(differences, got.final, fromOrigin?.final ?? null, expected.trailers);
+  if (wantsTrailers || expected.trailers)
+    compareTrailers(differences, got.final, fromOrigin?.final ?? null, expected.trailers);
   return differences;
 }
 
@@ -135,8 +157,10 @@ function compareResponseFraming(
     check(differences, 'Content-Length', valuesOf(got.fields, 'content-length').join(), lengths[0]);
   }
   const speaksOld = asked?.startLine.endsWith('HTTP/1.0');
-  if (got.framing === 'until-close' && !speaksOld) differences.push('the body ends with the connection, which hides a broken one');
-  if (speaksOld && valuesOf(got.fields, 'transfer-encoding').length > 0) differences.push('Transfer-Encoding for an HTTP/1.0 client');
+  if (got.framing === 'until-close' && !speaksOld)
+    differences.push('the body ends with the connection, which hides a broken one');
+  if (speaksOld && valuesOf(got.fields, 'transfer-encoding').length > 0)
+    differences.push('Transfer-Encoding for an HTTP/1.0 client');
 }
 
 function compareBroken(
@@ -148,12 +172,14 @@ function compareBroken(
 ): string[] {
   const message = got?.final ?? partial?.final;
   if (!message) return [];
-  if (got && statusOf(got.final) === 502) return LEAK.test(got.final.body) ? ['the broken body was forwarded as 502'] : [];
+  if (got && statusOf(got.final) === 502)
+    return LEAK.test(got.final.body) ? ['the broken body was forwarded as 502'] : [];
   if (got && !reset) return [`a broken message looks complete: ${printable(got.final.body)}`];
   const differences: string[] = [];
   if (script) check(differences, 'status', statusOf(message), expected.status?.[0] ?? statusOf(script.final));
   const whole = expected.body ?? script?.final.body ?? '';
-  if (!whole.startsWith(message.body)) differences.push(`body is no beginning of what the origin sent: ${printable(rest)}`);
+  if (!whole.startsWith(message.body))
+    differences.push(`body is no beginning of what the origin sent: ${printable(rest)}`);
   return differences;
 }
 
@@ -176,11 +202,13 @@ function compareFields(
   const named = new Set(Object.keys(expected.fields ?? {}).map((name) => name.toLowerCase()));
   const nominated = new Set(membersOf(sent.fields, 'connection'));
   for (const name of namesOf(sent.fields)) {
-    if (HOP_FIELDS.has(name) || nominated.has(name) || named.has(name) || absent.has(name) || name === 'host') continue;
+    if (HOP_FIELDS.has(name) || nominated.has(name) || named.has(name) || absent.has(name) || name === 'host')
+      continue;
     check(differences, name, valuesOf(got.fields, name).join(' | '), valuesOf(sent.fields, name).join(' | '));
   }
   for (const name of namesOf(got.fields)) {
-    if (nominated.has(name) && !ADDED_FIELDS.has(name) && !named.has(name)) differences.push(`${name} was nominated by Connection`);
+    if (nominated.has(name) && !ADDED_FIELDS.has(name) && !named.has(name))
+      differences.push(`${name} was nominated by Connection`);
     else if (!ADDED_FIELDS.has(name) && !named.has(name) && valuesOf(sent.fields, name).length === 0) {
       differences.push(`${name} appears from nowhere`);
     }
@@ -193,7 +221,9 @@ function compareTrailers(
   sent: Message | null,
   expected: Record<string, string> | undefined,
 ): void {
-  const wanted = expected ? Object.entries(expected).map(([name, value]) => ({ name, value })) : (sent?.trailers ?? null);
+  const wanted = expected
+    ? Object.entries(expected).map(([name, value]) => ({ name, value }))
+    : (sent?.trailers ?? null);
   if (wanted) check(differences, 'trailers', describeFields(got.trailers), describeFields(wanted));
 }
 
@@ -205,7 +235,12 @@ function namesOf(fields: Field[]): Set<string> {
   return new Set(fields.map(({ name }) => name.toLowerCase()));
 }
 
-function check<T extends string | number>(differences: string[], what: string, got: T | undefined, wanted: T | undefined): void {
+function check<T extends string | number>(
+  differences: string[],
+  what: string,
+  got: T | undefined,
+  wanted: T | undefined,
+): void {
   if (wanted === undefined || got === wanted) return;
   differences.push(`${what} is ${printable(String(got))} instead of ${printable(String(wanted))}`);
 }

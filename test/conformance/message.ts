@@ -76,7 +76,9 @@ export function statusOf(message: Message): number {
 }
 
 export function valuesOf(fields: Field[], name: string): string[] {
-  return fields.filter((field) => field.name.toLowerCase() === name.toLowerCase()).map((field) => field.value);
+  return fields
+    .filter((field) => field.name.toLowerCase() === name.toLowerCase())
+    .map((field) => field.value);
 }
 
 /** The members of a comma-separated field, lower-cased. */
@@ -90,7 +92,8 @@ export function membersOf(fields: Field[], name: string): string[] {
 const NO_MESSAGE: Message = { startLine: '', fields: [], body: '', trailers: [], framing: 'none' };
 const REQUEST_LINE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [\x21-\x7e]+ HTTP\/1\.[0-9]$/;
 const STATUS_LINE = /^HTTP\/1\.[0-9] [1-5][0-9][0-9] [\t\x20-\x7e\x80-\xff]*$/;
-const FIELD_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(|[\x21-\x7e\x80-\xff]|[\x21-\x7e\x80-\xff][\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])[ \t]*$/;
+const FIELD_LINE =
+  /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(|[\x21-\x7e\x80-\xff]|[\x21-\x7e\x80-\xff][\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])[ \t]*$/;
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const QUOTED = '"(?:[\\t\\x20\\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"';
 const CHUNK_LINE = new RegExp(
@@ -106,7 +109,8 @@ function readHead(bytes: string, from: number, startLineRule: RegExp): Reading<M
   if (start === null) return { state: 'incomplete', partial: null };
   if (!startLineRule.test(start.text)) return invalid(`start line ${JSON.stringify(start.text)}`);
   const fields = readFields(bytes, start.next);
-  if (fields.state !== 'complete') return fields.state === 'invalid' ? fields : { state: 'incomplete', partial: null };
+  if (fields.state !== 'complete')
+    return fields.state === 'invalid' ? fields : { state: 'incomplete', partial: null };
   const message: Message = { ...NO_MESSAGE, startLine: start.text, fields: fields.value, trailers: [] };
   return { state: 'complete', value: message, next: fields.next };
 }
@@ -133,7 +137,8 @@ function readLine(bytes: string, from: number): { text: string; next: number } |
 function readFraming(message: Message): { length: number | null } | string {
   const lengths = valuesOf(message.fields, 'content-length');
   const codings = valuesOf(message.fields, 'transfer-encoding');
-  if (lengths.length + codings.length > 1) return `more than one framing field: ${[...lengths, ...codings].join(' | ')}`;
+  if (lengths.length + codings.length > 1)
+    return `more than one framing field: ${[...lengths, ...codings].join(' | ')}`;
   if (codings.length === 1) {
     if (codings[0]?.toLowerCase() !== 'chunked') return `transfer-encoding ${codings[0]}`;
     message.framing = 'chunked';
@@ -158,7 +163,9 @@ function readBody(
   if (length === null) {
     message.framing = 'until-close';
     message.body = bytes.slice(from);
-    return ended ? { state: 'complete', value: message, next: bytes.length } : { state: 'incomplete', partial: message };
+    return ended
+      ? { state: 'complete', value: message, next: bytes.length }
+      : { state: 'incomplete', partial: message };
   }
   message.body = bytes.slice(from, from + length);
   if (message.body.length < length) return { state: 'incomplete', partial: message };

@@ -139,7 +139,10 @@ export class Origin {
   #beginExchange(connection: Connection, message: Message): void {
     const target = message.startLine.split(' ')[1] ?? '';
     if (target.startsWith(PROBE_TARGET)) {
-      connection.current = { bytes: `HTTP/1.1 200 OK\r\nContent-Length: ${target.length}\r\n\r\n${target}`, probe: true };
+      connection.current = {
+        bytes: `HTTP/1.1 200 OK\r\nContent-Length: ${target.length}\r\n\r\n${target}`,
+        probe: true,
+      };
       return;
     }
     const { answers } = this.#script;

@@ -6,7 +6,7 @@ import type { Activity } from './activity.ts';
 import type { Answer, Case } from './case.ts';
 import { Client, type Received } from './client.ts';
 import { compareRequests, compareResponses } from './compare.ts';
-import { type Message, membersOf, readRequest, type ResponseSequence, readResponse } from './message.ts';
+import { type Message, membersOf, type ResponseSequence, readRequest, readResponse } from './message.ts';
 import { DEFAULT_ANSWER, type Origin, PROBE_TARGET } from './origin.ts';
 import { type SplitPlan, WHOLE } from './split.ts';
 import { printable } from './wire.ts';
@@ -43,7 +43,9 @@ class Play {
     this.#case = testCase;
     this.#plan = plan;
     this.#sent = readSent(testCase, Math.max(upstream?.length ?? 0, responses.length));
-    this.#toHead = responses.map(({ toHead }, i) => toHead ?? this.#sent[i]?.startLine.startsWith('HEAD ') ?? false);
+    this.#toHead = responses.map(
+      ({ toHead }, i) => toHead ?? this.#sent[i]?.startLine.startsWith('HEAD ') ?? false,
+    );
     lane.origin.begin({ answers: testCase.answers ?? [], tunnel: testCase.tunnel ?? null, plan });
     this.#client = new Client(lane.port, lane.activity);
   }
@@ -61,7 +63,9 @@ class Play {
 
     this.differences.push(...origin.violations);
     if (origin.partials.length > 0 && this.#case.expect.upstream && !this.#case.expect.partial) {
-      this.differences.push(`the origin received a message that breaks off: ${printable(origin.partials.join('⏎'))}`);
+      this.differences.push(
+        `the origin received a message that breaks off: ${printable(origin.partials.join('⏎'))}`,
+      );
     }
     this.differences.push(...compareRequests(origin.received, this.#sent, this.#case.expect));
   }
@@ -95,15 +99,20 @@ class Play {
       const { invalid, responses } = this.#read();
       return this.#client.ended || invalid !== null || responses.length === this.#toHead.length;
     });
-    const late = answers?.find((answer): answer is Answer => typeof answer !== 'string' && answer.late !== undefined);
+    const late = answers?.find(
+      (answer): answer is Answer => typeof answer !== 'string' && answer.late !== undefined,
+    );
     await origin.finishSending(late?.late ?? null);
   }
 
   async #checkConnection(): Promise<void> {
     const { expect, halfClose } = this.#case;
     const received = this.#read();
-    const announced = received.responses.some(({ final }) => membersOf(final.fields, 'connection').includes('close'));
-    const shouldClose = expect.connection === 'closed' || (expect.connection === 'either' && (announced || this.#client.ended));
+    const announced = received.responses.some(({ final }) =>
+      membersOf(final.fields, 'connection').includes('close'),
+    );
+    const shouldClose =
+      expect.connection === 'closed' || (expect.connection === 'either' && (announced || this.#client.ended));
     if (shouldClose) {
       const closed = await this.#lane.activity.until(() => this.#client.ended);
       const speaksOld = this.#sent.some((message) => message?.startLine.endsWith('HTTP/1.0'));
@@ -123,7 +132,8 @@ class Play {
     const { origin, activity } = this.#lane;
     await this.#client.send(up, this.#plan);
     await activity.until(() => this.#client.ended || this.#read().rest.length >= down.length);
-    if (origin.tunnelled !== up) this.differences.push(`the origin got through the tunnel: ${printable(origin.tunnelled)}`);
+    if (origin.tunnelled !== up)
+      this.differences.push(`the origin got through the tunnel: ${printable(origin.tunnelled)}`);
     const { rest } = this.#read();
     if (rest !== down) this.differences.push(`the client got through the tunnel: ${printable(rest)}`);
     this.#compareResponses();
@@ -147,7 +157,8 @@ class Play {
     const { answers, expect, tunnel } = this.#case;
     const received = this.#read();
     const { bytes, reset } = this.#client;
-    if (received.invalid) this.differences.push(`the client received an invalid response: ${received.invalid}`);
+    if (received.invalid)
+      this.differences.push(`the client received an invalid response: ${received.invalid}`);
     const restIsExpected = tunnel !== undefined || expect.responses.some(({ broken }) => broken);
     if (received.rest !== '' && !restIsExpected && !(expect.refusable && isRefusal(received.rest))) {
       this.differences.push(`the client received more than it should: ${printable(received.rest)}`);
@@ -168,7 +179,9 @@ function isRefusal(bytes: string): boolean {
 
 /** The messages a case sends, as far as they are valid and needed. */
 function readSent({ send }: Case, count: number): (Message | null)[] {
-  const bytes = (typeof send === 'string' ? [send] : send).filter((step) => typeof step === 'string').join('');
+  const bytes = (typeof send === 'string' ? [send] : send)
+    .filter((step) => typeof step === 'string')
+    .join('');
   const messages: (Message | null)[] = [];
   let at = 0;
   while (messages.length < count) {
@@ -182,7 +195,10 @@ function readSent({ send }: Case, count: number): (Message | null)[] {
   return messages;
 }
 
-function scriptedResponses(answers: NonNullable<Case['answers']>, toHead: boolean[]): (ResponseSequence | null)[] {
+function scriptedResponses(
+  answers: NonNullable<Case['answers']>,
+  toHead: boolean[],
+): (ResponseSequence | null)[] {
   return toHead.map((head, i) => {
     const answer = answers[Math.min(i, answers.length - 1)] ?? DEFAULT_ANSWER;
     const bytes = typeof answer === 'string' ? answer : (answer.atHead ?? '') + answer.bytes;

@@ -15,7 +15,9 @@ export function seededPlan(seed: number): SplitPlan {
   return {
     name: `seed ${seed}`,
     cut(bytes) {
-      const places = Array.from({ length: 1 + Math.floor(random() * 8) }, () => Math.floor(random() * bytes.length));
+      const places = Array.from({ length: 1 + Math.floor(random() * 8) }, () =>
+        Math.floor(random() * bytes.length),
+      );
       return cutAt(bytes, places);
     },
   };
@@ -23,7 +25,10 @@ export function seededPlan(seed: number): SplitPlan {
 
 export function cutAt(bytes: string, places: number[]): string[] {
   const sorted = [0, ...places.toSorted((a, b) => a - b), bytes.length];
-  return sorted.slice(1).map((end, i) => bytes.slice(sorted[i], end)).filter((piece) => piece !== '');
+  return sorted
+    .slice(1)
+    .map((end, i) => bytes.slice(sorted[i], end))
+    .filter((piece) => piece !== '');
 }
 
 export function seedOf(text: string): number {

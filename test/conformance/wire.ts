@@ -36,7 +36,8 @@ function joinLines(source: string): string {
   for (let i = 1; i <= last; i++) {
     const line = lines[i] ?? '';
     if (i === last && line.trim() === '') break;
-    if (line !== '' && !line.startsWith(indentation)) throw new Error(`wire: line ${i} is indented too little: ${line}`);
+    if (line !== '' && !line.startsWith(indentation))
+      throw new Error(`wire: line ${i} is indented too little: ${line}`);
     const text = line.slice(indentation.length);
     if (endsWithContinuation(text)) out += text.slice(0, -1);
     else out += i === last ? text : `${text}\r\n`;

@@ -15,7 +15,11 @@ const LINES_OF_A_FULL_HEAD = Math.ceil(LIMITS.headBytes / 8_000);
 
 export const bounds: Case[] = [
   ...family(forward(), withTarget, [
-    ['bound-target-8000', `/${'a'.repeat(7_999)}`, 'RFC 9112 3: request lines of 8000 octets are to be supported'],
+    [
+      'bound-target-8000',
+      `/${'a'.repeat(7_999)}`,
+      'RFC 9112 3: request lines of 8000 octets are to be supported',
+    ],
     ['bound-target-at-limit', `/${'a'.repeat(LIMITS.targetBytes - 1)}`, 'RFC 9110 15.5.15'],
     ['bound-query-at-limit', `/?${'a'.repeat(LIMITS.targetBytes - 2)}`, 'RFC 9110 15.5.15'],
   ]),
@@ -25,7 +29,11 @@ export const bounds: Case[] = [
     ['bound-several-long-lines', line(8_000).repeat(4), 'RFC 9110 5.4'],
   ]),
   ...family(reject(414), withTarget, [
-    ['bound-target-over-limit', `/${'a'.repeat(LIMITS.targetBytes)}`, 'RFC 9112 3: longer than the server wishes to parse'],
+    [
+      'bound-target-over-limit',
+      `/${'a'.repeat(LIMITS.targetBytes)}`,
+      'RFC 9112 3: longer than the server wishes to parse',
+    ],
     ['bound-target-128-kib', `/${'a'.repeat(131_072)}`, 'RFC 9112 3: longer than any buffer'],
     ['bound-query-128-kib', `/?${'a'.repeat(131_072)}`, 'RFC 9112 3: longer than any buffer'],
   ]),
@@ -35,7 +43,11 @@ export const bounds: Case[] = [
     ['bound-field-line-over-limit', line(LIMITS.fieldLineBytes + 1), 'RFC 6585 5: one field too large'],
     ['bound-field-value-128-kib', line(131_072), 'RFC 6585 5: longer than any buffer'],
     ['bound-field-name-128-kib', `${'a'.repeat(131_072)}: b\r\n`, 'RFC 6585 5: longer than any buffer'],
-    ['bound-head-over-limit', line(8_000).repeat(LINES_OF_A_FULL_HEAD), 'RFC 6585 5: the fields together are too large'],
+    [
+      'bound-head-over-limit',
+      line(8_000).repeat(LINES_OF_A_FULL_HEAD),
+      'RFC 6585 5: the fields together are too large',
+    ],
   ]),
   {
     id: 'bound-method-128-kib',

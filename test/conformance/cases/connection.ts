@@ -11,21 +11,53 @@ const withLines = (lines: string) => wire`
 /** Fields that concern one hop, and what a client nominates to be such: none of them may reach the origin. */
 export const connection: Case[] = [
   ...family(forward({ absent: ['x-secret', 'keep-alive', 'proxy-connection'] }), withLines, [
-    ['hop-nominated', 'Connection: X-Secret\r\nX-Secret: 1', 'RFC 9110 7.6.1: what Connection names goes no further'],
-    ['hop-nominated-other-case', 'connection: x-SECRET\r\nX-Secret: 1', 'RFC 9110 7.6.1: options are case-insensitive'],
+    [
+      'hop-nominated',
+      'Connection: X-Secret\r\nX-Secret: 1',
+      'RFC 9110 7.6.1: what Connection names goes no further',
+    ],
+    [
+      'hop-nominated-other-case',
+      'connection: x-SECRET\r\nX-Secret: 1',
+      'RFC 9110 7.6.1: options are case-insensitive',
+    ],
     ['hop-nominated-in-list', 'Connection: keep-alive, X-Secret\r\nX-Secret: 1', 'RFC 9110 7.6.1'],
     ['hop-nominated-no-space', 'Connection: a,X-Secret,b\r\nX-Secret: 1', 'RFC 9110 5.6.1'],
-    ['hop-nominated-padded', 'Connection: \t,, X-Secret \t,\r\nX-Secret: 1', 'RFC 9110 5.6.1: empty list members are ignored'],
-    ['hop-nominated-second-connection', 'Connection: keep-alive\r\nConnection: X-Secret\r\nX-Secret: 1', 'RFC 9110 5.3: one list in two lines'],
-    ['hop-nominated-before-connection', 'X-Secret: 1\r\nConnection: X-Secret', 'RFC 9110 7.6.1: order does not matter'],
-    ['hop-nominated-twice-sent', 'X-Secret: 1\r\nConnection: X-Secret\r\nX-SECRET: 2', 'RFC 9110 7.6.1: every field of the name'],
+    [
+      'hop-nominated-padded',
+      'Connection: \t,, X-Secret \t,\r\nX-Secret: 1',
+      'RFC 9110 5.6.1: empty list members are ignored',
+    ],
+    [
+      'hop-nominated-second-connection',
+      'Connection: keep-alive\r\nConnection: X-Secret\r\nX-Secret: 1',
+      'RFC 9110 5.3: one list in two lines',
+    ],
+    [
+      'hop-nominated-before-connection',
+      'X-Secret: 1\r\nConnection: X-Secret',
+      'RFC 9110 7.6.1: order does not matter',
+    ],
+    [
+      'hop-nominated-twice-sent',
+      'X-Secret: 1\r\nConnection: X-Secret\r\nX-SECRET: 2',
+      'RFC 9110 7.6.1: every field of the name',
+    ],
     ['hop-nominated-and-absent', 'Connection: X-Absent', 'RFC 9110 7.6.1: may name what is not there'],
     ['hop-keep-alive', 'Connection: keep-alive\r\nKeep-Alive: timeout=5', 'RFC 9110 7.6.1'],
-    ['hop-keep-alive-not-nominated', 'Keep-Alive: timeout=5', 'RFC 9110 7.6.1: removed even where Connection does not name it'],
+    [
+      'hop-keep-alive-not-nominated',
+      'Keep-Alive: timeout=5',
+      'RFC 9110 7.6.1: removed even where Connection does not name it',
+    ],
     ['hop-proxy-connection', 'Proxy-Connection: keep-alive', 'RFC 9112 C.2.2: to be removed'],
     ['hop-te-without-trailers', 'Connection: TE\r\nTE: gzip;q=0.5', 'RFC 9110 10.1.4: TE is for this hop'],
     ['hop-te-trailers', 'Connection: TE\r\nTE: trailers', 'RFC 9110 10.1.4'],
-    ['hop-upgrade-not-nominated', 'Upgrade: websocket', 'RFC 9110 7.8: without the connection option it is no request to switch'],
+    [
+      'hop-upgrade-not-nominated',
+      'Upgrade: websocket',
+      'RFC 9110 7.8: without the connection option it is no request to switch',
+    ],
   ]),
   {
     id: 'hop-upgrade-not-nominated-absent',
@@ -86,9 +118,17 @@ export const connection: Case[] = [
 
   // Naming what frames or routes the message: to obey would change the message, to ignore it is where proxies differ.
   ...family(reject(400), withLines, [
-    ['hop-nominates-host', 'Connection: Host', 'RFC 9110 7.6.1: not for fields meant for all recipients; Davison 2019'],
+    [
+      'hop-nominates-host',
+      'Connection: Host',
+      'RFC 9110 7.6.1: not for fields meant for all recipients; Davison 2019',
+    ],
     ['hop-nominates-host-in-list', 'Connection: keep-alive, host', 'Davison 2019 (hop-by-hop abuse)'],
-    ['hop-nominates-content-length-without-body', 'Content-Length: 0\r\nConnection: Content-Length', 'Davison 2019 (hop-by-hop abuse)'],
+    [
+      'hop-nominates-content-length-without-body',
+      'Content-Length: 0\r\nConnection: Content-Length',
+      'Davison 2019 (hop-by-hop abuse)',
+    ],
     ['hop-option-with-space', 'Connection: X Secret\r\nX-Secret: 1', 'RFC 9110 7.6.1: an option is a token'],
     ['hop-option-with-slash', 'Connection: a/b', 'RFC 9110 7.6.1: an option is a token'],
     ['hop-option-quoted', 'Connection: "close"', 'RFC 9110 7.6.1: an option is a token'],

@@ -1,4 +1,4 @@
-import { type Case, abandon, family, forward, forwardAndClose, forwardThenReject, reject } from '../case.ts';
+import { abandon, type Case, family, forward, forwardAndClose, forwardThenReject, reject } from '../case.ts';
 import { wire } from '../wire.ts';
 
 const withLength = (line: string) => wire`
@@ -14,7 +14,11 @@ export const contentLength: Case[] = [
     ['length-name-case', 'CONTENT-length: 5', 'RFC 9110 5.1'],
     ['length-no-space', 'Content-Length:5', 'RFC 9110 5.5'],
     ['length-padded', 'Content-Length: \t 5 \t', 'RFC 9110 5.5: OWS is no part of the value'],
-    ['length-among-lookalikes', 'X-Content-Length: 1\r\nContent-Length: 5\r\nContent-Length-X: 2', 'RFC 9110 5.1: names match whole'],
+    [
+      'length-among-lookalikes',
+      'X-Content-Length: 1\r\nContent-Length: 5\r\nContent-Length-X: 2',
+      'RFC 9110 5.1: names match whole',
+    ],
   ]),
   {
     id: 'length-leading-zeros',
@@ -122,7 +126,11 @@ export const contentLength: Case[] = [
     ['length-two-numbers', 'Content-Length: 5 5', 'RFC 9110 8.6'],
     ['length-semicolon', 'Content-Length: 5;a=b', 'RFC 9110 8.6: no parameters'],
     ['length-quoted', 'Content-Length: "5"', 'RFC 9110 8.6'],
-    ['length-list-identical', 'Content-Length: 5, 5', 'RFC 9110 8.6 lets a recipient reject or repair; repairing is where two differ'],
+    [
+      'length-list-identical',
+      'Content-Length: 5, 5',
+      'RFC 9110 8.6 lets a recipient reject or repair; repairing is where two differ',
+    ],
     ['length-list-no-space', 'Content-Length: 5,5', 'RFC 9110 8.6'],
     ['length-list-different', 'Content-Length: 5, 0', 'RFC 9112 6.3 rule 5'],
     ['length-list-trailing-comma', 'Content-Length: 5,', 'RFC 9110 8.6'],
@@ -134,13 +142,29 @@ export const contentLength: Case[] = [
     ['length-superscript', 'Content-Length: \xb9', 'U+00B9 is a digit to some isdigit()'],
     ['length-arabic-digit', 'Content-Length: \xd9\xa5', 'U+0665 is a digit to \\d in some languages'],
     ['length-fullwidth-digit', 'Content-Length: \xef\xbc\x95', 'U+FF15 is a digit to \\d in some languages'],
-    ['length-beyond-2-53', 'Content-Length: 9007199254740993', 'not representable as a double: it would frame one byte less'],
+    [
+      'length-beyond-2-53',
+      'Content-Length: 9007199254740993',
+      'not representable as a double: it would frame one byte less',
+    ],
     ['length-2-63', 'Content-Length: 9223372036854775808', 'RFC 9110 8.6: prevent integer overflow'],
     ['length-2-64-plus-5', 'Content-Length: 18446744073709551621', 'wraps to 5 in 64 bits; RFC 9110 8.6'],
     ['length-40-digits', `Content-Length: ${'1'.repeat(40)}`, 'RFC 9110 8.6'],
-    ['length-twice-identical', 'Content-Length: 5\r\nContent-Length: 5', 'RFC 9110 8.6 lets a recipient reject or repair'],
-    ['length-twice-different', 'Content-Length: 5\r\nContent-Length: 0', 'RFC 9112 6.3 rule 5; Watchfire 2005'],
-    ['length-twice-smaller-first', 'Content-Length: 0\r\nContent-Length: 5', 'RFC 9112 6.3 rule 5; Watchfire 2005'],
+    [
+      'length-twice-identical',
+      'Content-Length: 5\r\nContent-Length: 5',
+      'RFC 9110 8.6 lets a recipient reject or repair',
+    ],
+    [
+      'length-twice-different',
+      'Content-Length: 5\r\nContent-Length: 0',
+      'RFC 9112 6.3 rule 5; Watchfire 2005',
+    ],
+    [
+      'length-twice-smaller-first',
+      'Content-Length: 0\r\nContent-Length: 5',
+      'RFC 9112 6.3 rule 5; Watchfire 2005',
+    ],
     ['length-twice-other-case', 'content-length: 5\r\nX-A: b\r\nCONTENT-LENGTH: 5', 'RFC 9110 5.1'],
     ['length-twice-second-empty', 'Content-Length: 5\r\nContent-Length:', 'CVE-2023-40225'],
     ['length-twice-second-invalid', 'Content-Length: 5\r\nContent-Length: x', 'RFC 9112 6.3 rule 5'],

@@ -56,14 +56,22 @@ export const expectation: Case[] = [
     id: 'expect-continue-two-interims',
     why: 'RFC 9110 15.2: any number of 1xx may come first',
     send: [HEAD, { until: 'interim' }, 'hello'],
-    answers: [{ atHead: `${CONTINUE}HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n`, bytes: OK }],
+    answers: [
+      { atHead: `${CONTINUE}HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n`, bytes: OK },
+    ],
     expect: forward({ body: 'hello' }),
   },
   {
     id: 'expect-continue-final-answer-instead',
     why: 'RFC 9110 10.1.1: a final status instead of 100; the body is never sent',
     send: [HEAD, { until: 'response' }],
-    answers: [{ bytes: 'HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno', early: true, then: 'end' }],
+    answers: [
+      {
+        bytes: 'HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno',
+        early: true,
+        then: 'end',
+      },
+    ],
     expect: { ...relay(), connection: 'closed' },
   },
   {
@@ -106,16 +114,28 @@ export const expectation: Case[] = [
   },
 
   ...family(reject(417), headWith, [
-    ['expect-unknown', 'Expect: 200-ok', 'RFC 9110 10.1.1: an expectation that cannot be met is answered with 417'],
+    [
+      'expect-unknown',
+      'Expect: 200-ok',
+      'RFC 9110 10.1.1: an expectation that cannot be met is answered with 417',
+    ],
     ['expect-unknown-member', 'Expect: 100-continue, x-tulle', 'RFC 9110 10.1.1'],
     ['expect-with-value', 'Expect: 100-continue=yes', 'RFC 9110 10.1.1'],
-    ['expect-with-prefix', 'Expect: y 100-continue', 'Kettle 2025 (0.CL): an expectation half of the chain understands'],
+    [
+      'expect-with-prefix',
+      'Expect: y 100-continue',
+      'Kettle 2025 (0.CL): an expectation half of the chain understands',
+    ],
     ['expect-with-suffix', 'Expect: 100-continue x', 'Kettle 2025 (0.CL)'],
     ['expect-number-only', 'Expect: 100', 'RFC 9110 10.1.1'],
     ['expect-quoted', 'Expect: "100-continue"', 'RFC 9110 10.1.1'],
   ]),
   ...family(reject(400), headWith, [
-    ['expect-folded', 'Expect:\r\n 100-continue', 'CVE-2025-32094: OPTIONS, Expect and a folded line; RFC 9112 5.2'],
+    [
+      'expect-folded',
+      'Expect:\r\n 100-continue',
+      'CVE-2025-32094: OPTIONS, Expect and a folded line; RFC 9112 5.2',
+    ],
     ['expect-bare-lf', 'Expect: \n100-continue', 'Kettle 2025 (0.CL); RFC 9112 2.2'],
     ['expect-space-before-colon', 'Expect : 100-continue', 'RFC 9112 5.1'],
     ['expect-nul', 'Expect: 100-continue\0', 'RFC 9110 5.5'],

@@ -85,16 +85,44 @@ export const host: Case[] = [
   ...family(reject(400), (bytes) => bytes, [
     ['host-missing', 'GET / HTTP/1.1\r\n\r\n', 'RFC 9112 3.2'],
     ['host-missing-other-fields', 'GET / HTTP/1.1\r\nX-Host: a.test\r\nAccept: */*\r\n\r\n', 'RFC 9112 3.2'],
-    ['host-empty', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', 'RFC 9110 4.2.1: an http URI with an empty host is invalid'],
+    [
+      'host-empty',
+      'GET / HTTP/1.1\r\nHost:\r\n\r\n',
+      'RFC 9110 4.2.1: an http URI with an empty host is invalid',
+    ],
     ['host-only-spaces', 'GET / HTTP/1.1\r\nHost:   \r\n\r\n', 'RFC 9110 4.2.1'],
-    ['host-twice', 'GET / HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\n\r\n', 'RFC 9112 3.2: more than one is 400; Host of Troubles (CCS 2016)'],
-    ['host-twice-identical', 'GET / HTTP/1.1\r\nHost: a.test\r\nHost: a.test\r\n\r\n', 'RFC 9112 3.2: more than one is 400, equal or not'],
-    ['host-twice-other-case', 'GET / HTTP/1.1\r\nHost: a.test\r\nX-A: 1\r\nhost: b.test\r\n\r\n', 'RFC 9112 3.2'],
+    [
+      'host-twice',
+      'GET / HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\n\r\n',
+      'RFC 9112 3.2: more than one is 400; Host of Troubles (CCS 2016)',
+    ],
+    [
+      'host-twice-identical',
+      'GET / HTTP/1.1\r\nHost: a.test\r\nHost: a.test\r\n\r\n',
+      'RFC 9112 3.2: more than one is 400, equal or not',
+    ],
+    [
+      'host-twice-other-case',
+      'GET / HTTP/1.1\r\nHost: a.test\r\nX-A: 1\r\nhost: b.test\r\n\r\n',
+      'RFC 9112 3.2',
+    ],
     ['host-twice-second-empty', 'GET / HTTP/1.1\r\nHost: a.test\r\nHost:\r\n\r\n', 'RFC 9112 3.2'],
     ['host-space-before-colon', 'GET / HTTP/1.1\r\nHost : a.test\r\n\r\n', 'RFC 9112 5.1'],
     ['host-folded', 'GET / HTTP/1.1\r\nHost:\r\n a.test\r\n\r\n', 'RFC 9112 5.2'],
-    ['host-second-hidden-by-space', 'GET / HTTP/1.1\r\nHost: a.test\r\n Host: b.test\r\n\r\n', 'RFC 9112 5.2; Host of Troubles (CCS 2016)'],
-    ['host-first-line-indented', 'GET / HTTP/1.1\r\n Host: b.test\r\nHost: a.test\r\n\r\n', 'RFC 9112 2.2: whitespace before the first field'],
-    ['host-twice-on-1-0', 'GET / HTTP/1.0\r\nHost: a.test\r\nHost: b.test\r\n\r\n', 'RFC 9112 3.2: for any request'],
+    [
+      'host-second-hidden-by-space',
+      'GET / HTTP/1.1\r\nHost: a.test\r\n Host: b.test\r\n\r\n',
+      'RFC 9112 5.2; Host of Troubles (CCS 2016)',
+    ],
+    [
+      'host-first-line-indented',
+      'GET / HTTP/1.1\r\n Host: b.test\r\nHost: a.test\r\n\r\n',
+      'RFC 9112 2.2: whitespace before the first field',
+    ],
+    [
+      'host-twice-on-1-0',
+      'GET / HTTP/1.0\r\nHost: a.test\r\nHost: b.test\r\n\r\n',
+      'RFC 9112 3.2: for any request',
+    ],
   ]),
 ];

@@ -38,7 +38,11 @@ export const methods: Case[] = [
   },
 
   ...family(reject(501), withLine, [
-    ['method-connect', 'CONNECT a.test:443 HTTP/1.1', 'RFC 9110 9.1: not implemented; what follows would be a tunnel'],
+    [
+      'method-connect',
+      'CONNECT a.test:443 HTTP/1.1',
+      'RFC 9110 9.1: not implemented; what follows would be a tunnel',
+    ],
     ['method-connect-path', 'CONNECT / HTTP/1.1', 'RFC 9112 3.2.3; some origins answer it as a path'],
     ['method-connect-absolute', 'CONNECT http://a.test/ HTTP/1.1', 'RFC 9112 3.2.3'],
   ]),
@@ -99,14 +103,19 @@ export const methods: Case[] = [
     id: 'method-head-with-body',
     why: 'RFC 9110 9.3.2: an origin that sends a body all the same; it must not become the answer to the next request',
     send: HEAD,
-    answers: ['HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+    answers: [
+      'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+      'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+    ],
     expect: relay({ body: '' }),
   },
   {
     id: 'method-head-with-smuggled-response',
     why: 'Kettle 2022: the body of an answer to HEAD that is a response itself',
     send: HEAD,
-    answers: ['HTTP/1.1 200 OK\r\nContent-Length: 45\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison'],
+    answers: [
+      'HTTP/1.1 200 OK\r\nContent-Length: 45\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison',
+    ],
     expect: relay({ body: '' }),
   },
   {
@@ -119,7 +128,10 @@ export const methods: Case[] = [
     id: 'method-head-refused-has-no-body',
     why: 'RFC 9110 9.3.2: the proxy’s own answer to HEAD has no body either',
     send: 'HEAD / HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\n\r\n',
-    expect: { ...reject(400), responses: [{ from: 'proxy', status: [400], fields: { connection: 'close' }, toHead: true }] },
+    expect: {
+      ...reject(400),
+      responses: [{ from: 'proxy', status: [400], fields: { connection: 'close' }, toHead: true }],
+    },
   },
   {
     id: 'method-head-with-request-body',

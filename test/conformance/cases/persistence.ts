@@ -28,7 +28,11 @@ export const persistence: Case[] = [
     ['close-in-list', 'Connection: x-a, close', 'RFC 9110 7.6.1'],
     ['close-no-space-in-list', 'Connection: x-a,close,x-b', 'RFC 9110 5.6.1'],
     ['close-second-field', 'Connection: x-a\r\nConnection: close', 'RFC 9110 5.3'],
-    ['close-wins-over-keep-alive', 'Connection: keep-alive, close', 'RFC 9112 9.3: close comes first in the rules'],
+    [
+      'close-wins-over-keep-alive',
+      'Connection: keep-alive, close',
+      'RFC 9112 9.3: close comes first in the rules',
+    ],
   ]),
   ...family(forwardAndClose({ method: 'GET', target: '/', host: 'a.test' }), get10, [
     ['http10-closes', 'X-A: b', 'RFC 9112 9.3'],
@@ -50,7 +54,13 @@ export const persistence: Case[] = [
       Content-Length: 2
 
       hi`,
-    expect: forwardAndClose({ method: 'POST', target: '/a', host: 'a.test:80', fields: { 'x-a': 'b' }, body: 'hi' }),
+    expect: forwardAndClose({
+      method: 'POST',
+      target: '/a',
+      host: 'a.test:80',
+      fields: { 'x-a': 'b' },
+      body: 'hi',
+    }),
   },
   {
     id: 'http10-chunked-answer',

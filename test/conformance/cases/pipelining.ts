@@ -63,7 +63,9 @@ export const pipelining: Case[] = [
     id: 'pipeline-of-posts',
     why: 'RFC 9112 9.3.2 advises clients against it, servers serve it',
     send: ['one', 'two', 'three']
-      .map((body) => `POST /${body} HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+      .map(
+        (body) => `POST /${body} HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      )
       .join(''),
     answers: [answer('1'), answer('22'), answer('')],
     expect: forward({ body: 'one' }, { body: 'two' }, { body: 'three' }),

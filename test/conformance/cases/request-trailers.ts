@@ -35,14 +35,30 @@ export const requestTrailers: Case[] = [
     ['trailer-bare-lf', 'X-T: 1\nX-U: 2\r\n', 'RFC 9112 2.2'],
     ['trailer-bare-cr', 'X-T: 1\rX-U: 2\r\n', 'RFC 9112 2.2'],
     ['trailer-high-byte-in-name', 'X-\xc4: 1\r\n', 'RFC 9110 5.6.2'],
-    ['trailer-is-a-request-line', 'GET /smuggled HTTP/1.1\r\n', 'HTTP Garden 2024: a trailer section that is skipped unread'],
-    ['trailer-content-length', 'Content-Length: 5\r\n', 'RFC 9110 6.5.1: framing fields must not be trailers'],
-    ['trailer-transfer-encoding', 'Transfer-Encoding: chunked\r\n', 'RFC 9110 6.5.1: framing fields must not be trailers'],
+    [
+      'trailer-is-a-request-line',
+      'GET /smuggled HTTP/1.1\r\n',
+      'HTTP Garden 2024: a trailer section that is skipped unread',
+    ],
+    [
+      'trailer-content-length',
+      'Content-Length: 5\r\n',
+      'RFC 9110 6.5.1: framing fields must not be trailers',
+    ],
+    [
+      'trailer-transfer-encoding',
+      'Transfer-Encoding: chunked\r\n',
+      'RFC 9110 6.5.1: framing fields must not be trailers',
+    ],
     ['trailer-host', 'Host: b.test\r\n', 'RFC 9110 6.5.1: routing fields must not be trailers'],
   ]),
   // Too large as a head would be (RFC 6585 5), or simply bad: refused either way.
   ...family(cut(400, 431), withTrailers, [
-    ['trailer-20-kib', `X-T: ${'a'.repeat(20_000)}\r\n`, 'CVE-2023-46589: a trailer over the limit ended the request for one side'],
+    [
+      'trailer-20-kib',
+      `X-T: ${'a'.repeat(20_000)}\r\n`,
+      'CVE-2023-46589: a trailer over the limit ended the request for one side',
+    ],
     ['trailer-2000-fields', 'X-T: 1\r\n'.repeat(2_000), 'RFC 9110 5.4: a section needs a bound'],
   ]),
 ];

@@ -57,7 +57,10 @@ export const upgrade: Case[] = [
     send: handshake('/chat'),
     answers: [{ atHead: 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', bytes: SWITCHING }],
     tunnel: { up: 'ping', down: 'pong' },
-    expect: { ...switched(), responses: [{ from: 'origin', interim: [103], fields: { upgrade: 'websocket' } }] },
+    expect: {
+      ...switched(),
+      responses: [{ from: 'origin', interim: [103], fields: { upgrade: 'websocket' } }],
+    },
   },
   {
     id: 'upgrade-behind-a-plain-request',
@@ -88,7 +91,10 @@ export const upgrade: Case[] = [
     id: 'upgrade-declined-next-request-is-http',
     why: 'WebSocket smuggling (0ang3el 2019): a proxy that does not look at the status tunnels the next request past its policy',
     send: `${handshake('/chat')}GET /second HTTP/1.1\r\nHost: a.test\r\n\r\n`,
-    answers: ['HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'],
+    answers: [
+      'HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+    ],
     expect: forward({ target: '/chat', ...UPGRADED }, { target: '/second' }),
   },
   {
@@ -129,14 +135,18 @@ export const upgrade: Case[] = [
     send: handshake('/').replace('HTTP/1.1', 'HTTP/1.0'),
     expect: forwardAndClose({ method: 'GET', target: '/', absent: ['upgrade'] }),
   },
-  ...family(
-    badGateway(),
-    (answer) => answer,
+  ...family(badGateway(), (answer) => answer, [
     [
-      ['upgrade-101-unasked', 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n', 'RFC 9110 15.2.2: only in reply to Upgrade'],
-      ['upgrade-101-asked-for-this-hop', 'GET / HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\n\r\n', 'RFC 9110 7.8: without the connection option nobody asked'],
+      'upgrade-101-unasked',
+      'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n',
+      'RFC 9110 15.2.2: only in reply to Upgrade',
     ],
-  ).map((testCase) => ({ ...testCase, answers: [{ bytes: `${SWITCHING}leak` }] })),
+    [
+      'upgrade-101-asked-for-this-hop',
+      'GET / HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\n\r\n',
+      'RFC 9110 7.8: without the connection option nobody asked',
+    ],
+  ]).map((testCase) => ({ ...testCase, answers: [{ bytes: `${SWITCHING}leak` }] })),
   {
     id: 'upgrade-101-other-protocol',
     why: 'RFC 9110 7.8: a server must not switch to a protocol that was not asked for',
@@ -162,7 +172,10 @@ export const upgrade: Case[] = [
   {
     id: 'upgrade-with-ambiguous-framing',
     why: 'RFC 9112 6.3: a wish to switch excuses nothing',
-    send: handshake('/chat').replace('\r\n\r\n', '\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
+    send: handshake('/chat').replace(
+      '\r\n\r\n',
+      '\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ),
     expect: reject(400),
   },
   {

@@ -1,0 +1,41 @@
+// Every case, by theme.
+import type { Case } from '../case.ts';
+import { bounds } from './bounds.ts';
+import { chunked } from './chunked.ts';
+import { connection } from './connection.ts';
+import { contentLength } from './content-length.ts';
+import { expectation } from './expect.ts';
+import { headerSyntax } from './header-syntax.ts';
+import { host } from './host.ts';
+import { methods } from './methods.ts';
+import { persistence } from './persistence.ts';
+import { pipelining } from './pipelining.ts';
+import { requestLine } from './request-line.ts';
+import { requestTrailers } from './request-trailers.ts';
+import { responseBody } from './response-body.ts';
+import { responseHead } from './response-head.ts';
+import { smuggling } from './smuggling.ts';
+import { target } from './target.ts';
+import { transferEncoding } from './transfer-encoding.ts';
+import { upgrade } from './upgrade.ts';
+
+export const themes: Readonly<Record<string, readonly Case[]>> = {
+  'request line': requestLine,
+  target,
+  host,
+  methods,
+  'header syntax': headerSyntax,
+  bounds,
+  'content-length': contentLength,
+  'transfer-encoding': transferEncoding,
+  'chunked body': chunked,
+  'request trailers': requestTrailers,
+  smuggling,
+  connection,
+  persistence,
+  pipelining,
+  expectation,
+  upgrade,
+  'response head': responseHead,
+  'response body': responseBody,
+};

@@ -26,7 +26,7 @@ export interface Answer {
   atHead?: string;
   /** `bytes` do not wait for the request's body. */
   early?: true;
-  then?: 'end' | 'reset';
+  after?: 'end' | 'reset';
   /** Sent after the client has its response. */
   late?: string;
 }
@@ -63,6 +63,8 @@ export interface ExpectedResponse {
   body?: string;
   trailers?: Record<string, string>;
   interim?: number[];
+  /** The proxy may send a 100 of its own to find out whether a half-closed client is still there. */
+  mayProbe?: true;
   /** The answer to HEAD: no body follows. */
   toHead?: true;
   /** The message must not look complete: it breaks off, or the proxy still answers 502 in its place. */

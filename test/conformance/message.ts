@@ -53,10 +53,10 @@ export function readResponse(
     const { value: message, next } = head;
     const status = statusOf(message);
     if (status >= 100 && status < 200) {
+      // After 101 the connection speaks another protocol: the sequence ends here.
+      if (status === 101) return { state: 'complete', value: { interim, final: message }, next };
       interim.push(message);
       at = next;
-      // After 101 the connection speaks another protocol: the sequence ends here.
-      if (status === 101) return { state: 'complete', value: { interim: [], final: message }, next };
       continue;
     }
     const framing = readFraming(message);

@@ -168,13 +168,13 @@ export class Origin {
     if (this.tunnelled === tunnel.up) this.#send(connection, { bytes: tunnel.down });
   }
 
-  #send(connection: Connection, { bytes, then }: Answer): void {
+  #send(connection: Connection, { bytes, after }: Answer): void {
     const { plan } = this.#script;
     connection.answered++;
     connection.sending = connection.sending.then(async () => {
       await writePackets(connection.socket, bytes, plan);
-      if (then === 'end') connection.socket.end();
-      if (then === 'reset') connection.socket.resetAndDestroy();
+      if (after === 'end') connection.socket.end();
+      if (after === 'reset') connection.socket.resetAndDestroy();
     });
   }
 }

@@ -2,7 +2,7 @@
 // A line break in the template is CRLF; nothing else about the bytes is implied. What the template cannot show is escaped:
 //   \r \n \t \0 \xHH \\      the byte itself
 //   \ at the end of a line   no CRLF here, the next line continues this one
-// The indentation of the first line is removed from every line. A template that ends on a line of its own ends with CRLF;
+// The indentation of the first line that has text is removed from every line. A template that ends on a line of its own ends with CRLF;
 // one that ends behind text does not. Substitutions are inserted byte for byte.
 
 export function wire(template: TemplateStringsArray, ...values: (string | number)[]): string {
@@ -30,7 +30,7 @@ function joinLines(source: string): string {
   const lines = source.split('\n');
   if (lines.length === 1) return source;
   if (lines[0] !== '') throw new Error(`wire: text on the line of the opening backtick: ${lines[0]}`);
-  const indentation = /^ */.exec(lines[1] ?? '')?.[0] ?? '';
+  const indentation = /^ */.exec(lines.slice(1).find((line) => line !== '') ?? '')?.[0] ?? '';
   const last = lines.length - 1;
   let out = '';
   for (let i = 1; i <= last; i++) {
@@ -51,7 +51,7 @@ function endsWithContinuation(text: string): boolean {
 }
 
 function decodeEscapes(text: string): string {
-  return text.replace(/\\(x[0-9a-f]{2}|[\s\S])/gi, (escape, code: string) => {
+  return text.replace(/\\(x[0-9a-f]{2}|[\s\S])/gi, (sequence, code: string) => {
     switch (code[0]) {
       case 'r':
         return '\r';
@@ -68,7 +68,7 @@ function decodeEscapes(text: string): string {
       case 'x':
         if (code.length === 3) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
     }
-    throw new Error(`wire: unknown escape ${escape}`);
+    throw new Error(`wire: unknown escape ${sequence}`);
   });
 }
 

@@ -69,7 +69,7 @@ export const expectation: Case[] = [
       {
         bytes: 'HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno',
         early: true,
-        then: 'end',
+        after: 'end',
       },
     ],
     expect: { ...relay(), connection: 'closed' },

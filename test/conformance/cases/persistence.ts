@@ -130,14 +130,20 @@ export const persistence: Case[] = [
     why: 'RFC 9112 9.6: a client that has sent all it has to send still wants the answer',
     send: get11('X-A: b'),
     halfClose: true,
-    expect: forwardAndClose({}),
+    expect: { ...forwardAndClose({}), responses: [{ from: 'origin', mayProbe: true }] },
   },
   {
     id: 'half-close-behind-a-pipeline',
     why: 'RFC 9112 9.6: all of them are answered',
     send: `${get11('X-A: b')}${get11('X-A: c')}`,
     halfClose: true,
-    expect: forwardAndClose({}, {}),
+    expect: {
+      ...forwardAndClose({}, {}),
+      responses: [
+        { from: 'origin', mayProbe: true },
+        { from: 'origin', mayProbe: true },
+      ],
+    },
   },
   {
     id: 'half-close-in-the-head',

@@ -91,7 +91,7 @@ export const pipelining: Case[] = [
     answers: [
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n',
       'HTTP/1.1 204 No Content\r\n\r\n',
-      { bytes: 'HTTP/1.1 200 OK\r\n\r\nuntil close', then: 'end' },
+      { bytes: 'HTTP/1.1 200 OK\r\n\r\nuntil close', after: 'end' },
       answer('four'),
     ],
     expect: forward({ target: '/a' }, { target: '/b' }, { target: '/c' }, { target: '/d' }),
@@ -102,7 +102,7 @@ export const pipelining: Case[] = [
     send: ['/a', '/b', '/c'].map(get).join(''),
     answers: ['a', 'b', 'c'].map((body) => ({
       bytes: `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n${body}`,
-      then: 'end' as const,
+      after: 'end' as const,
     })),
     expect: forward({ target: '/a' }, { target: '/b' }, { target: '/c' }),
   },

@@ -50,7 +50,7 @@ export const responseBody: Case[] = [
   ...answers(relay({ body: 'hello', trailers: { 'x-t': '1' } }), withChunks, [
     ['response-trailer', '5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n', 'RFC 9112 7.1.2'],
   ]),
-  ...answers(brokenResponse(), withChunks, [
+  ...answers(brokenResponse({ body: 'hello' }), withChunks, [
     ['response-chunk-size-letters', '5\r\nhello\r\nxyz\r\n\r\n', 'RFC 9112 7.1'],
     ['response-chunk-size-empty', '5\r\nhello\r\n\r\n\r\n', 'RFC 9112 7.1'],
     ['response-chunk-size-prefix', '5\r\nhello\r\n0x1\r\na\r\n0\r\n\r\n', 'RFC 9112 7.1'],
@@ -142,7 +142,7 @@ function cutOff(expect: Expectation, rows: [id: string, bytes: string, why: stri
     id,
     why,
     send: 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n',
-    answers: [{ bytes, then: 'end' }],
+    answers: [{ bytes, after: 'end' }],
     expect,
   }));
 }

@@ -3,10 +3,13 @@
  */
 import { AUTHORITY, CLASS, COLON, DIGIT } from './bytes.ts';
 
-/** Whether the range is empty or a host with an optional port. Userinfo, spaces and stray brackets or colons are refused. */
+const MAX_PORT = 65_535;
+
+/** Whether the range is a host with an optional port. Userinfo, spaces, stray brackets and ports beyond 65535 are refused. */
 export function isAuthority(bytes: Uint8Array, start: number, end: number): boolean {
+  if (start === end) return false;
   let hostEnd = start;
-  if (bytes[start] === 0x5b && start < end) {
+  if (bytes[start] === 0x5b) {
     while (hostEnd < end && bytes[hostEnd] !== 0x5d) {
       if (hostEnd > start && !isIpLiteral(bytes[hostEnd] as number)) return false;
       hostEnd++;
@@ -19,14 +22,17 @@ export function isAuthority(bytes: Uint8Array, start: number, end: number): bool
       if (((CLASS[byte] as number) & AUTHORITY) === 0 || byte === 0x5b || byte === 0x5d) return false;
       hostEnd++;
     }
-    if (hostEnd === start && start < end) return false;
+    if (hostEnd === start) return false;
   }
   if (hostEnd === end) return true;
   if (bytes[hostEnd] !== COLON || end - hostEnd > 6) return false;
+  let port = 0;
   for (let at = hostEnd + 1; at < end; at++) {
-    if (((CLASS[bytes[at] as number] as number) & DIGIT) === 0) return false;
+    const byte = bytes[at] as number;
+    if (((CLASS[byte] as number) & DIGIT) === 0) return false;
+    port = port * 10 + byte - 0x30;
   }
-  return true;
+  return port <= MAX_PORT;
 }
 
 /**

@@ -9,7 +9,8 @@
 import { LIMITS } from '../../core/limits.ts';
 import { fieldId } from '../field-names.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, Head } from '../head.ts';
-import { CLASS, CR, HEX_VALUE, HTAB, LF, SP, TOKEN, VALUE } from './bytes.ts';
+import { CR, HEX_VALUE, LF } from './bytes.ts';
+import { ChunkExtension, EXTENSION_BAD, EXTENSION_DONE, EXTENSION_MORE } from './chunk-extension.ts';
 import { INCOMPLETE, scanFields } from './scan.ts';
 
 export interface BodySink {
@@ -22,28 +23,25 @@ export const BODY_MALFORMED = -1;
 
 const SIZE_FIRST = 0;
 const SIZE = 1;
-const EXTENSION_SPACE = 2;
-const EXTENSION = 3;
-const EXTENSION_QUOTED = 4;
-const EXTENSION_ESCAPED = 5;
-const SIZE_LF = 6;
-const DATA = 7;
-const DATA_CR = 8;
-const DATA_LF = 9;
-const TRAILER_FIRST = 10;
-const TRAILER_LF = 11;
-const TRAILER = 12;
-const DONE = 13;
+const EXTENSION = 2;
+const SIZE_LF = 3;
+const DATA = 4;
+const DATA_CR = 5;
+const DATA_LF = 6;
+const TRAILER_FIRST = 7;
+const TRAILER_LF = 8;
+const TRAILER = 9;
+const DONE = 10;
 
 /** 16^8: a chunk of four gigabytes is as long as anybody needs, and far from where doubles lose integers. */
 const MAX_SIZE_DIGITS = 8;
 
-/** Fields that must not come behind the body, where they would change how the message was to be read (RFC 9110 section 6.5.1). */
-const NOT_IN_TRAILERS = [
-  'host',
+/** Behind a body these can only be meant to mislead: routing and framing were decided by the head (RFC 9110 section 6.5.1). */
+const REFUSED_TRAILERS = [fieldId('host'), fieldId('content-length'), fieldId('transfer-encoding')];
+
+/** These must not come behind a body either; they are dropped. */
+const DROPPED_TRAILERS = [
   'connection',
-  'content-length',
-  'transfer-encoding',
   'upgrade',
   'expect',
   'te',
@@ -68,7 +66,7 @@ export class BodyReader {
   /** Bytes left of the body (BODY_LENGTH) or of the chunk (BODY_CHUNKED). */
   private remaining = 0;
   private digits = 0;
-  private extensionBytes = 0;
+  private readonly extension = new ChunkExtension();
   private trailerBytes = 0;
   private trailers: Head | null = null;
 
@@ -123,7 +121,6 @@ export class BodyReader {
           if (HEX_VALUE[byte] === 255) return BODY_MALFORMED;
           this.remaining = HEX_VALUE[byte] as number;
           this.digits = 1;
-          this.extensionBytes = 0;
           this.state = SIZE;
           at++;
           break;
@@ -138,14 +135,13 @@ export class BodyReader {
           at++;
           break;
         }
-        case EXTENSION_SPACE:
-        case EXTENSION:
-        case EXTENSION_QUOTED:
-        case EXTENSION_ESCAPED:
-          if (++this.extensionBytes > LIMITS.chunkExtensionBytes || !this.readExtension(byte))
-            return BODY_MALFORMED;
+        case EXTENSION: {
+          const result = this.extension.read(byte);
+          if (result === EXTENSION_BAD) return BODY_MALFORMED;
+          if (result === EXTENSION_DONE) this.state = SIZE_LF;
           at++;
           break;
+        }
         case SIZE_LF:
           if (byte !== LF) return BODY_MALFORMED;
           this.state = this.remaining === 0 ? TRAILER_FIRST : DATA;
@@ -196,40 +192,15 @@ export class BodyReader {
     return at;
   }
 
+  /** The first byte behind the size. */
   private leaveSize(byte: number): boolean {
-    if (byte === CR) this.state = SIZE_LF;
-    else if (byte === 0x3b) this.state = EXTENSION;
-    else if (byte === SP || byte === HTAB) this.state = EXTENSION_SPACE;
-    else return false;
-    return true;
-  }
-
-  /** `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`, near enough: what matters is that no line end hides in it. */
-  private readExtension(byte: number): boolean {
-    if (this.state === EXTENSION_ESCAPED) {
-      this.state = EXTENSION_QUOTED;
-      return ((CLASS[byte] as number) & VALUE) !== 0;
-    }
-    if (this.state === EXTENSION_QUOTED) {
-      if (byte === 0x5c) this.state = EXTENSION_ESCAPED;
-      else if (byte === 0x22) this.state = EXTENSION;
-      return ((CLASS[byte] as number) & VALUE) !== 0;
-    }
-    if (this.state === EXTENSION_SPACE) {
-      // Space behind a size is tolerated only before an extension.
-      if (byte === 0x3b) this.state = EXTENSION;
-      return byte === 0x3b || byte === SP || byte === HTAB;
-    }
     if (byte === CR) {
       this.state = SIZE_LF;
       return true;
     }
-    if (byte === 0x22) {
-      this.state = EXTENSION_QUOTED;
-      return true;
-    }
-    const isToken = ((CLASS[byte] as number) & TOKEN) !== 0;
-    return isToken || byte === 0x3b || byte === 0x3d || byte === SP || byte === HTAB;
+    this.state = EXTENSION;
+    this.extension.begin();
+    return this.extension.read(byte) === EXTENSION_MORE;
   }
 
   /** Collects the section in the trailer head's own buffer and scans it there, so that a split can't lose a line. */
@@ -247,7 +218,8 @@ export class BodyReader {
     const consumed = scanFields(trailers, trailers.bytes, 0, this.trailerBytes);
     if (consumed === INCOMPLETE) return this.trailerBytes === LIMITS.trailerBytes ? BODY_MALFORMED : end;
     if (consumed < 0) return BODY_MALFORMED;
-    for (const id of NOT_IN_TRAILERS) trailers.drop(id);
+    if (REFUSED_TRAILERS.some((id) => trailers.has(id))) return BODY_MALFORMED;
+    for (const id of DROPPED_TRAILERS) trailers.drop(id);
     this.finish(sink, trailers);
     return start + consumed - before;
   }

@@ -106,6 +106,7 @@ function scanVersion(head: RequestHead, bytes: Uint8Array, base: number, start: 
 
 /** Checks what the scanned lines mean together. Returns 0 or the code of a failure. */
 function checkRequest(head: RequestHead): number {
+  checkMethod(head);
   const framing = readFraming(head);
   if (framing !== FRAMING_OK) {
     if (framing === FRAMING_AMBIGUOUS) return Failure.ambiguousFraming.code;
@@ -127,25 +128,21 @@ function checkRequest(head: RequestHead): number {
   }
 
   const failure = checkTarget(head);
-  if (failure !== 0) return failure;
-  checkMethod(head);
-  return checkNegotiation(head);
+  return failure === 0 ? checkNegotiation(head) : failure;
 }
 
 function checkTarget(head: RequestHead): number {
   const { bytes } = head;
+  if (equalsBytes(bytes, head.start, head.methodEnd, METHOD_CONNECT)) return Failure.unsupportedMethod.code;
   const first = bytes[head.pathStart];
   if (first === 0x2f) {
     // origin-form
   } else if (first === 0x2a && head.pathEnd - head.pathStart === 1) {
     if (!equalsBytes(bytes, head.start, head.methodEnd, METHOD_OPTIONS)) return Failure.malformedRequest.code;
-  } else if (equalsBytes(bytes, head.start, head.methodEnd, METHOD_CONNECT)) {
-    return Failure.unsupportedMethod.code;
   } else {
     const failure = rewriteAbsoluteForm(head);
     if (failure !== 0) return failure;
   }
-  if (equalsBytes(bytes, head.start, head.methodEnd, METHOD_CONNECT)) return Failure.malformedRequest.code;
   const query = bytes.indexOf(0x3f, head.pathStart);
   head.queryStart = query === -1 || query >= head.pathEnd ? head.pathEnd : query + 1;
   return 0;
@@ -168,9 +165,7 @@ function rewriteAbsoluteForm(head: RequestHead): number {
   while (authorityEnd < head.pathEnd && bytes[authorityEnd] !== 0x2f && bytes[authorityEnd] !== 0x3f) {
     authorityEnd++;
   }
-  if (authorityEnd === authorityStart || !isAuthority(bytes, authorityStart, authorityEnd)) {
-    return Failure.invalidHost.code;
-  }
+  if (!isAuthority(bytes, authorityStart, authorityEnd)) return Failure.invalidHost.code;
   if (!sameAuthority(bytes, authorityStart, authorityEnd, head.authorityStart, head.authorityEnd, scheme)) {
     return Failure.invalidHost.code;
   }

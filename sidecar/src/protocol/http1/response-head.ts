@@ -5,7 +5,14 @@
  */
 import { LIMITS } from '../../core/limits.ts';
 import { fieldId } from '../field-names.ts';
-import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, type ResponseHead } from '../head.ts';
+import {
+  BODY_CHUNKED,
+  BODY_LENGTH,
+  BODY_NONE,
+  BODY_UNTIL_CLOSE,
+  type RequestHead,
+  type ResponseHead,
+} from '../head.ts';
 import { CLASS, CR, DIGIT, LF, SP, VALUE } from './bytes.ts';
 import { FRAMING_OK, found, readFraming } from './framing.ts';
 import { BAD_SYNTAX, INCOMPLETE, scanFields, TOO_LARGE } from './scan.ts';
@@ -18,19 +25,13 @@ const UPGRADE_LINE = Buffer.from('connection: upgrade\r\n');
 /** `HTTP/1.1 200` */
 const STATUS_END = 12;
 
-/** What the response answers, as far as its framing depends on it. */
-export interface Asked {
-  readonly isHead: boolean;
-  readonly wantsUpgrade: boolean;
-}
-
 /**
  * Scans a response head in `bytes[base, end)`. Returns its length when it is complete, sound and adopted by `head`; INCOMPLETE when
  * more bytes are needed; BAD_SYNTAX or TOO_LARGE otherwise.
  */
 export function scanResponseHead(
   head: ResponseHead,
-  asked: Asked,
+  asked: RequestHead,
   bytes: Uint8Array,
   base: number,
   end: number,
@@ -67,7 +68,7 @@ function scanStatusLine(head: ResponseHead, bytes: Uint8Array, base: number, end
     } else if (i < STATUS_END) {
       if (!isDigit) return BAD_SYNTAX;
       status = status * 10 + byte - 0x30;
-    } else if (byte !== SP && byte !== CR) {
+    } else if (byte !== SP) {
       return BAD_SYNTAX;
     }
   }
@@ -83,13 +84,13 @@ function scanStatusLine(head: ResponseHead, bytes: Uint8Array, base: number, end
 }
 
 /** Message body length, RFC 9112 section 6.3. */
-function checkResponse(head: ResponseHead, asked: Asked): boolean {
+function checkResponse(head: ResponseHead, asked: RequestHead): boolean {
   if (readFraming(head) !== FRAMING_OK) return false;
   // This hop speaks 1.1, whatever it was answered in.
   head.bytes[VERSION.length] = 0x31;
   const { status } = head;
   if (status === 101) {
-    if (!asked.wantsUpgrade || !found.upgradeNominated || !head.has(UPGRADE)) return false;
+    if (!asked.wantsUpgrade || !found.upgradeNominated || !offersProtocol(asked, head)) return false;
     head.switchesProtocol = true;
     head.bodyKind = BODY_UNTIL_CLOSE;
     head.addLine(UPGRADE_LINE, 10);
@@ -106,4 +107,11 @@ function checkResponse(head: ResponseHead, asked: Asked): boolean {
     head.bodyKind = BODY_UNTIL_CLOSE;
   }
   return true;
+}
+
+/** A server switches to one of the protocols that it was offered (RFC 9110 section 7.8). */
+function offersProtocol(asked: RequestHead, head: ResponseHead): boolean {
+  const chosen = head.value(UPGRADE)?.toLowerCase();
+  const offered = asked.value(UPGRADE)?.toLowerCase().split(',') ?? [];
+  return offered.some((protocol) => protocol.trim() === chosen);
 }

@@ -51,6 +51,10 @@ const WAITING = 2;
 const TUNNEL = 3;
 const LINGERING = 4;
 
+const EMPTY_LINE_ALLOWED = 0;
+const EMPTY_LINE_HALF = 1;
+const EMPTY_LINE_OVER = 2;
+
 /** What a listener tells its connections. */
 export interface ServerContext {
   /** The route of a request whose head was read; for a request that could not be read, the listener's fallback. */
@@ -71,7 +75,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
   private exchange: Exchange | null = null;
   private state = READING_HEAD;
   private startedMs = 0;
-  private sawEmptyLine = false;
+  private emptyLine = EMPTY_LINE_ALLOWED;
   private held: Buffer | null = null;
   private feeding = false;
   private requestPaused = false;
@@ -79,6 +83,8 @@ export class Http1Server implements DownstreamStream, TransportHandler {
   private closeAfter = false;
   private responseKind: BodyKind = BODY_NONE;
   private discarded = 0;
+  /** The client was told to send its body. */
+  private continued = false;
 
   constructor(
     transportContext: TransportContext,
@@ -183,7 +189,9 @@ export class Http1Server implements DownstreamStream, TransportHandler {
   }
 
   sendInterim(head: ResponseHead): void {
-    if (this.request.minorVersion === 1) writeHead(this.transport.context.output, this.transport, head);
+    if (this.request.minorVersion === 0) return;
+    if (head.status === 100) this.continued = true;
+    writeHead(this.transport.context.output, this.transport, head);
   }
 
   sendResponseHead(exchange: Exchange): void {
@@ -200,7 +208,9 @@ export class Http1Server implements DownstreamStream, TransportHandler {
     } else if (head.bodyKind === BODY_UNTIL_CLOSE || head.bodyKind === BODY_CHUNKED) {
       this.frameUnknownLength(head);
     }
-    if (exchange.replied && !exchange.requestComplete) this.closeAfter = true;
+    // A client that waits for 100 and gets a final response instead may send its body or not; only a new connection is unambiguous.
+    const bodyInDoubt = exchange.replied || (request.expectsContinue && !this.continued);
+    if (!exchange.requestComplete && bodyInDoubt) this.closeAfter = true;
     if (!request.keepAlive || this.context.draining) this.closeAfter = true;
     if (head.switchesProtocol) this.closeAfter = true;
     else if (this.closeAfter) head.addLine(CLOSE_LINE, 10);
@@ -250,7 +260,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
     }
     this.state = READING_HEAD;
     this.request.reset();
-    this.sawEmptyLine = false;
+    this.emptyLine = EMPTY_LINE_ALLOWED;
     this.requestPaused = false;
     this.awaitFor(this.fallback.timeouts.idleMs);
     this.readOn();
@@ -294,13 +304,8 @@ export class Http1Server implements DownstreamStream, TransportHandler {
     const { request } = this;
     let at = start;
     if (request.collected === 0) {
-      // One empty line before a request line is tolerated (RFC 9112 section 2.2).
-      if (!this.sawEmptyLine && bytes[at] === CR && (at + 1 === end || bytes[at + 1] === LF)) {
-        if (at + 1 < end) {
-          this.sawEmptyLine = true;
-          return at + 2;
-        }
-      }
+      at = this.skipEmptyLine(bytes, at, end);
+      if (at === end) return at;
       this.startedMs = this.transport.context.nowMs;
     }
     const before = request.collected;
@@ -309,7 +314,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
       consumed = scanRequestHead(request, bytes, at, end);
     } else {
       request.collect(bytes, at, end);
-      consumed = this.scanCollected();
+      consumed = scanRequestHead(request, request.bytes, 0, request.collected);
     }
     if (consumed === INCOMPLETE) {
       if (before === 0) request.collect(bytes, at, end);
@@ -325,17 +330,19 @@ export class Http1Server implements DownstreamStream, TransportHandler {
     return at;
   }
 
-  /** A head that came in pieces may start with the CR of an empty line whose LF was not there yet. */
-  private scanCollected(): number {
-    const { request } = this;
-    const skip = !this.sawEmptyLine && request.bytes[0] === CR && request.bytes[1] === LF ? 2 : 0;
-    if (skip === 0) return scanRequestHead(request, request.bytes, 0, request.collected);
-    this.sawEmptyLine = true;
-    request.bytes.copyWithin(0, skip, request.collected);
-    request.collected -= skip;
-    const consumed =
-      request.collected === 0 ? INCOMPLETE : scanRequestHead(request, request.bytes, 0, request.collected);
-    return consumed > 0 ? consumed + skip : consumed;
+  /** One empty line before a request line is tolerated (RFC 9112 section 2.2); its bytes may come in two reads. */
+  private skipEmptyLine(bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    if (this.emptyLine === EMPTY_LINE_ALLOWED && bytes[at] === CR) {
+      this.emptyLine = EMPTY_LINE_HALF;
+      at++;
+    }
+    if (this.emptyLine === EMPTY_LINE_HALF && at < end) {
+      this.emptyLine = EMPTY_LINE_OVER;
+      if (bytes[at] === LF) at++;
+      else this.refuse(Failure.malformedRequest);
+    }
+    return this.exchange === null && this.state === READING_HEAD ? at : end;
   }
 
   private beginExchange(): void {
@@ -345,6 +352,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
     this.reader.begin(request);
     this.state = request.bodyKind === BODY_NONE ? WAITING : READING_BODY;
     this.transport.deadlineMs = NEVER;
+    this.continued = false;
     begin(exchange);
   }
 

@@ -18,7 +18,7 @@ function run(...args: string[]) {
 
 async function writeConfig(extra = ''): Promise<string> {
   const file = join(folder, 'ca.yaml');
-  const workload = `{ tokenSha256: ${'0'.repeat(64)}, spiffeId: spiffe://a.test/ns/b/sa/c }`;
+  const workload = `{ tokenSha256: ${'a'.repeat(64)}, spiffeId: spiffe://a.test/ns/b/sa/c }`;
   await writeFile(
     file,
     `trustDomain: a.test\nlisten: 127.0.0.1:0\nstateDir: state\nsvidTtlSeconds: 60\nworkloads: [${workload}]\n${extra}`,

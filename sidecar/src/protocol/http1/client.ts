@@ -266,6 +266,8 @@ export class Http1Client implements UpstreamStream, TransportHandler {
     }
     this.reused = true;
     this.setupMs = 0;
+    // The last bytes of the response may have been what congested the downstream.
+    this.resumeResponse();
     this.owner.onIdle(this);
   }
 

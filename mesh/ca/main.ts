@@ -11,12 +11,12 @@ import { type AuthorityServer, startAuthorityServer } from './server.ts';
 
 const { config: configPath } = readArguments();
 const server = await start(configPath).catch((error: unknown) => fail(error));
-print({ event: 'ready', port: server.port });
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     void server.stop();
   });
 }
+print({ event: 'ready', port: server.port });
 
 async function start(path: string): Promise<AuthorityServer> {
   const config = await loadAuthorityConfig(path);

@@ -37,7 +37,8 @@ export function seedOf(text: string): number {
   return hash >>> 0;
 }
 
-function mulberry32(seed: number): () => number {
+/** A seeded generator of numbers in [0, 1) (Tommy Ettinger's mulberry32). */
+export function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

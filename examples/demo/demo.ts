@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { limits } from './limits.ts';
 import { Mesh } from './mesh.ts';
 import { paintFor } from './paint.ts';
-import { findMissing } from './proof.ts';
-import { type Answer, STEPS, type Step } from './scenario.ts';
+import { countSeen, findMissing } from './proof.ts';
+import { type Answer, STEPS } from './scenario.ts';
 import * as screen from './screen.ts';
 import { text } from './span.ts';
 import type { Topology } from './topology.ts';
@@ -73,17 +73,16 @@ class Show {
   async play(): Promise<number> {
     this.say(screen.banner(this.paint));
     const topology = await this.mesh.start();
-    const missing = await this.#takeSteps(topology);
+    const findings = await this.#takeSteps(topology);
     this.isOver = true;
-    this.say(screen.summary(missing, this.paint));
-    if (this.#once) return missing.every(([, sentences]) => sentences.length === 0) ? 0 : 1;
+    this.say(screen.summary(findings, this.#width, this.paint));
+    if (this.#once) return findings.every(({ missing }) => missing.length === 0) ? 0 : 1;
     this.say(screen.outlook(topology, this.mesh.adminPorts, this.paint));
     return this.#explainForever();
   }
 
-  /** Says for each step what is missing in it. */
-  async #takeSteps(topology: Topology): Promise<[Step, string[]][]> {
-    const missing: [Step, string[]][] = [];
+  async #takeSteps(topology: Topology): Promise<screen.Finding[]> {
+    const findings: screen.Finding[] = [];
     let answer: Answer | null = null;
     for (const [index, step] of STEPS.entries()) {
       answer = await step.send(topology, answer);
@@ -92,9 +91,10 @@ class Show {
       const traces = this.#store.traces().filter((trace) => carries(trace, requestId));
       this.say(screen.heading(`${index + 1}/${STEPS.length}  ${step.title}`, this.#width, this.paint));
       for (const trace of traces) this.#draw(trace);
-      missing.push([step, findMissing(traces, { ...step.expected, requestId })]);
+      const missing = findMissing(traces, { ...step.expected, requestId });
+      findings.push({ title: step.title, seen: traces.map(countSeen).join(), missing });
     }
-    return missing;
+    return findings;
   }
 
   async #waitUntilSettled(requestId: string): Promise<void> {

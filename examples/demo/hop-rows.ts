@@ -15,6 +15,8 @@ const STATUS_CELLS = 4;
 const TOOK_CELLS = 8;
 /** One in front and one between each two columns. */
 const GAPS = 6 + 1;
+/** What is shorter would read 0.00. */
+const SHOWN_PHASE_MS = 0.005;
 const DETAIL_INDENT = ' '.repeat(SERVICE_CELLS + 3);
 
 type Row = { service: string; hop: string; asked: string; status: string; bar: string; took: string };
@@ -62,7 +64,7 @@ export class HopRows {
     return [
       this.#span(node, attempt),
       ...this.#detail(node.span),
-      ...this.#death(node),
+      ...this.#end(node),
       ...this.#siblings(node.children),
     ];
   }
@@ -104,16 +106,21 @@ export class HopRows {
 
   #detail(span: Span): string[] {
     if (span.component !== 'sidecar') return [];
-    const spent = phases(span).map(([name, ms]) => `${name} ${ms.toFixed(ms < 9.995 ? 2 : 1)}`);
-    const timing = spent.length === 0 ? '' : `  ${spent.join(' · ')} ms`;
-    const line = shorten(`└ ${peerWords(span)}${timing}`, this.#width - DETAIL_INDENT.length);
-    return [DETAIL_INDENT + this.#paint('dim', line)];
+    const spent = phases(span)
+      .filter(([, ms]) => ms >= SHOWN_PHASE_MS)
+      .map(([name, ms]) => `${name} ${formatMs(ms)}`);
+    const cells = this.#width - DETAIL_INDENT.length;
+    const whole = `└ ${[peerWords(span), ...spent].join(' · ')}`;
+    const lines = whole.length <= cells ? [whole] : [`└ ${peerWords(span)}`, `  ${spent.join(' · ')}`];
+    return lines.map((line) => DETAIL_INDENT + this.#paint('dim', shorten(line, cells)));
   }
 
-  #death(node: TraceNode): string[] {
+  #end(node: TraceNode): string[] {
     const { outcome, at } = this.#verdict;
-    if (outcome !== 'died' || at !== node) return [];
-    return [DETAIL_INDENT + this.#paint('red', '└ it died here')];
+    if (at !== node || (outcome !== 'died' && outcome !== 'refused')) return [];
+    return [
+      DETAIL_INDENT + this.#paint('red', outcome === 'died' ? '└ it died here' : '└ it was refused here'),
+    ];
   }
 
   #bar(kind: 'service' | 'sidecar' | 'wait', startMs: number, endMs: number): string {
@@ -149,7 +156,7 @@ function hop(span: Span): string {
 
 function peerWords(span: Span): string {
   const peer = peerIdentity(span);
-  if (peer === null) return 'no mTLS, plain HTTP';
+  if (peer === null) return 'plain HTTP, no mTLS';
   // The trust domain is the same for all: what tells them apart is the rest.
   return `mTLS ${direction(span) === 'outbound' ? 'to' : 'from'} ${peer.replace(/^spiffe:\/\/[^/]+\//, '')}`;
 }

@@ -1,7 +1,7 @@
 import { formatMs } from './columns.ts';
 import type { Started } from './mesh.ts';
 import type { Paint } from './paint.ts';
-import { edgeUrl, RUN_PATH, runBody, type Step } from './scenario.ts';
+import { edgeUrl, RUN_PATH, runBody } from './scenario.ts';
 import { SERVICE_NAMES, type Topology } from './topology.ts';
 
 // What the demo says around its waterfalls, as lines.
@@ -27,13 +27,22 @@ export function heading(title: string, width: number, paint: Paint): string[] {
   return ['', paint('bold', `── ${title} `.padEnd(width, '─')), ''];
 }
 
+export type Finding = {
+  readonly title: string;
+  /** What was seen, in numbers. */
+  readonly seen: string;
+  readonly missing: readonly string[];
+};
+
 /** What the whole run showed; the last thing that `--once` says. */
-export function summary(missing: readonly (readonly [Step, readonly string[]])[], paint: Paint): string[] {
-  const lines = missing.flatMap(([{ title }, sentences]) => [
-    `  ${sentences.length === 0 ? paint('green', '✓') : paint('red', '✗')} ${title}`,
-    ...sentences.map((sentence) => `      ${paint('red', `missing: ${sentence}`)}`),
+export function summary(findings: readonly Finding[], width: number, paint: Paint): string[] {
+  const lines = findings.flatMap(({ title, seen, missing }) => [
+    `  ${missing.length === 0 ? paint('green', '✓') : paint('red', '✗')} ${title}`,
+    ...(missing.length === 0
+      ? [`    ${paint('dim', seen)}`]
+      : missing.map((sentence) => `    ${paint('red', `missing: ${sentence}`)}`)),
   ]);
-  return [...heading('Seen', 9, paint), ...lines, ''];
+  return [...heading('What was seen', width, paint), ...lines, ''];
 }
 
 export function outlook(topology: Topology, adminPorts: ReadonlyMap<string, number>, paint: Paint): string[] {
@@ -46,12 +55,16 @@ export function outlook(topology: Topology, adminPorts: ReadonlyMap<string, numb
     '',
     `  ${'gateway'.padEnd(19)} ${edgeUrl(topology)}   ${paint('dim', 'through its sidecar')}`,
     '',
-    paint('dim', '  Admin endpoints of the sidecars'),
+    paint('dim', '  The admin endpoints of the sidecars'),
     ...admin,
     '',
     paint(
       'dim',
-      '  Try it: your request is explained here once its last span has come. /hooks/ok and /hooks/fail work too.',
+      '  Try this: it fails twice, then succeeds, and is explained here once its last span has come.',
+    ),
+    paint(
+      'dim',
+      '  /hooks/ok and /hooks/fail are there too; so is a mistake of your own, in the key or the path.',
     ),
     '',
     `  curl -i ${edgeUrl(topology)}${RUN_PATH} \\`,

@@ -3,8 +3,8 @@ import type { Trace } from './trace-store.ts';
 
 // A trace as a tree on one clock.
 // Invariants: every span is in the tree exactly once, also when its parent never came or parents form a circle (anyone may send us
-// spans); children stand in order of their start; a child in another process never starts before its parent, and a synchronous one
-// never ends after it when it fits inside: clocks of processes differ, causes do not. A whole process moves together.
+// spans); children stand in order of their start; a child in another process never starts before its parent: clocks of processes
+// differ, causes do not. What is moved takes everything below it along.
 
 export type TraceNode = {
   readonly span: Span;
@@ -107,9 +107,11 @@ function skew(span: Span, parent: TraceNode): number {
   const startMs = span.startMs + parent.shiftMs;
   const endMs = span.endMs + parent.shiftMs;
   if (startMs < parent.startMs) return parent.startMs - startMs;
-  // A queue lets the job outlive its sender, and a caller that gave up is outlived too.
+  // It may well end later: a server's span lasts until its connection is done, a job until whenever. But a callee that begins when
+  // its caller has ended, and would have fitted in before, was timed by another clock.
   const fits = endMs - startMs <= parent.endMs - parent.startMs;
-  return span.kind !== 'consumer' && fits && endMs > parent.endMs ? parent.endMs - endMs : 0;
+  const late = span.kind !== 'consumer' && startMs > parent.endMs;
+  return fits && late ? parent.endMs - endMs : 0;
 }
 
 /** What began in the same tick of a clock stays in the order in which it was sent, which is the order of ending. */

@@ -62,10 +62,11 @@ function accusation(node: TraceNode): string {
   const { span } = node;
   const status = httpStatus(span);
   const code = failureCode(span);
-  const why = [code, span.errorMessage, text(span, 'error.type')].find(
-    (reason) => reason !== null && reason !== '' && reason !== String(status),
-  );
-  const reason = why === undefined ? '' : ` (${why})`;
+  const told = [code, span.errorMessage].filter((part) => part !== null && part !== '').join(': ');
+  const type = text(span, 'error.type');
+  // The error type of an answer is its status once more.
+  const why = told !== '' || type === String(status) ? told : (type ?? '');
+  const reason = why === '' ? '' : ` (${why})`;
   if (span.component === 'sidecar' && code !== null) {
     const whose = direction(span) === 'outbound' ? 'its sidecar, on the way out,' : 'its sidecar';
     return `${whose} could not pass on ${operation(span)}${reason}`;

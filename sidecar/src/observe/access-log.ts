@@ -19,8 +19,8 @@ import { WallTime } from './wall-time.ts';
 
 const STDOUT = 1;
 const { accessLogBufferBytes, accessLogWriteBytes, accessLogDelayMs, accessLogRetryMs } = OBSERVE_LIMITS;
-/** More than any line takes: text pieces are bounded, escaping makes six bytes of one at most. */
-const LINE_BYTES = (OBSERVE_LIMITS.accessLogPathBytes + OBSERVE_LIMITS.accessLogDetailChars) * 6 + 4_096;
+/** More than any line takes: path and detail are cut and escaping makes six bytes of one at most; two SPIFFE ids have 2 KB each. */
+const LINE_BYTES = (OBSERVE_LIMITS.accessLogPathBytes + OBSERVE_LIMITS.accessLogDetailChars) * 6 + 8_192;
 
 export interface AccessLogDeps {
   readonly clock: Clock;
@@ -42,6 +42,7 @@ export class AccessLog {
   private lines = 0;
   private timer: Timer | null = null;
   private idle: (() => void)[] = [];
+  private closed = false;
 
   constructor(config: Exclude<AccessLogConfig, { kind: 'off' }>, deps: AccessLogDeps) {
     this.path = config.kind === 'file' ? config.path : null;
@@ -58,7 +59,7 @@ export class AccessLog {
   }
 
   append(exchange: Exchange, origin: Buffer): void {
-    if (this.filled + LINE_BYTES > this.filling.length) {
+    if (this.closed || this.filled + LINE_BYTES > this.filling.length) {
       this.dropped++;
       return;
     }
@@ -73,7 +74,7 @@ export class AccessLog {
 
   /** Goes on in a new file when the old one was moved away. */
   reopen(): void {
-    if (this.path === null) return;
+    if (this.path === null || this.closed) return;
     try {
       const reopened = openSync(this.path, 'a');
       const before = this.file;
@@ -85,12 +86,15 @@ export class AccessLog {
     }
   }
 
-  /** Settles when everything appended so far is written, or given up. */
-  async flush(): Promise<void> {
+  /** Writes what is left, and lets go of the file. Lines that come later are dropped and counted. */
+  async close(): Promise<void> {
+    this.closed = true;
     while (this.lines > 0 || this.resting === null) {
       if (this.resting !== null) this.writeOut();
       await new Promise<void>((resolve) => this.whenIdle(resolve));
     }
+    this.timer?.cancel();
+    if (this.path !== null) closeSync(this.file);
   }
 
   private writeLine(exchange: Exchange, origin: Buffer): void {

@@ -43,7 +43,4 @@ export const OBSERVE_LIMITS = {
   metricPeers: 64,
   /** Listeners and upstream services with series of their own. */
   metricConnectionSeries: 2_048,
-
-  /** Between two reports of the same trouble. */
-  reportIntervalMs: 60_000,
 } as const;

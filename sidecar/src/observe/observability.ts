@@ -94,7 +94,7 @@ export class Observability {
 
   /** Exports and writes what waits, for at most `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
-    const flushed = Promise.all([this.spanExport?.flush(timeoutMs), this.accessLog?.flush()]);
+    const flushed = Promise.all([this.spanExport?.flush(timeoutMs), this.accessLog?.close()]);
     const deadline = new Promise<void>((resolve) => {
       const timer = this.clock.setTimer(resolve, timeoutMs);
       void flushed.then(() => {

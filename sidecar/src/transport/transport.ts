@@ -144,7 +144,8 @@ export class Transport implements Watched {
   /** Closes at once with RST, so that the peer can't take what it has for complete. */
   reset(): void {
     this.context.output.discard(this);
-    if (this.encrypted) this.socket.destroy();
+    // A socket that is shutting down can't be reset any more, and TLS sockets never can.
+    if (this.encrypted || this.ending) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 

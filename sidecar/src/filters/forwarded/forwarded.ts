@@ -25,9 +25,9 @@ export class ForwardedFilter implements Filter {
   readonly name = 'forwarded';
   private readonly trustsPeer: boolean;
   private readonly ownIdentity: () => string;
-  /** Lines of the caller seen last; callers come back. */
+  /** Lines of the caller seen last; callers come back. One that was gone before it was looked at has no address. */
   private lastAddress = '';
-  private forLine: Buffer = Buffer.alloc(0);
+  private forLine: Buffer = Buffer.from('x-forwarded-for: unknown\r\n');
   private lastIdentity = '';
   private certLine: Buffer = Buffer.alloc(0);
 

@@ -11,6 +11,10 @@ const DASH = 0x2d;
 const TRACEPARENT_BYTES = 55;
 const INVALID_VERSION = 0xff;
 const FLAG_SAMPLED = 1;
+/** `0`, `1` and `d`. A b3 value without a decision leaves it to us, and we leave the trace alone. */
+const DECISION_NONE = 0x30;
+const DECISION_SAMPLED = 0x31;
+const DECISION_DEBUG = 0x64;
 
 /** Takes trace id, parent and sampling over into the exchange; false when the value is no valid traceparent. */
 export function readTraceparent(exchange: Exchange, bytes: Uint8Array, start: number, end: number): boolean {
@@ -44,22 +48,27 @@ export function readB3(exchange: Exchange, bytes: Uint8Array, start: number, end
   const parentEnd = parentAt + 16;
   if (parentEnd > end || bytes[parentAt - 1] !== DASH) return false;
   if (!isHex(bytes, start, traceDigits) || !isHex(bytes, parentAt, 16)) return false;
-  let sampled = false;
-  if (parentEnd < end) {
-    const decision = bytes[parentEnd + 1];
-    const decisionEnds = parentEnd + 2 === end || bytes[parentEnd + 2] === DASH;
-    if (bytes[parentEnd] !== DASH || parentEnd + 1 === end || !decisionEnds) return false;
-    // '1' and 'd' (debug) sample, '0' does not.
-    if (decision !== 0x30 && decision !== 0x31 && decision !== 0x64) return false;
-    sampled = decision !== 0x30;
-  }
-  exchange.sampled = sampled;
+  const decision = parentEnd === end ? DECISION_NONE : readDecision(bytes, parentEnd, end);
+  if (decision === -1) return false;
+  exchange.sampled = decision !== DECISION_NONE;
   if (traceDigits === 32) return takeIds(exchange, bytes, start, parentAt);
   exchange.traceId0 = 0;
   exchange.traceId1 = 0;
   exchange.traceId2 = readHexWord(bytes, start);
   exchange.traceId3 = readHexWord(bytes, start + 8);
   return takeParent(exchange, bytes, parentAt);
+}
+
+/** `-1`, `-d` (debug) or `-0`, and the id of the parent's parent may follow; -1 when it is none of these. */
+function readDecision(bytes: Uint8Array, start: number, end: number): number {
+  const grandparentAt = start + 3;
+  const ends =
+    end === start + 2 ||
+    (end === grandparentAt + 16 && bytes[start + 2] === DASH && isHex(bytes, grandparentAt, 16));
+  if (!ends || bytes[start] !== DASH) return -1;
+  const decision = bytes[start + 1];
+  if (decision === DECISION_SAMPLED || decision === DECISION_DEBUG) return decision;
+  return decision === DECISION_NONE ? decision : -1;
 }
 
 function takeIds(exchange: Exchange, bytes: Uint8Array, traceAt: number, parentAt: number): boolean {

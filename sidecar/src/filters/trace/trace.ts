@@ -2,7 +2,7 @@
  * Continues the caller's trace, or begins one, and leaves a span in the ring for every exchange.
  *
  * Invariants: the upstream always gets exactly one valid traceparent that names this hop as parent; tracestate is passed on with the
- * context that it belongs to, and dropped without one. The sampling decision of a parent is honoured.
+ * traceparent that it belongs to, and dropped without one. The sampling decision of a parent is honoured.
  */
 import type { Exchange } from '../../core/exchange.ts';
 import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
@@ -84,10 +84,13 @@ function readContext(exchange: Exchange, request: RequestHead): boolean {
     );
   }
   const b3Row = request.firstRow[B3] as number;
-  return b3Row !== -1 && readB3(exchange, request.bytes, request.valueStart(b3Row), request.valueEnd(b3Row));
+  if (b3Row === -1 || repeats(request, B3, b3Row)) return false;
+  // It belongs to a traceparent, and there was none.
+  request.drop(TRACESTATE);
+  return readB3(exchange, request.bytes, request.valueStart(b3Row), request.valueEnd(b3Row));
 }
 
-/** Two traceparents are as good as none. */
+/** Two contexts are as good as none. */
 function repeats(request: RequestHead, id: number, row: number): boolean {
   for (let other = row + 1; other < request.rows; other++) if (request.ids[other] === id) return true;
   return false;

@@ -115,8 +115,8 @@ export class Http1Server implements DownstreamStream, TransportHandler {
 
   /** The drain deadline passed. */
   cutOff(): void {
-    this.onGone(Failure.drainDeadline, '');
     this.transport.reset();
+    this.onGone(Failure.drainDeadline, '');
   }
 
   get congested(): boolean {
@@ -172,11 +172,9 @@ export class Http1Server implements DownstreamStream, TransportHandler {
     } else if (this.exchange === null) {
       this.refuse(Failure.requestHeadTimeout);
     } else if (this.congested) {
-      this.onGone(
-        Failure.downstreamStalled,
-        `nothing was read for ${this.exchange.route.timeouts.bodyIdleMs} ms`,
-      );
+      const { bodyIdleMs } = this.exchange.route.timeouts;
       this.transport.reset();
+      this.onGone(Failure.downstreamStalled, `nothing was read for ${bodyIdleMs} ms`);
     } else {
       reply(this.exchange, Failure.requestBodyTimeout);
     }

@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'vitest';
+import { compileChain } from '../../core/chain.ts';
+import { RandomWords } from '../../observe/random-words.ts';
+import { SpanRing } from '../../observe/spans.ts';
+import { type Arrival, travel } from '../hand-made-exchange.ts';
+import { TraceFilter } from './trace.ts';
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+const SPAN = '00f067aa0ba902b7';
+const PARENT = `traceparent: 00-${TRACE}-${SPAN}-01`;
+
+function chainOf(headSampleRatio: number, ring: SpanRing | null = null) {
+  const random = new RandomWords(Math.random);
+  const origin = ring?.addOrigin({ direction: 'inbound', route: 'http' }) ?? 0;
+  return compileChain([new TraceFilter(random, headSampleRatio, ring, origin)]);
+}
+
+const send = (fields: readonly string[], headSampleRatio = 0) =>
+  travel({ chain: chainOf(headSampleRatio), fields: ['host: a', ...fields] });
+
+/** The one traceparent that went upstream, in its parts. */
+function sentContext({ forwarded }: Arrival) {
+  const lines = (forwarded ?? []).filter((line) => /^traceparent:/i.test(line));
+  expect(lines).toHaveLength(1);
+  const match = /^traceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])$/.exec(lines[0] as string);
+  expect(match).not.toBeNull();
+  const [, traceId, spanId, flags] = match as RegExpExecArray;
+  return { traceId, spanId, flags };
+}
+
+const linesNamed = ({ forwarded }: Arrival, name: string) =>
+  (forwarded ?? []).filter((line) => line.toLowerCase().startsWith(`${name}:`));
+
+describe('trace', () => {
+  test('continues the caller: same trace, a span of its own, tracestate untouched', () => {
+    const arrival = send([PARENT, 'tracestate: vendor=1,other=2']);
+    const { traceId, spanId, flags } = sentContext(arrival);
+    expect({ traceId, flags }).toEqual({ traceId: TRACE, flags: '01' });
+    expect(spanId).not.toBe(SPAN);
+    expect(arrival.exchange.hasParent).toBe(true);
+    expect(linesNamed(arrival, 'tracestate')).toEqual(['tracestate: vendor=1,other=2']);
+  });
+
+  test('honours a parent that decided against sampling, whatever the ratio', () => {
+    expect(sentContext(send([`traceparent: 00-${TRACE}-${SPAN}-00`], 1)).flags).toBe('00');
+  });
+
+  test('begins a trace when there is none', () => {
+    const first = sentContext(send([]));
+    const second = sentContext(send([]));
+    expect(first.traceId).not.toBe(second.traceId);
+    expect(first.flags).toBe('00');
+    expect(send([]).exchange.hasParent).toBe(false);
+  });
+
+  test.each([
+    ['malformed', ['traceparent: nonsense', 'tracestate: a=1']],
+    ['given twice', [PARENT, PARENT, 'tracestate: a=1']],
+    ['given twice as b3', [`b3: ${TRACE}-${SPAN}-1`, `b3: ${TRACE}-${SPAN}-1`, 'tracestate: a=1']],
+  ])('begins a trace, without tracestate, when the context is %s', (_what, fields) => {
+    const arrival = send(fields);
+    expect(sentContext(arrival).traceId).not.toBe(TRACE);
+    expect(arrival.exchange.hasParent).toBe(false);
+    expect(linesNamed(arrival, 'tracestate')).toEqual([]);
+  });
+
+  test('falls back to b3, and sends traceparent in its place', () => {
+    const arrival = send([`b3: ${TRACE}-${SPAN}-1`, 'tracestate: a=1']);
+    expect(sentContext(arrival)).toMatchObject({ traceId: TRACE, flags: '01' });
+    expect(linesNamed(arrival, 'b3')).toEqual([]);
+    expect(linesNamed(arrival, 'tracestate')).toEqual([]);
+  });
+
+  test('prefers traceparent to b3', () => {
+    const arrival = send([`b3: ${'a'.repeat(32)}-${SPAN}-0`, PARENT]);
+    expect(sentContext(arrival)).toMatchObject({ traceId: TRACE, flags: '01' });
+  });
+
+  test.each([0, 0.25, 1])('samples roots at the ratio %d', (ratio) => {
+    const chain = chainOf(ratio);
+    const count = 4_000;
+    let sampled = 0;
+    for (let i = 0; i < count; i++) if (travel({ chain }).exchange.sampled) sampled++;
+    // Six standard deviations; exact at both ends.
+    const tolerance = 6 * Math.sqrt(count * ratio * (1 - ratio));
+    expect(Math.abs(sampled - count * ratio)).toBeLessThanOrEqual(tolerance);
+  });
+
+  test('leaves one record for each exchange, and lets only sampled ones wait for export', () => {
+    const ring = new SpanRing(16);
+    const chain = chainOf(0, ring);
+    travel({ chain });
+    travel({ chain, fields: ['host: a', PARENT] });
+    travel({ chain, requestLine: 'unreadable' });
+    expect({ recorded: ring.recorded, waiting: ring.waiting }).toEqual({ recorded: 2, waiting: 1 });
+  });
+});

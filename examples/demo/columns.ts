@@ -21,6 +21,18 @@ export function shorten(value: string, width: number): string {
   return `${value.slice(0, width - 1 - tail)}…${value.slice(value.length - tail)}`;
 }
 
+/** Breaks a sentence between words; a word longer than a line stays whole, so that ids can be copied. */
+export function wrapWords(value: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of value.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** Three digits that matter and a unit: `0.04 ms`, `12.3 ms`, `1.52 s`. */
 export function formatMs(ms: number): string {
   if (ms < 9.995) return `${ms.toFixed(2)} ms`;

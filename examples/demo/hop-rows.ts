@@ -155,8 +155,10 @@ function hop(span: Span): string {
 }
 
 function peerWords(span: Span): string {
+  const outbound = direction(span) === 'outbound';
   const peer = peerIdentity(span);
-  if (peer === null) return 'plain HTTP, no mTLS';
   // The trust domain is the same for all: what tells them apart is the rest.
-  return `mTLS ${direction(span) === 'outbound' ? 'to' : 'from'} ${peer.replace(/^spiffe:\/\/[^/]+\//, '')}`;
+  if (peer !== null) return `mTLS ${outbound ? 'to' : 'from'} ${peer.replace(/^spiffe:\/\/[^/]+\//, '')}`;
+  const reached = !outbound || text(span, 'network.peer.address') !== null;
+  return reached ? 'plain HTTP, no mTLS' : 'no peer was reached';
 }

@@ -57,7 +57,7 @@ function smooth(nodes: readonly TraceNode[]): Verdict {
   };
 }
 
-/** `POST /hooks/fail answered 500 (why)`, or what the sidecar ran into when nobody answered. */
+/** `POST /hooks/fail answered 500 (why)`, or what the sidecar ran into when nobody answered, or what a step says of itself. */
 function accusation(node: TraceNode): string {
   const { span } = node;
   const status = httpStatus(span);
@@ -71,9 +71,8 @@ function accusation(node: TraceNode): string {
     const whose = direction(span) === 'outbound' ? 'its sidecar, on the way out,' : 'its sidecar';
     return `${whose} could not pass on ${operation(span)}${reason}`;
   }
-  return status === null
-    ? `${operation(span)} failed${reason}`
-    : `${operation(span)} answered ${status}${reason}`;
+  if (status !== null) return `${operation(span)} answered ${status}${reason}`;
+  return told.startsWith(`${span.name}: `) ? told : `${operation(span)} failed${reason}`;
 }
 
 function culprit(node: TraceNode): TraceNode {

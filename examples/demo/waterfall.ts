@@ -1,4 +1,4 @@
-import { formatMs, layCells } from './columns.ts';
+import { formatMs, layCells, wrapWords } from './columns.ts';
 import { HopRows } from './hop-rows.ts';
 import type { Paint, Tone } from './paint.ts';
 import { httpStatus, operation, text } from './span.ts';
@@ -35,6 +35,8 @@ const MARKS: Record<Outcome, { mark: string; tone: Tone }> = {
   died: { mark: '✗', tone: 'red' },
 };
 
+const LABEL_CELLS = 11;
+
 function headline(trace: Trace, tree: TraceTree, verdict: Verdict, { width, paint }: Drawing): string[] {
   const { mark, tone } = MARKS[verdict.outcome];
   const root = tree.roots[0]?.span;
@@ -46,7 +48,11 @@ function headline(trace: Trace, tree: TraceTree, verdict: Verdict, { width, pain
   ]
     .filter((part) => part !== '')
     .join(', ');
-  const label = (name: string, value: string) => `  ${paint('dim', name.padEnd(8))} ${value}`;
+  const label = (name: string, value: string) =>
+    wrapWords(value, width - LABEL_CELLS).map(
+      (line, index) => paint('dim', (index === 0 ? `  ${name}` : '').padEnd(LABEL_CELLS)) + line,
+    );
+  const accounts = [...accountTime(tree)].map(([account, ms]) => `${account} ${formatMs(ms)}`);
   return [
     layCells(
       [
@@ -56,10 +62,10 @@ function headline(trace: Trace, tree: TraceTree, verdict: Verdict, { width, pain
       ],
       paint,
     ),
-    `  ${paint(tone, verdict.words)}`,
-    label('request', requestIds(tree).join(', ') || 'no span told its id'),
-    label('trace', trace.traceId),
-    label('time', [...accountTime(tree)].map(([account, ms]) => `${account} ${formatMs(ms)}`).join(' · ')),
+    ...wrapWords(verdict.words, width - 2).map((line) => `  ${paint(tone, line)}`),
+    ...label('request', requestIds(tree).join(', ') || 'no span told its id'),
+    ...label('trace', trace.traceId),
+    ...label('time', accounts.join(' · ') || 'none'),
   ];
 }
 

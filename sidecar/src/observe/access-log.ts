@@ -88,6 +88,7 @@ export class AccessLog {
 
   /** Writes what is left, and lets go of the file. Lines that come later are dropped and counted. */
   async close(): Promise<void> {
+    if (this.closed) return;
     this.closed = true;
     while (this.lines > 0 || this.resting === null) {
       if (this.resting !== null) this.writeOut();

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest';
+import { compileChain } from '../../core/chain.ts';
+import { Failure } from '../../core/failure.ts';
+import { OBSERVE_LIMITS } from '../../observe/limits.ts';
+import { METHODS } from '../../observe/request-line.ts';
+import { OVERFLOW, type RouteSeries } from '../../observe/route-series.ts';
+import { Series } from '../../observe/series.ts';
+import { type Journey, STEP_MS, travel } from '../hand-made-exchange.ts';
+import { MetricsFilter } from './metrics.ts';
+
+function seriesOf(direction: 'inbound' | 'outbound' = 'inbound') {
+  const route = new Series().route(direction, 'http');
+  const chain = compileChain([new MetricsFilter(route)]);
+  return { route, send: (journey: Omit<Journey, 'chain'> = {}) => travel({ chain, direction, ...journey }) };
+}
+
+const durations = (route: RouteSeries) =>
+  [...route.durations()].map(({ method, status, failure, peer, overflow, duration }) => ({
+    method: METHODS[method],
+    status,
+    failure,
+    peer,
+    overflow,
+    count: duration.count,
+  }));
+
+describe('metrics', () => {
+  test('count an exchange once: duration, failure code and body bytes', () => {
+    const { route, send } = seriesOf();
+    send({
+      requestLine: 'POST / HTTP/1.1',
+      fields: ['host: a', 'content-length: 5'],
+      requestBody: 'hello',
+      answerBody: 'yes',
+    });
+    expect(durations(route)).toEqual([
+      { method: 'POST', status: 200, failure: 0, peer: '', overflow: false, count: 1 },
+    ]);
+    expect([...route.durations()][0]?.duration.sumMs).toBe(4 * STEP_MS);
+    expect([route.requestBytes, route.responseBytes, route.ended[0]]).toEqual([5, 3, 1]);
+  });
+
+  test('tell failures, statuses and peers apart', () => {
+    const { route, send } = seriesOf();
+    send({ peerIdentity: 'spiffe://a/b' });
+    send({ answerStatus: 503 });
+    send({ unavailable: Failure.connectRefused });
+    send({ unavailable: Failure.connectRefused });
+    const { code } = Failure.connectRefused;
+    expect(durations(route)).toEqual([
+      { method: 'GET', status: 200, failure: 0, peer: 'spiffe://a/b', overflow: false, count: 1 },
+      { method: 'GET', status: 503, failure: 0, peer: '', overflow: false, count: 1 },
+      { method: 'GET', status: 503, failure: code, peer: '', overflow: false, count: 2 },
+    ]);
+    expect([route.ended[0], route.ended[code]]).toEqual([2, 2]);
+  });
+
+  test('name the upstream outbound', () => {
+    const { route, send } = seriesOf('outbound');
+    send({ upstreamIdentity: 'spiffe://a/up', peerIdentity: '' });
+    expect(durations(route)).toMatchObject([{ peer: 'spiffe://a/up', count: 1 }]);
+  });
+
+  test('are active from head to end, whatever the end', () => {
+    const route = new Series().route('inbound', 'http');
+    let during = 0;
+    const look = {
+      name: 'look',
+      onResponseHead: () => {
+        during = route.active;
+      },
+    };
+    const chain = compileChain([new MetricsFilter(route), look]);
+    travel({ chain });
+    expect([during, route.active]).toEqual([1, 0]);
+    travel({ chain, unavailable: Failure.poolOverflow });
+    expect([during, route.active]).toEqual([1, 0]);
+    // Never active, since there is no request yet.
+    travel({ chain, requestLine: 'unreadable' });
+    expect([during, route.active]).toEqual([0, 0]);
+    expect(route.ended[Failure.malformedRequest.code]).toBe(1);
+  });
+
+  test('have a bounded number of series; what has none of its own is still counted', () => {
+    const { route, send } = seriesOf();
+    const journeys = OBSERVE_LIMITS.metricRequestSeriesPerRoute + 40;
+    for (let i = 0; i < journeys; i++) send({ answerStatus: 200 + i });
+    const all = durations(route);
+    expect(all).toHaveLength(OBSERVE_LIMITS.metricRequestSeriesPerRoute + 1);
+    expect(all.at(-1)).toMatchObject({ overflow: true, count: 40 });
+    expect(all.reduce((sum, { count }) => sum + count, 0)).toBe(journeys);
+  });
+
+  test('have a bounded number of peers and methods', () => {
+    const { route, send } = seriesOf();
+    const extra = 10;
+    for (let i = 0; i < OBSERVE_LIMITS.metricPeers + extra; i++) send({ peerIdentity: `spiffe://a/${i}` });
+    for (let i = 0; i < 5; i++) send({ requestLine: `M${i} / HTTP/1.1` });
+    const all = durations(route);
+    expect(all.find(({ peer }) => peer === OVERFLOW)).toMatchObject({ count: extra });
+    expect(all.filter(({ method }) => method === '_OTHER')).toMatchObject([{ count: 5 }]);
+  });
+});

@@ -1,0 +1,170 @@
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { compileChain } from '../core/chain.ts';
+import { systemClock } from '../core/clock.ts';
+import { Failure } from '../core/failure.ts';
+import { AccessLogFilter } from '../filters/access-log/access-log.ts';
+import { ENDPOINT, type Journey, STEP_MS, travel } from '../filters/hand-made-exchange.ts';
+import { RequestIdFilter } from '../filters/request-id/request-id.ts';
+import { AccessLog } from './access-log.ts';
+import { RandomWords } from './random-words.ts';
+
+const PEER = 'spiffe://demo.tulle.test/ns/demo/sa/gateway';
+
+let folder: string;
+let path: string;
+let log: AccessLog;
+let reports: string[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'access-log-'));
+  path = join(folder, 'access.log');
+  reports = [];
+  log = new AccessLog({ kind: 'file', path }, { clock: systemClock, report: (event) => reports.push(event) });
+});
+
+afterEach(async () => {
+  await log.close();
+  rmSync(folder, { recursive: true });
+});
+
+function send(journey: Omit<Journey, 'chain'> = {}): void {
+  const profile = {
+    name: 'http',
+    direction: 'inbound',
+    service: 'orders',
+    trustsPeer: true,
+    upstreamIdentity: '',
+  } as const;
+  const filters = [
+    new RequestIdFilter(true, new RandomWords(Math.random)),
+    new AccessLogFilter(log, log.originOf(profile)),
+  ];
+  travel({ chain: compileChain(filters), startedMs: systemClock.monotonicMs(), ...journey });
+}
+
+const textOf = (file: string) => readFileSync(file, 'utf8');
+const linesOf = (file: string): Record<string, unknown>[] =>
+  textOf(file)
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await delay(5);
+}
+
+describe('AccessLog', () => {
+  test('writes a line for each exchange, on its own', async () => {
+    const before = Date.now();
+    send({
+      requestLine: 'POST /orders?card=4111 HTTP/1.1',
+      fields: ['host: a', 'content-length: 2', 'x-request-id: r-1'],
+      requestBody: 'ab',
+      peerIdentity: PEER,
+      answerBody: 'xyz',
+      answerStatus: 201,
+    });
+    await until(() => log.written === 1);
+    const [line] = linesOf(path);
+    const { time, ...rest } = line as Record<string, unknown>;
+    expect(Date.parse(time as string)).toBeGreaterThanOrEqual(before - 1);
+    expect(rest).toEqual({
+      direction: 'inbound',
+      service: 'orders',
+      route: 'http',
+      method: 'POST',
+      path: '/orders',
+      status: 201,
+      failure: 'none',
+      request_id: 'r-1',
+      peer: '10.0.0.9',
+      peer_identity: PEER,
+      upstream: ENDPOINT,
+      attempts: 1,
+      request_bytes: 2,
+      response_bytes: 3,
+      duration_ms: 4 * STEP_MS,
+      head_ms: STEP_MS,
+      filters_ms: 0,
+      pool_ms: STEP_MS / 2,
+      connect_ms: STEP_MS / 2,
+      request_ms: 0,
+      upstream_ms: STEP_MS,
+      response_ms: STEP_MS,
+    });
+  });
+
+  test('says why an exchange failed, and of an unreadable one that it was', async () => {
+    send({ unavailable: Failure.tlsFailed, detail: 'the peer is "x"\n, expected y' });
+    send({ requestLine: 'GET /a b HTTP/1.1' });
+    await log.close();
+    expect(linesOf(path)).toMatchObject([
+      { status: 503, failure: 'tls_failed', failure_detail: 'the peer is "x"\n, expected y' },
+      { status: 400, failure: 'malformed_request', method: '_OTHER', path: '' },
+    ]);
+  });
+
+  test('holds the longest line that there can be', async () => {
+    const id = `spiffe://a/${'i'.repeat(2_037)}`;
+    send({
+      requestLine: `GET /${'p'.repeat(10_000)} HTTP/1.1`,
+      unavailable: Failure.tlsFailed,
+      detail: '\u0001'.repeat(10_000),
+      peerIdentity: id,
+      fields: ['host: a', `x-request-id: ${'r'.repeat(128)}`],
+    });
+    send();
+    await log.close();
+    expect(linesOf(path)).toMatchObject([{ peer_identity: id }, { status: 200 }]);
+  });
+
+  test('drops and counts what has no room while the disk is busy; the rest is whole', async () => {
+    // Nothing can be written before this loop ends, as in a sidecar whose writer lags behind.
+    const sent = 5_000;
+    for (let i = 0; i < sent; i++) send({ requestLine: `GET /${i}-${'p'.repeat(1_000)} HTTP/1.1` });
+    expect(log.dropped).toBeGreaterThan(0);
+    await log.close();
+    expect(log.written + log.dropped).toBe(sent);
+    expect(linesOf(path)).toHaveLength(log.written);
+  });
+
+  test('goes on in a new file when the old one was moved away, without losing a line', async () => {
+    send({ requestLine: 'GET /before HTTP/1.1' });
+    await until(() => log.written === 1);
+    // More than goes out in one write, so that the rotation finds one under way.
+    for (let i = 0; i < 300; i++) send({ requestLine: `GET /${'p'.repeat(500)} HTTP/1.1` });
+    const moved = join(folder, 'access.log.1');
+    renameSync(path, moved);
+    log.reopen();
+    send({ requestLine: 'GET /after HTTP/1.1' });
+    await log.close();
+    expect(linesOf(moved)[0]).toMatchObject({ path: '/before' });
+    expect(linesOf(path).at(-1)).toMatchObject({ path: '/after' });
+    expect(linesOf(moved).length + linesOf(path).length).toBe(302);
+    expect(log.dropped).toBe(0);
+  });
+
+  test('keeps the file it has when there is no new one, and says so', async () => {
+    const kept = join(folder, '..', 'kept-access-log');
+    renameSync(path, kept);
+    rmSync(folder, { recursive: true });
+    log.reopen();
+    send();
+    await log.close();
+    expect(reports).toEqual(['access_log_not_reopened']);
+    expect(linesOf(kept)).toHaveLength(1);
+    rmSync(kept);
+    folder = mkdtempSync(join(tmpdir(), 'access-log-'));
+  });
+
+  test('counts what comes after the end', async () => {
+    await log.close();
+    send();
+    expect([log.written, log.dropped]).toEqual([0, 1]);
+    expect(textOf(path)).toBe('');
+  });
+});

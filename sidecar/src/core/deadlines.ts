@@ -43,6 +43,7 @@ export class Deadlines {
       item.deadlineMs = Number.POSITIVE_INFINITY;
       item.onDeadline();
     }
-    if (this.items.size > 0) this.arm();
+    // What was told may have watched an item, and armed the timer with it.
+    if (this.items.size > 0 && this.timer === null) this.arm();
   }
 }

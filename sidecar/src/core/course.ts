@@ -112,6 +112,7 @@ export function onInterim(exchange: Exchange, head: ResponseHead): void {
 }
 
 export function onResponseHead(exchange: Exchange, head: ResponseHead): void {
+  if (exchange.state !== STATE_SENT) return;
   exchange.responseHeadMs = exchange.time.nowMs;
   respond(exchange, head);
 }

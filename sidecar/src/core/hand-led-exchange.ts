@@ -1,0 +1,127 @@
+/**
+ * For tests of the course: an exchange between two sides that do nothing but note what they are told, so that a test can play both codecs
+ * step by step.
+ */
+import { BODY_LENGTH, BODY_NONE, RequestHead, ResponseHead } from '../protocol/head.ts';
+import { scanRequestHead } from '../protocol/http1/request-head.ts';
+import { RoundRobin } from '../upstream/balancer.ts';
+import type { UpstreamTransport } from '../upstream/endpoint.ts';
+import { compileChain } from './chain.ts';
+import { type DownstreamStream, Exchange, type UpstreamStream } from './exchange.ts';
+import type { Filter } from './filter.ts';
+import type { Route } from './route.ts';
+
+export const BODY = Buffer.from('abc');
+const TIMEOUTS = { headMs: 1_000, bodyIdleMs: 1_000, idleMs: 1_000, connectMs: 1_000, upstreamMs: 1_000 };
+
+export interface Stage {
+  readonly exchange: Exchange;
+  readonly downstream: DownstreamStream & { congested: boolean };
+  /** What both sides were told, and `end` when the exchange was observed, in order. */
+  readonly events: string[];
+  /** The transport was asked for a connection and has not answered. */
+  opening: boolean;
+  /** The one connected last. */
+  stream: UpstreamStream | null;
+  /** The connection that the transport was asked for, to be handed to `onUpstreamReady`. */
+  connect(reused?: boolean): UpstreamStream & { congested: boolean };
+}
+
+export interface StageOptions {
+  readonly requestLine?: string;
+  /** The request has a body, which has not arrived. */
+  readonly body?: boolean;
+  readonly routed?: boolean;
+  readonly endpoints?: number;
+}
+
+export function setStage(filters: readonly Filter[], options: StageOptions = {}): Stage {
+  const { requestLine = 'GET / HTTP/1.1', body = false, routed = true, endpoints = 1 } = options;
+  const events: string[] = [];
+  const transport: UpstreamTransport = {
+    open: () => {
+      stage.opening = true;
+      events.push('open');
+    },
+    cancel: () => {
+      stage.opening = false;
+      events.push('cancel');
+    },
+    retireConnections: () => {},
+    counts: { open: 0, idle: 0, waiting: 0 },
+  };
+  const address = '127.0.0.1:8080';
+  const route: Route = {
+    name: 'http',
+    direction: 'inbound',
+    service: 'orders',
+    trustsPeer: true,
+    balancer: routed ? new RoundRobin(Array(endpoints).fill({ address, transport })) : null,
+    chain: compileChain([...filters, { name: 'witness', onEnd: () => void events.push('end') }]),
+    timeouts: TIMEOUTS,
+  };
+  const downstream = noteDownstream(events);
+  const request = readRequest(requestLine, body);
+  const exchange = new Exchange(route, downstream, request, { nowMs: 1 }, '', '10.0.0.9', 1);
+  exchange.requestComplete = !body;
+  const stage: Stage = {
+    exchange,
+    downstream,
+    events,
+    opening: false,
+    stream: null,
+    connect(reused = false) {
+      const stream = noteUpstream(events, reused);
+      stage.opening = false;
+      stage.stream = stream;
+      return stream;
+    },
+  };
+  return stage;
+}
+
+export function answer(status = 200): ResponseHead {
+  const head = new ResponseHead();
+  head.status = status;
+  return head;
+}
+
+function readRequest(requestLine: string, body: boolean): RequestHead {
+  const framing = body ? [`content-length: ${BODY.length}`] : [];
+  const raw = Buffer.from([requestLine, 'host: a', ...framing, '', ''].join('\r\n'), 'latin1');
+  const request = new RequestHead();
+  const expected = body ? BODY_LENGTH : BODY_NONE;
+  if (scanRequestHead(request, raw, 0, raw.length) !== raw.length || request.bodyKind !== expected) {
+    throw new Error(`not the request that was meant: ${requestLine}`);
+  }
+  return request;
+}
+
+function noteDownstream(events: string[]): Stage['downstream'] {
+  return {
+    congested: false,
+    sendInterim: () => void events.push('interim'),
+    sendResponseHead: ({ status }) => void events.push(`head ${status}`),
+    sendResponseBody: () => void events.push('body'),
+    endResponse: () => void events.push('response end'),
+    abortResponse: () => void events.push('abort response'),
+    pauseRequest: () => void events.push('pause request'),
+    resumeRequest: () => void events.push('resume request'),
+    release: () => void events.push('release'),
+  };
+}
+
+function noteUpstream(events: string[], reused: boolean): ReturnType<Stage['connect']> {
+  return {
+    congested: false,
+    identity: '',
+    setupMs: 0,
+    reused,
+    sendRequestHead: () => void events.push('upstream head'),
+    sendRequestBody: () => void events.push('upstream body'),
+    endRequest: () => void events.push('upstream end'),
+    abortRequest: () => void events.push('abort upstream'),
+    pauseResponse: () => void events.push('pause response'),
+    resumeResponse: () => void events.push('resume response'),
+  };
+}

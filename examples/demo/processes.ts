@@ -7,6 +7,7 @@ import { limits } from './limits.ts';
 // the demo itself dies, its children die with it. The output kept of each is bounded.
 
 export type ChildSpec = { readonly name: string; readonly script: string; readonly config: string };
+export type ProcessTimes = { readonly readyMs: number; readonly stopMs: number };
 export type ReadyLine = Readonly<Record<string, unknown>>;
 
 type Child = {
@@ -24,10 +25,12 @@ const SETPRIV = '/usr/bin/setpriv';
 export class Processes {
   readonly #children = new Map<string, Child>();
   readonly #onLost: (error: ChildLost) => void;
+  readonly #times: ProcessTimes;
   #stopping = false;
 
-  constructor(onLost: (error: ChildLost) => void) {
+  constructor(onLost: (error: ChildLost) => void, times: ProcessTimes = limits) {
     this.#onLost = onLost;
+    this.#times = times;
     // The last resort: an exit that came past `stop`.
     process.once('exit', () => {
       for (const child of this.#children.values()) child.process.kill('SIGKILL');
@@ -45,8 +48,8 @@ export class Processes {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(new Error(`${name} was not ready within ${limits.readyMs} ms. ${lastWords(child)}`));
-      }, limits.readyMs);
+        reject(new Error(`${name} was not ready within ${this.#times.readyMs} ms. ${lastWords(child)}`));
+      }, this.#times.readyMs);
     });
     try {
       return await Promise.race([child.ready, late]);
@@ -60,7 +63,7 @@ export class Processes {
     this.#stopping = true;
     const deadline = setTimeout(() => {
       for (const child of this.#children.values()) child.process.kill('SIGKILL');
-    }, limits.stopMs);
+    }, this.#times.stopMs);
     for (const wave of [...waves, [...this.#children.keys()]]) {
       const children = wave.flatMap((name) => this.#children.get(name) ?? []);
       for (const child of children) child.process.kill('SIGTERM');

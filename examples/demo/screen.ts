@@ -12,7 +12,7 @@ export function banner(paint: Paint): string[] {
   return [
     '',
     `${paint('bold', 'Tulle')} explains every request: where its time went and where it died.`,
-    paint('dim', 'Four services, each behind its own sidecar process; mutual TLS between the sidecars.'),
+    paint('dim', 'Starting Redis, a certificate authority, four services, and a sidecar in front of each.'),
     '',
   ];
 }

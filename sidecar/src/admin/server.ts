@@ -31,6 +31,7 @@ export type AdminSource = {
 
 export type AdminServer = { readonly port: number; close(): Promise<void> };
 
+/** Generous for probes and scrapes, small enough that nobody can exhaust a sidecar through its admin port. */
 const ADMIN_LIMITS = {
   connections: 64,
   headBytes: 8_192,
@@ -80,7 +81,9 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/drain', { method: 'POST', reply: replyDrain }],
 ]);
 
+/** Every request ends in a reply: whatever the source throws becomes a 500. */
 async function answer(request: IncomingMessage, source: AdminSource): Promise<Reply> {
+  // Before the route is looked up, so that a foreign page learns nothing, not even which paths exist.
   const refusal = refuseForeign(request) ?? refuseBody(request);
   if (refusal !== null) return refusal;
 
@@ -105,6 +108,7 @@ function replyReady(source: AdminSource): Reply {
 }
 
 async function replyMetrics(source: AdminSource): Promise<Reply> {
+  // A collector that hangs would otherwise hold its scraper's connection, and the next one's, and so on.
   let cancel = (): void => {};
   const late = new Promise<Reply>((resolve) => {
     const timer = source.clock.setTimer(
@@ -142,6 +146,7 @@ function refuseForeign(request: IncomingMessage): Reply | null {
   return null;
 }
 
+/** No route reads a body. What a client sends along by habit is let pass and dropped by node:http. */
 function refuseBody(request: IncomingMessage): Reply | null {
   const declared = Number(request.headers['content-length'] ?? 0);
   if (request.headers['transfer-encoding'] === undefined && declared <= ADMIN_LIMITS.bodyBytes) return null;
@@ -154,6 +159,7 @@ function json(status: number, value: object): Reply {
   return { status, contentType: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` };
 }
 
+/** RFC 9457. `about:blank` says that the title is the status' own. */
 function problem(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Reply {
   const body = { type: 'about:blank', title: STATUS_CODES[status], status, detail };
   return { ...json(status, body), contentType: 'application/problem+json', headers };
@@ -163,6 +169,7 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply):
   response.writeHead(reply.status, {
     'content-type': reply.contentType,
     'content-length': Buffer.byteLength(reply.body),
+    // Health and config are true at this moment only.
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     ...reply.headers,
@@ -172,6 +179,7 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply):
 
 function bind(server: Server, listen: Address): Promise<number> {
   return new Promise((resolve, reject) => {
+    // Stays on: a later error of accepting must not end the process.
     server.on('error', (error: NodeJS.ErrnoException) =>
       reject(new Error(`admin cannot listen on ${formatAddress(listen)}: ${error.code ?? error.message}`)),
     );
@@ -180,6 +188,7 @@ function bind(server: Server, listen: Address): Promise<number> {
 }
 
 async function closeServer(server: Server, clock: Clock): Promise<void> {
+  // Idle connections close at once, and requests in flight may complete, within a bound.
   const closed = new Promise((resolve) => server.close(resolve));
   const timer = clock.setTimer(() => server.closeAllConnections(), ADMIN_LIMITS.answerMs);
   await closed;

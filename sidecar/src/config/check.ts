@@ -11,6 +11,7 @@ import { parseSpiffeId } from './spiffe-id.ts';
 type Place = { readonly path: KeyPath; readonly value: unknown };
 
 export function checkDocument(document: unknown): Finding[] {
+  // Own keys only and no types trusted: this document may be wrong in any way.
   const spec = child({ path: [], value: document }, 'spec');
   const identity = child(spec, 'identity');
   const outbound = child(spec, 'outbound');
@@ -38,6 +39,7 @@ export function checkDocument(document: unknown): Finding[] {
   ];
 }
 
+/** Two sources would leave open which one counts, and none is no identity. */
 function checkIdentity(identity: Place): Finding[] {
   if (!isMapping(identity.value)) return [];
   const given = ['authority', 'files'].filter((key) => child(identity, key).value !== undefined);
@@ -52,6 +54,7 @@ function checkIdentity(identity: Place): Finding[] {
   ];
 }
 
+/** Both sides prove themselves in mTLS, so a sidecar without an identity can neither take nor make a connection. */
 function checkMtls(place: Place, identity: Place): Finding[] {
   if (!isStrict(place) || identity.value !== undefined) return [];
   const mtls = child(place, 'mtls');
@@ -65,6 +68,7 @@ function checkMtls(place: Place, identity: Place): Finding[] {
   ];
 }
 
+/** A verified peer of no particular identity would be any workload of the mesh, so each service says who it expects. */
 function checkPeer(service: Place, trustDomain: unknown): Finding[] {
   const { path, value } = child(service, 'identity');
   if (isStrict(service) && value === undefined) {
@@ -101,6 +105,7 @@ function checkPeer(service: Place, trustDomain: unknown): Finding[] {
   ];
 }
 
+/** Case is ignored, as it is in host names; listener names have none. */
 function findRepeated(places: readonly Place[], suggestion: string): Finding[] {
   const first = new Map<string, KeyPath>();
   const findings: Finding[] = [];
@@ -119,6 +124,7 @@ function isStrict(place: Place): boolean {
   return isMapping(place.value) && (mtls === undefined || mtls === 'strict');
 }
 
+/** Steps into anything: what is no mapping, or lacks the key, just has nothing there. */
 function child({ path, value }: Place, key: string): Place {
   return {
     path: [...path, key],

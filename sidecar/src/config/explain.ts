@@ -12,7 +12,7 @@ export type Finding = {
   readonly path: KeyPath;
   readonly message: string;
   readonly suggestion: string | null;
-  /** Whether to point at the key, as for one that should not be there, or at its value. */
+  /** What to point at: the key that should not be there, the value that is wrong, or what lacks the key. */
   readonly at: 'key' | 'value' | 'parent';
 };
 
@@ -69,6 +69,7 @@ function explainValue(issue: z.core.$ZodIssue, value: unknown): Pick<Finding, 'm
   }
 }
 
+/** zod's names for what was expected, in words of people who never heard of it. */
 const NOUNS: Record<string, string | undefined> = {
   string: 'text',
   number: 'a number',
@@ -86,6 +87,7 @@ function bound(origin: string, relation: string, limit: number | bigint, value: 
   return `be ${relation} ${limit}, not ${quote(value)}`;
 }
 
+/** Units people write after a duration, though the config takes bare milliseconds. */
 const MS_PER_UNIT: Record<string, number | undefined> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 function suggestType(expected: string, value: unknown): string | null {
@@ -123,6 +125,7 @@ function findHomes(schema: z.core.$ZodType, key: string, path: string): string[]
   return homes;
 }
 
+/** The keys the schema allows at a path of the document. */
 function knownKeys(path: KeyPath): string[] {
   let schema = unwrap(sidecarDocument);
   for (const step of path) {
@@ -132,6 +135,7 @@ function knownKeys(path: KeyPath): string[] {
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
+/** Less the wrappers that only say what happens when a value is absent. */
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   let inner = schema;
   while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {
@@ -140,6 +144,7 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return inner;
 }
 
+/** Undefined means absent: YAML has null, but no undefined. */
 function valueAt(value: unknown, path: KeyPath): unknown {
   let current = value;
   for (const step of path) {

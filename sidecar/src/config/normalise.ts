@@ -34,6 +34,7 @@ export function normalise(document: SidecarDocument, folder: string): SidecarCon
   });
 }
 
+/** Of two optional sections one kind, so that readers have a case for each and none for both or neither. */
 function normaliseIdentity(
   identity: NonNullable<SidecarDocument['spec']['identity']>,
   folder: string,
@@ -67,6 +68,7 @@ function normaliseAccessLog(text: string, folder: string): AccessLogConfig {
   return { kind: 'file', path: resolve(folder, text) };
 }
 
+/** Parsed once, shared by all: whoever tries to change a config in place gets an error instead of a race. */
 function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);

@@ -5,15 +5,18 @@
  */
 import { z } from 'zod';
 import type { Address, AddressUse } from './address.ts';
-import { isHostName, isLoopback, parseAddress } from './address.ts';
+import { isLoopback, parseAddress } from './address.ts';
 import { isTrustDomain, parseSpiffeId } from './spiffe-id.ts';
 
 export type SidecarConfig = {
   readonly name: string;
   readonly namespace: string;
+  /** The service behind this sidecar, as spans and metrics call it. */
   readonly service: string;
+  /** Null when no mTLS is possible; then no listener and no service asks for it. */
   readonly identity: IdentityConfig | null;
   readonly admin: AdminConfig;
+  /** May be empty. Names are unique. */
   readonly inbound: readonly InboundConfig[];
   readonly outbound: OutboundConfig | null;
   readonly timeouts: TimeoutsConfig;
@@ -21,10 +24,12 @@ export type SidecarConfig = {
 };
 
 export type IdentityConfig = {
+  /** Of the sidecar and of every peer: there is no federation. */
   readonly trustDomain: string;
   readonly source: AuthorityIdentity | FilesIdentity;
 };
 
+/** Certificates by request from the mesh CA. `rootsFile` vouches for the CA and for the peers. */
 export type AuthorityIdentity = {
   readonly kind: 'authority';
   readonly url: string;
@@ -32,6 +37,7 @@ export type AuthorityIdentity = {
   readonly tokenFile: string;
 };
 
+/** Certificates that something else writes and renews. */
 export type FilesIdentity = {
   readonly kind: 'files';
   readonly certificateFile: string;
@@ -39,14 +45,18 @@ export type FilesIdentity = {
   readonly rootsFile: string;
 };
 
+/** `listen` is loopback. */
 export type AdminConfig = { readonly listen: Address };
 
+/** `strict`: the peer must prove an identity, or the connection ends. There is no "if it can". */
 export type MtlsMode = 'strict' | 'off';
 
 export type InboundConfig = {
   readonly name: string;
+  /** Port 0 takes any free port. */
   readonly listen: Address;
   readonly mtls: MtlsMode;
+  /** The local service. */
   readonly target: Address;
 };
 
@@ -61,9 +71,11 @@ export type OutboundServiceConfig = {
   readonly mtls: MtlsMode;
   /** Who the peer must prove to be; null exactly when `mtls` is off. */
   readonly identity: string | null;
+  /** At least one. */
   readonly endpoints: readonly Address[];
 };
 
+/** Each between 1 ms and `CONFIG_LIMITS.timeoutMs`; see the README for what each one bounds. */
 export type TimeoutsConfig = {
   readonly headMs: number;
   readonly bodyIdleMs: number;
@@ -90,12 +102,15 @@ export const CONFIG_LIMITS = {
   inboundListeners: 64,
   outboundServices: 1024,
   endpointsPerService: 256,
+  /** An hour: longer is no timeout any more. */
   timeoutMs: 3_600_000,
   pathBytes: 4096,
   fileBytes: 1_048_576,
+  /** Reported of one file; who has more reads the first hundred first. */
   problems: 100,
 } as const;
 
+// As in Kubernetes, so that names can be taken over from there.
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const label = text((value) =>
   LABEL.test(value)
@@ -117,20 +132,19 @@ const spiffeId = text((value) => {
 
 // Its value is never repeated in a message: people paste the key itself where its path belongs.
 const filePath = text(
-  (value) =>
-    value !== '' && value.length <= CONFIG_LIMITS.pathBytes && !/[\n\r\0]/.test(value)
-      ? null
-      : 'must be the path of a file',
+  (value) => (isPath(value) ? null : 'must be the path of a file'),
   'paths are relative to the folder of the config file',
 );
+// A bare word is more likely a misspelt `stdout` than the name of a file.
 const accessLog = text(
   (value) =>
-    value === 'stdout' || value === 'off' || (/[./]/.test(value) && !/[\n\r\0]/.test(value))
+    value === 'stdout' || value === 'off' || (/[./]/.test(value) && isPath(value))
       ? null
       : 'must be stdout, off or the path of a file',
   'to log into a file of that name write a path, like ./access.log',
 );
 
+// Off has to be written out: nobody should talk in clear because a line is missing.
 const mtls = z.enum(['strict', 'off']).default('strict');
 const timeoutMs = (defaultMs: number) => z.int().min(1).max(CONFIG_LIMITS.timeoutMs).default(defaultMs);
 
@@ -143,7 +157,9 @@ export const sidecarDocument = z.strictObject({
     identity: z
       .strictObject({
         trustDomain,
+        // Which of the two is given is a matter of both keys: check.ts.
         authority: z
+          // The token is sent there, so it must not go in clear.
           .strictObject({ url: url(['https:']), rootsFile: filePath, tokenFile: filePath })
           .optional(),
         files: z.strictObject({ certificate: filePath, key: filePath, roots: filePath }).optional(),
@@ -203,6 +219,10 @@ function text(check: (value: string) => string | null, suggestion: string | null
   });
 }
 
+function isPath(value: string): boolean {
+  return value !== '' && value.length <= CONFIG_LIMITS.pathBytes && !/[\n\r\0]/.test(value);
+}
+
 function address(use: AddressUse) {
   return z.string().transform((value, context): Address => {
     const result = parseAddress(value, use);
@@ -223,21 +243,24 @@ function loopbackAddress() {
   });
 }
 
+/** What a Host header may hold, less the port: requests find their service by comparing the two. */
 function serviceHost() {
   return z.string().transform((value, context): string => {
     const host = value.toLowerCase();
-    const bracketed = /^\[(.*)\]$/.exec(host)?.[1];
-    const probe = parseAddress(bracketed === undefined ? `${host}:1` : `[${bracketed}]:1`, 'connect');
-    if ('address' in probe) return host;
-    const withPort = parseAddress(host, 'connect');
-    const bare = 'address' in withPort && isHostName(withPort.address.host) ? withPort.address.host : null;
+    if (isBareHost(host)) return host;
+    const withoutPort = host.replace(/:\d+$/, '');
     context.addIssue({
       code: 'custom',
       message: 'must be a host name or an IP address, without a port',
-      params: { suggestion: bare === null ? null : `did you mean "${bare}"?` },
+      params: { suggestion: isBareHost(withoutPort) ? `did you mean "${withoutPort}"?` : null },
     });
     return z.NEVER;
   });
+}
+
+function isBareHost(host: string): boolean {
+  // An address with any port is valid exactly when its host is; a host with a port of its own then has two.
+  return 'address' in parseAddress(`${host}:1`, 'connect');
 }
 
 function url(protocols: readonly string[]) {

@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import { AUTHORITY, EXAMPLE, edit, FILES_LINE, IDENTITY, problemsOf } from './example.fixture.ts';
+
+const mtlsSuggestion = 'add spec.identity, or set `mtls: off`';
+
+const cases: [name: string, text: () => string, problems: string[]][] = [
+  [
+    'malformed trust domain',
+    () => EXAMPLE.replace('trustDomain: demo', 'trustDomain: Demo').replace(/ {8}identity:.*\n/, ''),
+    [
+      '7:18: spec.identity.trustDomain: must be lower-case letters, digits, ".", "-" or "_", like demo.example.org',
+      '18:9: spec.outbound.services[0].identity: is required with mtls strict: it says who the peer must be; write `identity: spiffe://<trust domain>/ns/<namespace>/sa/<service account>`',
+    ],
+  ],
+  [
+    'identity from two sources',
+    () => edit('  admin:', `${FILES_LINE}  admin:`),
+    [
+      '6:3: spec.identity: must have exactly one of authority and files, and has both; use authority for certificates from the mesh CA, files for certificates of your own',
+    ],
+  ],
+  [
+    'identity from nowhere',
+    () => EXAMPLE.replace(AUTHORITY, ''),
+    [
+      '6:3: spec.identity: must have exactly one of authority and files, and has neither; use authority for certificates from the mesh CA, files for certificates of your own',
+    ],
+  ],
+  [
+    'strict listener without identity',
+    () => EXAMPLE.replace(IDENTITY, '').replace(/ {8}mtls: strict\n {8}identity:.*/, '        mtls: off'),
+    [
+      `8:48: spec.inbound[0].mtls: is strict, but the sidecar has no spec.identity to prove who it is; ${mtlsSuggestion}`,
+    ],
+  ],
+  [
+    'strict by default without identity',
+    () =>
+      EXAMPLE.replace(IDENTITY, '')
+        .replace('mtls: strict, target', 'mtls: off, target')
+        .replace(/ {8}mtls: strict\n/, ''),
+    [
+      `12:9: spec.outbound.services[0].mtls: is strict by default, but the sidecar has no spec.identity to prove who it is; ${mtlsSuggestion}`,
+    ],
+  ],
+  [
+    'strict service that trusts nobody',
+    () => EXAMPLE.replace(/ {8}identity:.*\n/, ''),
+    [
+      '18:9: spec.outbound.services[0].identity: is required with mtls strict: it says who the peer must be; write `identity: spiffe://<trust domain>/ns/<namespace>/sa/<service account>`',
+    ],
+  ],
+  [
+    'peer of another trust domain',
+    () => edit('spiffe://demo.tulle.test/ns', 'spiffe://demo.tule.test/ns'),
+    [
+      '20:19: spec.outbound.services[0].identity: is in trust domain demo.tule.test, while spec.identity trusts "demo.tulle.test" alone; did you mean "spiffe://demo.tulle.test/ns/demo/sa/webhook-dispatcher"?',
+    ],
+  ],
+  [
+    'peer identity nobody verifies',
+    () => edit('        mtls: strict\n', '        mtls: off\n'),
+    [
+      '20:9: spec.outbound.services[0].identity: has no effect with mtls off, as nothing would verify the peer; set `mtls: strict`, or remove the identity',
+    ],
+  ],
+  [
+    'two listeners of one name',
+    () =>
+      edit('  outbound:', '    - { name: http, listen: 127.0.0.1:0, target: 127.0.0.1:8081 }\n  outbound:'),
+    ['15:15: spec.inbound[1].name: repeats spec.inbound[0].name; give every listener a name of its own'],
+  ],
+  [
+    'two services of one host, whatever the case',
+    () =>
+      edit(
+        '  timeouts:',
+        '      - { host: Webhook-Dispatcher, mtls: off, endpoints: [127.0.0.1:1] }\n  timeouts:',
+      ),
+    [
+      '22:17: spec.outbound.services[1].host: repeats spec.outbound.services[0].host; list all endpoints of a host under one service',
+    ],
+  ],
+  [
+    'one address listened on twice',
+    () =>
+      EXAMPLE.replace('admin: { listen: 127.0.0.1:0 }', 'admin: { listen: 127.0.0.1:9901 }').replace(
+        '    listen: 127.0.0.1:0',
+        '    listen: 127.0.0.1:9901',
+      ),
+    ['16:13: spec.outbound.listen: repeats spec.admin.listen; use another port, or 0 for any free one'],
+  ],
+];
+
+test.each(cases)('keys that do not fit together: %s', (_, text, problems) => {
+  expect(problemsOf(text())).toEqual(problems);
+});

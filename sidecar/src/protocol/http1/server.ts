@@ -22,27 +22,12 @@ import { FAILURES, Failure, type FailureKind } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Route } from '../../core/route.ts';
 import { Transport, type TransportContext, type TransportHandler } from '../../transport/transport.ts';
-import { fieldId } from '../field-names.ts';
-import {
-  BODY_CHUNKED,
-  BODY_NONE,
-  BODY_UNTIL_CLOSE,
-  type BodyKind,
-  type Head,
-  RequestHead,
-  type ResponseHead,
-} from '../head.ts';
+import { BODY_NONE, type Head, type RequestHead, type ResponseHead } from '../head.ts';
 import { BODY_MALFORMED, BodyReader } from './body.ts';
-import { CR, LF } from './bytes.ts';
-import { scanRequestHead } from './request-head.ts';
+import { RequestReader } from './request-reader.ts';
+import { ResponseWriter } from './response-writer.ts';
 import { INCOMPLETE } from './scan.ts';
-import { writeBody, writeHead, writeLastChunk } from './write.ts';
 
-const TRANSFER_ENCODING = fieldId('transfer-encoding');
-const CLOSE_LINE = Buffer.from('connection: close\r\n');
-const KEEP_ALIVE_LINE = Buffer.from('connection: keep-alive\r\n');
-const CHUNKED_LINE = Buffer.from('transfer-encoding: chunked\r\n');
-const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 const NEVER = Number.POSITIVE_INFINITY;
 
 const READING_HEAD = 0;
@@ -50,10 +35,6 @@ const READING_BODY = 1;
 const WAITING = 2;
 const TUNNEL = 3;
 const LINGERING = 4;
-
-const EMPTY_LINE_ALLOWED = 0;
-const EMPTY_LINE_HALF = 1;
-const EMPTY_LINE_OVER = 2;
 
 /** What a listener tells its connections. */
 export interface ServerContext {
@@ -70,21 +51,17 @@ export class Http1Server implements DownstreamStream, TransportHandler {
   private readonly fallback: Route;
   private readonly peerIdentity: string;
   private readonly peerAddress: string;
-  private readonly request = new RequestHead();
+  private readonly heads: RequestReader;
+  private readonly request: RequestHead;
+  private readonly writer: ResponseWriter;
   private readonly reader = new BodyReader();
   private exchange: Exchange | null = null;
   private state = READING_HEAD;
-  private startedMs = 0;
-  private emptyLine = EMPTY_LINE_ALLOWED;
   private held: Buffer | null = null;
   private feeding = false;
   private requestPaused = false;
   private peerEnded = false;
-  private closeAfter = false;
-  private responseKind: BodyKind = BODY_NONE;
   private discarded = 0;
-  /** The client was told to send its body. */
-  private continued = false;
 
   constructor(
     transportContext: TransportContext,
@@ -95,6 +72,9 @@ export class Http1Server implements DownstreamStream, TransportHandler {
     peerIdentity: string,
   ) {
     this.transport = new Transport(transportContext, socket, this, secure);
+    this.heads = new RequestReader(transportContext);
+    this.request = this.heads.request;
+    this.writer = new ResponseWriter(this.transport);
     this.context = context;
     this.fallback = fallback;
     this.peerIdentity = peerIdentity;
@@ -109,8 +89,8 @@ export class Http1Server implements DownstreamStream, TransportHandler {
 
   /** Takes no further request; an exchange that is under way completes. */
   drain(): void {
-    this.closeAfter = true;
-    if (this.exchange === null && this.state === READING_HEAD && this.request.collected === 0) this.linger();
+    this.writer.last = true;
+    if (this.exchange === null && this.state === READING_HEAD && !this.heads.begun) this.linger();
   }
 
   /** The drain deadline passed. */
@@ -143,7 +123,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
 
   onPeerEnd(): void {
     this.peerEnded = true;
-    this.closeAfter = true;
+    this.writer.last = true;
     if (this.state === TUNNEL) {
       if (this.exchange !== null) onRequestEnd(this.exchange, null);
     } else if (this.state === READING_BODY && this.held === null) {
@@ -167,7 +147,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
   }
 
   onDeadline(): void {
-    if (this.state === LINGERING || (this.exchange === null && this.request.collected === 0)) {
+    if (this.state === LINGERING || (this.exchange === null && !this.heads.begun)) {
       this.transport.destroy();
     } else if (this.exchange === null) {
       this.refuse(Failure.requestHeadTimeout);
@@ -187,48 +167,27 @@ export class Http1Server implements DownstreamStream, TransportHandler {
   }
 
   sendInterim(head: ResponseHead): void {
-    if (this.request.minorVersion === 0) return;
-    if (head.status === 100) this.continued = true;
-    writeHead(this.transport.context.output, this.transport, head);
+    this.writer.writeInterim(head, this.request);
   }
 
   sendResponseHead(exchange: Exchange): void {
-    const { request } = this;
     const head = exchange.response as ResponseHead;
-    this.responseKind = head.bodyKind;
-    if (request.wantsUpgrade && !head.switchesProtocol && !exchange.requestComplete) {
-      onRequestEnd(exchange, null);
-    }
-    if (request.isHead) {
-      this.responseKind = BODY_NONE;
-    } else if (head.switchesProtocol) {
-      this.state = TUNNEL;
-    } else if (head.bodyKind === BODY_UNTIL_CLOSE || head.bodyKind === BODY_CHUNKED) {
-      this.frameUnknownLength(head);
-    }
-    // A client that waits for 100 and gets a final response instead may send its body or not; only a new connection is unambiguous.
-    const bodyInDoubt = exchange.replied || (request.expectsContinue && !this.continued);
-    if (!exchange.requestComplete && bodyInDoubt) this.closeAfter = true;
-    if (!request.keepAlive || this.context.draining) this.closeAfter = true;
-    if (head.switchesProtocol) this.closeAfter = true;
-    else if (this.closeAfter) head.addLine(CLOSE_LINE, 10);
-    else if (request.minorVersion === 0) head.addLine(KEEP_ALIVE_LINE, 10);
-    writeHead(this.transport.context.output, this.transport, head);
+    if (this.context.draining) this.writer.last = true;
+    if (head.switchesProtocol) this.state = TUNNEL;
+    else if (this.request.wantsUpgrade && !exchange.requestComplete) onRequestEnd(exchange, null);
+    this.writer.writeHead(exchange, head);
     // The first bytes of the new protocol may have come with the request.
     if (head.switchesProtocol) this.resumeRequest();
   }
 
   sendResponseBody(bytes: Uint8Array, start: number, end: number): void {
-    writeBody(this.transport.context.output, this.transport, this.responseKind, bytes, start, end);
+    this.writer.writeBody(bytes, start, end);
     if (this.transport.congested) this.awaitFor((this.exchange as Exchange).route.timeouts.bodyIdleMs);
   }
 
   endResponse(trailers: Head | null): void {
-    if (this.responseKind === BODY_CHUNKED) {
-      writeLastChunk(this.transport.context.output, this.transport, trailers);
-    } else if (this.state === TUNNEL) {
-      this.transport.end();
-    }
+    if (this.state === TUNNEL) this.transport.end();
+    else this.writer.writeEnd(trailers);
   }
 
   abortResponse(): void {
@@ -252,13 +211,12 @@ export class Http1Server implements DownstreamStream, TransportHandler {
     const requestComplete = this.exchange?.requestComplete ?? true;
     this.exchange = null;
     if (this.transport.gone) return;
-    if (this.closeAfter || !requestComplete) {
+    if (this.writer.last || !requestComplete) {
       this.linger();
       return;
     }
     this.state = READING_HEAD;
-    this.request.reset();
-    this.emptyLine = EMPTY_LINE_ALLOWED;
+    this.heads.reset();
     this.requestPaused = false;
     this.awaitFor(this.fallback.timeouts.idleMs);
     this.readOn();
@@ -299,48 +257,19 @@ export class Http1Server implements DownstreamStream, TransportHandler {
   }
 
   private readHead(bytes: Buffer, start: number, end: number): number {
-    const { request } = this;
-    let at = start;
-    if (request.collected === 0) {
-      at = this.skipEmptyLine(bytes, at, end);
-      if (at === end) return at;
-      this.startedMs = this.transport.context.nowMs;
-    }
-    const before = request.collected;
-    let consumed: number;
-    if (before === 0) {
-      consumed = scanRequestHead(request, bytes, at, end);
-    } else {
-      request.collect(bytes, at, end);
-      consumed = scanRequestHead(request, request.bytes, 0, request.collected);
-    }
-    if (consumed === INCOMPLETE) {
-      if (before === 0) request.collect(bytes, at, end);
-      this.transport.deadlineMs = this.startedMs + this.fallback.timeouts.headMs;
+    const { heads } = this;
+    const result = heads.read(bytes, start, end);
+    if (result === INCOMPLETE) {
+      if (heads.begun) this.transport.deadlineMs = heads.startedMs + this.fallback.timeouts.headMs;
       return end;
     }
-    if (consumed < 0) {
-      this.refuse(FAILURES[-consumed] as FailureKind);
+    if (result < 0) {
+      this.refuse(FAILURES[-result] as FailureKind);
       return end;
     }
-    at += consumed - before;
+    const { next } = heads;
     this.beginExchange();
-    return at;
-  }
-
-  /** One empty line before a request line is tolerated (RFC 9112 section 2.2); its bytes may come in two reads. */
-  private skipEmptyLine(bytes: Buffer, start: number, end: number): number {
-    let at = start;
-    if (this.emptyLine === EMPTY_LINE_ALLOWED && bytes[at] === CR) {
-      this.emptyLine = EMPTY_LINE_HALF;
-      at++;
-    }
-    if (this.emptyLine === EMPTY_LINE_HALF && at < end) {
-      this.emptyLine = EMPTY_LINE_OVER;
-      if (bytes[at] === LF) at++;
-      else this.refuse(Failure.malformedRequest);
-    }
-    return this.exchange === null && this.state === READING_HEAD ? at : end;
+    return next;
   }
 
   private beginExchange(): void {
@@ -350,7 +279,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
     this.reader.begin(request);
     this.state = request.bodyKind === BODY_NONE ? WAITING : READING_BODY;
     this.transport.deadlineMs = NEVER;
-    this.continued = false;
+    this.writer.begin();
     begin(exchange);
   }
 
@@ -362,7 +291,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
       this.transport.context,
       this.peerIdentity,
       this.peerAddress,
-      this.startedMs,
+      this.heads.startedMs,
     );
     this.exchange = exchange;
     return exchange;
@@ -377,32 +306,20 @@ export class Http1Server implements DownstreamStream, TransportHandler {
     if (!this.requestPaused) this.awaitFor(exchange.route.timeouts.bodyIdleMs);
     const at = this.reader.read(this, bytes, start, end);
     if (at !== BODY_MALFORMED) return at;
-    this.closeAfter = true;
+    this.writer.last = true;
     reply(exchange, Failure.invalidBody);
     return end;
   }
 
   /** Answers a request whose head could not be read. The exchange is observed like any other. */
   private refuse(failure: FailureKind): void {
-    this.closeAfter = true;
+    this.writer.last = true;
     this.request.keepAlive = false;
     if (!this.request.adopted) this.request.reset();
     const exchange = this.createExchange(this.fallback);
     exchange.headMs = this.transport.context.nowMs;
     exchange.requestComplete = true;
     reply(exchange, failure);
-  }
-
-  /** A body without a length of its own is chunked for 1.1 and ends with the connection for 1.0. */
-  private frameUnknownLength(head: ResponseHead): void {
-    if (this.request.minorVersion === 0) {
-      head.drop(TRANSFER_ENCODING);
-      this.responseKind = BODY_UNTIL_CLOSE;
-      this.closeAfter = true;
-    } else if (head.bodyKind === BODY_UNTIL_CLOSE) {
-      head.addLine(CHUNKED_LINE, 17);
-      this.responseKind = BODY_CHUNKED;
-    }
   }
 
   /**
@@ -412,7 +329,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
   private probePeer(): void {
     const exchange = this.exchange as Exchange;
     if (this.request.minorVersion === 0 || exchange.state === STATE_RESPONDING) return;
-    this.transport.context.output.append(this.transport, CONTINUE, 0, CONTINUE.length);
+    this.writer.writeProbe();
   }
 
   private hold(bytes: Buffer, start: number, end: number): void {

@@ -17,7 +17,6 @@ import { measurePhases, PHASES } from './phases.ts';
 import { METHODS, methodIndex, pathEnd } from './request-line.ts';
 import { WallTime } from './wall-time.ts';
 
-const STDOUT = 1;
 const { accessLogBufferBytes, accessLogWriteBytes, accessLogDelayMs, accessLogRetryMs } = OBSERVE_LIMITS;
 /** More than any line takes: path and detail are cut and escaping makes six bytes of one at most; two SPIFFE ids have 2 KB each. */
 const LINE_BYTES = (OBSERVE_LIMITS.accessLogPathBytes + OBSERVE_LIMITS.accessLogDetailChars) * 6 + 8_192;
@@ -48,7 +47,8 @@ export class AccessLog {
     this.path = config.kind === 'file' ? config.path : null;
     this.deps = deps;
     this.wallTime = new WallTime(deps.clock);
-    this.file = this.path === null ? STDOUT : openSync(this.path, 'a');
+    // Reading `process.stdout` makes a pipe non-blocking: a write that blocked would hold up the exit for as long as its reader stalls.
+    this.file = this.path === null ? process.stdout.fd : openSync(this.path, 'a');
   }
 
   /** The beginning of every line of a route. */

@@ -1,0 +1,150 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { compileChain } from '../core/chain.ts';
+import { Failure } from '../core/failure.ts';
+import { travel } from '../filters/hand-made-exchange.ts';
+import { MetricsFilter } from '../filters/metrics/metrics.ts';
+import { createRegistry } from './exposition.ts';
+import { OBSERVE_LIMITS } from './limits.ts';
+import { Series } from './series.ts';
+
+interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+interface Family {
+  readonly type: string;
+  readonly help: string;
+  readonly samples: Sample[];
+}
+
+let series: Series;
+let routes: number;
+
+beforeEach(() => {
+  series = new Series();
+  routes = 0;
+});
+
+/** One exchange through a route of its own. */
+function count(journey: Omit<Parameters<typeof travel>[0], 'chain'> = {}): void {
+  const { direction = 'inbound' } = journey;
+  const route = series.route(direction, `route-${routes++}`);
+  travel({ chain: compileChain([new MetricsFilter(route)]), ...journey });
+}
+
+async function expose(service = 'orders'): Promise<Map<string, Family>> {
+  const sources = { series, spans: null, spanExport: null, accessLog: null };
+  return parse(await createRegistry(service, sources).metrics());
+}
+
+const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)/y;
+
+/** The text format as its specification has it; whatever does not follow it is an error. */
+function parse(text: string): Map<string, Family> {
+  const families = new Map<string, Family>();
+  let current: { name: string; family: Family } | null = null;
+  let help: string[] = [];
+  for (const line of text.split('\n').filter((each) => each !== '')) {
+    const comment = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line);
+    if (comment?.[1] === 'HELP') {
+      help = comment.slice(2);
+    } else if (comment !== null) {
+      const [, , name = '', type = ''] = comment;
+      if (families.has(name) || help[0] !== name)
+        throw new Error(`${name} is announced twice or in disorder`);
+      current = { name, family: { type, help: help[1] as string, samples: [] } };
+      families.set(name, current.family);
+    } else {
+      const [, name = '', labels = '', value = ''] = /^([a-z_][a-z0-9_]*)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+      if (current === null || !name.startsWith(current.name)) throw new Error(`out of place: ${line}`);
+      current.family.samples.push({ name, labels: parseLabels(labels), value: Number(value) });
+    }
+  }
+  return families;
+}
+
+function parseLabels(text: string): Record<string, string> {
+  const labels: Record<string, string> = {};
+  LABEL.lastIndex = 0;
+  while (LABEL.lastIndex < text.length) {
+    const [, name = '', value = ''] = LABEL.exec(text) ?? [];
+    if (name === '' || name in labels) throw new Error(`labels: ${text}`);
+    labels[name] = value.replace(/\\(.)/g, (_all, char) => (char === 'n' ? '\n' : char));
+  }
+  return labels;
+}
+
+describe('the exposition', () => {
+  test('follows the text format, and every sample names the service', async () => {
+    count();
+    count({ direction: 'outbound', unavailable: Failure.connectRefused });
+    const families = await expose();
+    expect(families.get('tulle_requests_total')?.type).toBe('counter');
+    expect(families.get('tulle_active_exchanges')?.type).toBe('gauge');
+    expect(families.get('http_server_request_duration_seconds')?.type).toBe('histogram');
+    for (const [name, { help, samples }] of families) {
+      expect(help.length, name).toBeGreaterThan(0);
+      for (const { labels } of samples) expect(labels, name).toMatchObject({ service_name: 'orders' });
+      const keys = samples.map((sample) => JSON.stringify([sample.name, sample.labels]));
+      expect(new Set(keys).size, name).toBe(keys.length);
+    }
+  });
+
+  test('buckets of a series ascend to its count', async () => {
+    count();
+    count({ answerStatus: 500 });
+    const samples = (await expose()).get('http_server_request_duration_seconds')?.samples ?? [];
+    const ofRoute = (route: string) => samples.filter(({ labels }) => labels.http_route === route);
+    for (const route of ['route-0', 'route-1']) {
+      const buckets = ofRoute(route).filter(({ name }) => name.endsWith('_bucket'));
+      const bounds = buckets.map(({ labels }) => Number((labels.le as string).replace('+Inf', 'Infinity')));
+      const values = buckets.map(({ value }) => value);
+      expect(bounds).toEqual(bounds.toSorted((a, b) => a - b));
+      expect(values).toEqual(values.toSorted((a, b) => a - b));
+      expect(bounds.at(-1)).toBe(Number.POSITIVE_INFINITY);
+      expect(values.at(-1)).toBe(ofRoute(route).find(({ name }) => name.endsWith('_count'))?.value);
+    }
+  });
+
+  test('success is there before the first request, a failure from its first on', async () => {
+    series.route('inbound', 'http');
+    const outcomes = async () =>
+      ((await expose()).get('tulle_requests_total')?.samples ?? []).map(({ labels, value }) => [
+        labels.failure,
+        labels.source,
+        value,
+      ]);
+    expect(await outcomes()).toEqual([['none', 'none', 0]]);
+    series.routes.clear();
+    count({ unavailable: Failure.poolOverflow });
+    expect(await outcomes()).toEqual([
+      ['none', 'none', 0],
+      ['pool_overflow', 'mesh', 1],
+    ]);
+  });
+
+  test('what has no series of its own is marked, and its count is right', async () => {
+    const chain = compileChain([new MetricsFilter(series.route('inbound', 'http'))]);
+    const extra = 7;
+    const statuses = OBSERVE_LIMITS.metricRequestSeriesPerRoute + extra;
+    for (let i = 0; i < statuses; i++) travel({ chain, answerStatus: 200 + i });
+    const samples = (await expose()).get('http_server_request_duration_seconds')?.samples ?? [];
+    const counts = samples.filter(({ name }) => name.endsWith('_count'));
+    expect(counts).toHaveLength(OBSERVE_LIMITS.metricRequestSeriesPerRoute + 1);
+    expect(counts.filter(({ labels }) => labels.otel_metric_overflow === 'true')).toEqual([
+      expect.objectContaining({
+        labels: { service_name: 'orders', http_route: 'http', otel_metric_overflow: 'true' },
+        value: extra,
+      }),
+    ]);
+  });
+
+  test('label values with quotes, backslashes and line breaks come back', async () => {
+    const odd = 'a"b\\c\nd';
+    series.listener(odd).onOpened(false);
+    const [sample] = (await expose()).get('tulle_downstream_connections')?.samples ?? [];
+    expect(sample).toMatchObject({ labels: { listener: odd }, value: 1 });
+  });
+});

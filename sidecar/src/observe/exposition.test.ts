@@ -57,7 +57,8 @@ function parse(text: string): Map<string, Family> {
       current = { name, family: { type, help: help[1] as string, samples: [] } };
       families.set(name, current.family);
     } else {
-      const [, name = '', labels = '', value = ''] = /^([a-z_][a-z0-9_]*)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+      const [, name = '', labels = '', value = ''] =
+        /^([a-z_][a-z0-9_]*)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
       if (current === null || !name.startsWith(current.name)) throw new Error(`out of place: ${line}`);
       current.family.samples.push({ name, labels: parseLabels(labels), value: Number(value) });
     }

@@ -23,12 +23,16 @@ export function shorten(value: string, width: number): string {
 
 /** Breaks a sentence between words; a word longer than a line stays whole, so that ids can be copied. */
 export function wrapWords(value: string, width: number): string[] {
+  return wrapItems(value.split(' '), ' ', width);
+}
+
+export function wrapItems(items: readonly string[], separator: string, width: number): string[] {
   const lines: string[] = [];
-  for (const word of value.split(' ')) {
+  for (const item of items) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
+    const joined = last === undefined ? item : last + separator + item;
+    if (last !== undefined && joined.length <= width) lines[lines.length - 1] = joined;
+    else lines.push(item);
   }
   return lines;
 }

@@ -26,8 +26,9 @@ export async function runDemo(options: { once: boolean }): Promise<number> {
     code = 1;
   }
   await show.mesh.stop();
-  // Whoever looked around for as long as they wanted has not interrupted anything.
-  return show.isOver && code === SIGINT_CODE ? 0 : code;
+  if (!show.isUp || code !== SIGINT_CODE) return code;
+  show.say(['', show.paint('dim', 'Stopped; nothing was left behind.')]);
+  return 0;
 }
 
 const SIGINT_CODE = 130;
@@ -48,8 +49,8 @@ function watchForEnd(): { reached: Promise<number>; fail: (error: Error) => void
 class Show {
   readonly mesh: Mesh;
   readonly paint = paintFor(process.stdout);
-  /** All steps were shown; what follows is for the user to play with. */
-  isOver = false;
+  /** It stays for its user to play with: Ctrl-C is the regular end and interrupts nothing. */
+  isUp = false;
   readonly #once: boolean;
   readonly #width = Math.min(120, Math.max(80, process.stdout.columns ?? 100));
   readonly #store = new TraceStore();
@@ -74,9 +75,9 @@ class Show {
     this.say(screen.banner(this.paint));
     const topology = await this.mesh.start();
     const findings = await this.#takeSteps(topology);
-    this.isOver = true;
     this.say(screen.summary(findings, this.#width, this.paint));
     if (this.#once) return findings.every(({ missing }) => missing.length === 0) ? 0 : 1;
+    this.isUp = true;
     this.say(screen.outlook(topology, this.mesh.adminPorts, this.paint));
     return this.#explainForever();
   }

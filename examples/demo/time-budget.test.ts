@@ -9,7 +9,7 @@ describe('accountTime', () => {
     // Client 1 ms either side, then a sidecar's out and in with 1 ms each: 4 ms of sidecars around 14 ms of service.
     expect(budgetOf(sketchCall('a', 'b', '/x', 200, [0, 20]))).toEqual({
       services: 16,
-      'sidecars and network': 4,
+      'sidecars + network': 4,
     });
   });
 
@@ -21,7 +21,7 @@ describe('accountTime', () => {
       at: [0, 5],
       children: [attempt([12, 20]), attempt([50, 60]), attempt([160, 170])],
     };
-    expect(budgetOf(sent)).toEqual({ queue: 7, 'waits before retries': 130, services: 33 });
+    expect(budgetOf(sent)).toEqual({ queue: 7, 'retry waits': 130, services: 33 });
   });
 
   it('owns up to time in which no span was open', () => {

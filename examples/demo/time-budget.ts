@@ -3,12 +3,12 @@ import { attemptGroups, flatten, type TraceNode, type TraceTree } from './trace-
 // Where the time went: every instant of a trace belongs to exactly one account, the one of the deepest thing that was going on then.
 // The accounts of a trace add up to its length.
 
-export type Account = 'services' | 'sidecars and network' | 'queue' | 'waits before retries' | 'nothing seen';
+export type Account = 'services' | 'sidecars + network' | 'queue' | 'retry waits' | 'nothing seen';
 export type TimeBudget = Map<Account, number>;
 
 /** A pause that has a name, seen between spans. */
 type Wait = {
-  account: 'queue' | 'waits before retries';
+  account: 'queue' | 'retry waits';
   startMs: number;
   endMs: number;
   depth: number;
@@ -63,10 +63,10 @@ function waits(siblings: readonly TraceNode[]): Wait[] {
 
 function retryWait(before: TraceNode, next: TraceNode): Wait {
   const span = { startMs: before.endMs, endMs: next.startMs };
-  return { account: 'waits before retries', ...span, depth: next.depth - 0.5 };
+  return { account: 'retry waits', ...span, depth: next.depth - 0.5 };
 }
 
 /** From a sidecar's sending to the next sidecar's receiving is network, and stands inside the sender's span. */
 function accountOf(node: TraceNode): Account {
-  return node.span.component === 'sidecar' ? 'sidecars and network' : 'services';
+  return node.span.component === 'sidecar' ? 'sidecars + network' : 'services';
 }

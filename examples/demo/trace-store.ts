@@ -3,7 +3,7 @@ import type { Span } from './span.ts';
 
 // Keeps the spans of the latest traces in memory.
 // Invariants: at most `traces` traces, `spansPerTrace` spans a trace and `storeBytes` in all (by a plain estimate); the oldest trace
-// leaves first; what was left out is counted, so that a reader can say that a picture is incomplete. An exporter may send a batch
+// leaves first; spans left out of a trace are counted, so that its picture can say that it is incomplete. An exporter may send a batch
 // again, therefore a span id counts once.
 
 export type Trace = {
@@ -20,7 +20,6 @@ export class TraceStore {
   /** In order of arrival, which a Map keeps. */
   readonly #traces = new Map<string, Kept>();
   #bytes = 0;
-  #evicted = 0;
 
   constructor(bounds: Bounds = limits) {
     this.#bounds = bounds;
@@ -28,10 +27,6 @@ export class TraceStore {
 
   get bytes(): number {
     return this.#bytes;
-  }
-
-  get evictedTraces(): number {
-    return this.#evicted;
   }
 
   /** Returns the ids of the traces that changed. */
@@ -76,7 +71,6 @@ export class TraceStore {
       if (this.#traces.size <= this.#bounds.traces && this.#bytes <= this.#bounds.storeBytes) return;
       this.#traces.delete(trace.traceId);
       this.#bytes -= trace.bytes;
-      this.#evicted++;
     }
   }
 }

@@ -11,8 +11,7 @@ describe('drawWaterfall', () => {
         died in receiver: POST /hooks/fail answered 500; 3 attempts; dead-lettered
         request  req-1
         trace    aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-        time     waits before retries 222 ms · services 69.0 ms · queue 18.0 ms · sidecars and network
-                 13.0 ms
+        time     retry waits 222 ms · services 69.0 ms · queue 18.0 ms · sidecars + network 13.0 ms
 
         SERVICE            HOP         ASKED FOR                       0                   322 ms     TOOK
         gateway            sidecar in  POST /v1/work…-placed/runs  202 ━╸                          16.0 ms
@@ -43,7 +42,7 @@ describe('drawWaterfall', () => {
         every hop succeeded, through 2 services
         request  req-1
         trace    aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-        time     services 18.0 ms · sidecars and network 2.00 ms
+        time     services 18.0 ms · sidecars + network 2.00 ms
 
         SERVICE            HOP         ASKED FOR                       0                  20.0 ms     TOOK
         gateway            service out POST /runs                  200 ██████████████████████████  20.0 ms
@@ -63,7 +62,7 @@ describe('drawWaterfall', () => {
         every hop succeeded, through 2 services
         request  no span told its id
         trace    aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-        time     services 30.0 ms · sidecars and network 10.0 ms
+        time     services 30.0 ms · sidecars + network 10.0 ms
 
         SERVICE            HOP         ASKED FOR                       0                  40.0 ms     TOOK
         gateway            service out work                            ██████████████████████████  40.0 ms

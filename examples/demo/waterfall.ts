@@ -1,4 +1,4 @@
-import { formatMs, layCells, wrapWords } from './columns.ts';
+import { formatMs, layCells, wrapItems, wrapWords } from './columns.ts';
 import { HopRows } from './hop-rows.ts';
 import type { Paint, Tone } from './paint.ts';
 import { httpStatus, operation, text } from './span.ts';
@@ -24,7 +24,7 @@ export function drawWaterfall(trace: Trace, drawing: Drawing): string[] {
 }
 
 /** More than one would mean that somebody on the way made a new id. */
-export function requestIds(tree: TraceTree): string[] {
+function requestIds(tree: TraceTree): string[] {
   return [...new Set(flatten(tree.roots).flatMap((node) => text(node.span, 'tulle.request_id') ?? []))];
 }
 
@@ -48,10 +48,11 @@ function headline(trace: Trace, tree: TraceTree, verdict: Verdict, { width, pain
   ]
     .filter((part) => part !== '')
     .join(', ');
-  const label = (name: string, value: string) =>
-    wrapWords(value, width - LABEL_CELLS).map(
+  const label = (name: string, items: readonly string[]) =>
+    wrapItems(items, ' · ', width - LABEL_CELLS).map(
       (line, index) => paint('dim', (index === 0 ? `  ${name}` : '').padEnd(LABEL_CELLS)) + line,
     );
+  const ids = requestIds(tree);
   const accounts = [...accountTime(tree)].map(([account, ms]) => `${account} ${formatMs(ms)}`);
   return [
     layCells(
@@ -63,9 +64,9 @@ function headline(trace: Trace, tree: TraceTree, verdict: Verdict, { width, pain
       paint,
     ),
     ...wrapWords(verdict.words, width - 2).map((line) => `  ${paint(tone, line)}`),
-    ...label('request', requestIds(tree).join(', ') || 'no span told its id'),
-    ...label('trace', trace.traceId),
-    ...label('time', accounts.join(' · ') || 'none'),
+    ...label('request', ids.length === 0 ? ['no span told its id'] : ids),
+    ...label('trace', [trace.traceId]),
+    ...label('time', accounts.length === 0 ? ['none'] : accounts),
   ];
 }
 

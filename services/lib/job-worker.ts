@@ -59,8 +59,8 @@ export class RetryableFailure extends Error {
   }
 }
 
-export const ATTR_QUEUE_WAIT_MS = 'tulle.queue.wait_ms';
-export const ATTR_ATTEMPT = 'tulle.attempt';
+const ATTR_QUEUE_WAIT_MS = 'tulle.queue.wait_ms';
+const ATTR_ATTEMPT = 'tulle.attempt';
 
 export function startJobWorker<W>(options: JobWorkerOptions<W>): JobWorker {
   let active = 0;

@@ -6,17 +6,16 @@ import { flatten, type TraceNode, type TraceTree } from './trace-tree.ts';
 // outstanding is complete once it has been quiet for a moment.
 
 export function outstanding(tree: TraceTree): string[] {
-  const nodes = flatten(tree.roots);
-  return [...missingParents(tree), ...nodes.flatMap(waitingJobs)];
+  const callers = findOrphans(tree).map(
+    ({ span }) => `what called ${span.service} (${span.name}) has not sent its span yet`,
+  );
+  return [...callers, ...flatten(tree.roots).flatMap(waitingJobs)];
 }
 
-function missingParents(tree: TraceTree): string[] {
-  // The very first span may have a parent outside the mesh: a client with a trace of its own.
-  const [first, ...others] = tree.roots;
-  const outside = first?.span.kind === 'server';
-  return (outside ? others : tree.roots)
-    .filter((node) => node.orphan)
-    .map(({ span }) => `what called ${span.service} (${span.name}) has not sent its span yet`);
+/** Spans that name a parent which is not here, but for the first: a client may have a trace of its own outside the mesh. */
+export function findOrphans({ roots }: TraceTree): TraceNode[] {
+  const [first] = roots;
+  return roots.filter((node) => node.orphan && !(node === first && node.span.kind === 'server'));
 }
 
 function waitingJobs(node: TraceNode): string[] {

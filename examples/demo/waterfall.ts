@@ -3,6 +3,7 @@ import { HopRows } from './hop-rows.ts';
 import type { Paint, Tone } from './paint.ts';
 import { httpStatus, operation, text } from './span.ts';
 import { accountTime } from './time-budget.ts';
+import { findOrphans } from './trace-progress.ts';
 import type { Trace } from './trace-store.ts';
 import { buildTree, CLOCK_GRAIN_MS, flatten, type TraceTree } from './trace-tree.ts';
 import { judge, type Outcome, type Verdict } from './verdict.ts';
@@ -73,7 +74,7 @@ function headline(trace: Trace, tree: TraceTree, verdict: Verdict, { width, pain
 function notes(trace: Trace, tree: TraceTree, { paint }: Drawing): string[] {
   const nodes = flatten(tree.roots);
   const found: string[] = [];
-  const orphans = nodes.filter((node) => node.orphan).length;
+  const orphans = findOrphans(tree).length;
   if (orphans > 0) found.push(`${orphans} of ${nodes.length} spans name a parent that never came`);
   const shifted = nodes.reduce((most, node) => Math.max(most, Math.abs(node.shiftMs)), 0);
   if (shifted > 2 * CLOCK_GRAIN_MS)

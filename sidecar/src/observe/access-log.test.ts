@@ -1,3 +1,4 @@
+import { pbkdf2 } from 'node:crypto';
 import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -135,7 +136,8 @@ describe('AccessLog', () => {
   test('goes on in a new file when the old one was moved away, without losing a line', async () => {
     send({ requestLine: 'GET /before HTTP/1.1' });
     await until(() => log.written === 1);
-    // More than goes out in one write, so that the rotation finds one under way.
+    // More than goes out in one write, with every thread that could write it busy: the rotation finds one under way.
+    for (let i = 0; i < 8; i++) pbkdf2('', '', 20_000, 64, 'sha512', () => {});
     for (let i = 0; i < 300; i++) send({ requestLine: `GET /${'p'.repeat(500)} HTTP/1.1` });
     const moved = join(folder, 'access.log.1');
     renameSync(path, moved);

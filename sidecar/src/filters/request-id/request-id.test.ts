@@ -28,6 +28,11 @@ describe('request id', () => {
     expect(agreedId(send({ fields: ['host: a', 'X-Request-ID: order.7_x:Y-1'] }))).toBe('order.7_x:Y-1');
   });
 
+  test('may have 128 characters', () => {
+    const id = 'a'.repeat(128);
+    expect(agreedId(send({ fields: ['host: a', `x-request-id: ${id}`] }))).toBe(id);
+  });
+
   test('is made when there is none, anew for each request', () => {
     const ids = Array.from({ length: 1_000 }, () => agreedId(send({})));
     for (const id of ids) expect(id).toMatch(UUID_V4);

@@ -168,6 +168,13 @@ describe('metrics', () => {
     expect(buckets.find((line) => line.includes('le="+Inf"'))).toMatch(/ 1$/);
   });
 
+  test('of success are there before the first request, so that rates see it', async () => {
+    observability.buildChain(PROFILES.inbound, () => OWN);
+    expect(await samplesOf('tulle_requests_total')).toEqual({
+      'direction="inbound" failure="none" route="http" source="none"': 0,
+    });
+  });
+
   test('of connections, config and certificate are read when somebody asks', async () => {
     const listener = observability.listenerObserver('http');
     listener.onOpened(true);

@@ -6,11 +6,11 @@
  * - A config is applied as a whole or not at all; what can't change without a restart is refused before it gets here.
  * - Draining: readiness goes first, then no new connections and requests, then exchanges complete until `drainMs`.
  */
-import { startAdminServer } from './admin/server.ts';
+import { type AdminServer, startAdminServer } from './admin/server.ts';
 import { formatProblem } from './config/problem.ts';
 import type { InboundConfig, OutboundConfig, SidecarConfig } from './config/schema.ts';
 import { buildSnapshot, retireSnapshot, type Snapshot } from './config/snapshot.ts';
-import { type ConfigEvent, type ConfigWatch, startConfigWatch } from './config/watch.ts';
+import { type ConfigEvent, type ConfigStatus, type ConfigWatch, startConfigWatch } from './config/watch.ts';
 import { systemClock } from './core/clock.ts';
 import { Deadlines } from './core/deadlines.ts';
 import type { Route } from './core/route.ts';
@@ -41,30 +41,31 @@ export interface Sidecar {
 
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { configPath, lastGoodPath = null } = options;
-  const context = new TransportContext(systemClock, new Deadlines(systemClock));
-  const core = new SidecarCore(context);
-  // The first config decides who the sidecar is and where it listens; later ones change routes only (restart-only.ts).
-  const watch = await startConfigWatch({
+  const core = new SidecarCore(new TransportContext(systemClock, new Deadlines(systemClock)));
+  let watch: ConfigWatch | null = null;
+  const readConfigStatus = (): ConfigStatus | null => watch?.status() ?? null;
+  // The first config opens everything, so that one which can't be opened is refused like any other; later ones change routes only
+  // (restart-only.ts).
+  let opened = null as OpenSidecar | null;
+  const apply = async (config: SidecarConfig): Promise<void> => {
+    if (opened === null) opened = await openSidecar(core, config, configPath, readConfigStatus);
+    else core.apply(config);
+  };
+  watch = await startConfigWatch({
     path: configPath,
     lastGoodPath,
     clock: systemClock,
-    apply: (config) => core.apply(config),
+    apply,
     report: reportConfigEvent,
   });
-  try {
-    return await openSidecar(core, watch, configPath);
-  } catch (error) {
-    await watch.close();
-    await core.stop();
-    throw error;
-  }
+  if (opened === null) throw new Error('the first config was accepted without being applied');
+  return opened.serve(watch);
 }
 
-/** What lives from the first config to the end of the drain. */
+/** Who the sidecar is and what its routes are: what lives from the first config to the end of the drain. */
 class SidecarCore {
   readonly context: TransportContext;
-  identity: Identity | null = null;
-  private observability: Observability | null = null;
+  private parts: { readonly observability: Observability; readonly identity: Identity | null } | null = null;
   private current: Snapshot | null = null;
 
   constructor(context: TransportContext) {
@@ -76,98 +77,153 @@ class SidecarCore {
     return this.current;
   }
 
-  get observed(): Observability {
-    if (this.observability === null) throw new Error('the first config is not applied yet');
-    return this.observability;
+  get observability(): Observability {
+    if (this.parts === null) throw new Error('the first config is not applied yet');
+    return this.parts.observability;
   }
 
-  async apply(config: SidecarConfig): Promise<void> {
-    this.observability ??= new Observability({ config, clock: systemClock, random: Math.random, report });
-    if (config.identity !== null && this.identity === null) {
-      const deps = { clock: systemClock, random: Math.random, report: reportIdentityEvent };
-      this.identity = await startIdentity(config.identity, deps);
-    }
-    const { observed } = this;
-    observed.setHeadSampleRatio(config.telemetry.traces?.headSampleRatio ?? 0);
-    const previous = this.current;
-    this.current = buildSnapshot(config, previous, {
-      context: this.context,
-      compileChain: (profile) => observed.buildChain(profile, () => this.identity?.svid.spiffeId ?? ''),
-      clientTlsOptions: (peer) => clientTlsOptions(this.requireIdentity().svid, peer),
-      poolObserver: (profile) => observed.poolObserver(profile),
-    });
-    if (previous !== null) retireSnapshot(previous, this.current);
+  get identity(): Identity | null {
+    return this.parts?.identity ?? null;
   }
 
-  requireIdentity(): Identity {
+  get requiredIdentity(): Identity {
     if (this.identity === null) throw new Error('mTLS without an identity');
     return this.identity;
   }
 
+  async open(config: SidecarConfig): Promise<void> {
+    const observability = new Observability({ config, clock: systemClock, random: Math.random, report });
+    try {
+      const deps = { clock: systemClock, random: Math.random, report: reportIdentityEvent };
+      const identity = config.identity === null ? null : await startIdentity(config.identity, deps);
+      this.parts = { observability, identity };
+    } catch (error) {
+      await observability.close(0);
+      throw error;
+    }
+    this.apply(config);
+  }
+
+  apply(config: SidecarConfig): void {
+    const { observability, current: previous } = this;
+    observability.setHeadSampleRatio(config.telemetry.traces?.headSampleRatio ?? 0);
+    this.current = buildSnapshot(config, previous, {
+      context: this.context,
+      compileChain: (profile) => observability.buildChain(profile, () => this.identity?.svid.spiffeId ?? ''),
+      clientTlsOptions: (peer) => clientTlsOptions(this.requiredIdentity.svid, peer),
+      poolObserver: (profile) => observability.poolObserver(profile),
+    });
+    if (previous !== null) retireSnapshot(previous, this.current);
+  }
+
+  /** Stops what `open` started; it may be opened again. */
   async stop(): Promise<void> {
-    this.identity?.stop();
-    for (const pool of this.current?.pools.values() ?? []) pool.close();
-    await this.observability?.close(OBSERVABILITY_CLOSE_MS);
+    const { parts, current } = this;
+    this.parts = null;
+    this.current = null;
+    parts?.identity?.stop();
+    for (const pool of current?.pools.values() ?? []) pool.close();
+    await parts?.observability.close(OBSERVABILITY_CLOSE_MS);
   }
 }
 
 /** How long the last spans and log lines may take to leave. */
 const OBSERVABILITY_CLOSE_MS = 2_000;
 
-async function openSidecar(core: SidecarCore, watch: ConfigWatch, configPath: string): Promise<Sidecar> {
-  const { config } = watch.status();
-  const { observed } = core;
-  const inbound = new Map(config.inbound.map((entry) => [entry.name, inboundListener(core, entry)]));
-  const outbound = config.outbound === null ? null : outboundListener(core, config.outbound);
-  const listeners = outbound === null ? [...inbound.values()] : [...inbound.values(), outbound];
-  core.identity?.onRotated((svid) => {
-    for (const listener of listeners) listener.setCertificate(serverTlsOptions(svid));
-    for (const pool of core.snapshot.pools.values()) pool.retireConnections();
-  });
-  observed.readLive({
-    upstreams: () => upstreamsOf(core.snapshot),
-    config: () => watch.status(),
-    certificateExpiresMs: () => core.identity?.svid.notAfterMs ?? null,
-  });
+interface OpenSidecar {
+  /** Goes ready. */
+  serve(watch: ConfigWatch): Sidecar;
+}
 
+/** Opens everything that the config names, or nothing of it. */
+async function openSidecar(
+  core: SidecarCore,
+  config: SidecarConfig,
+  configPath: string,
+  readConfigStatus: () => ConfigStatus | null,
+): Promise<OpenSidecar> {
   let readiness: 'starting' | 'ready' | 'draining' = 'starting';
-  let drained: Promise<void> | null = null;
-  const admin = await startAdminServer(config.admin.listen, {
-    configPath,
-    clock: systemClock,
-    readiness: () => readiness,
-    configStatus: () => watch.status(),
-    svid: () => summarise(core.identity),
-    metrics: () => observed.metrics(),
-    drain: () => void drain(),
-  });
+  let startDrain = (): void => {};
+  const listeners: Listener[] = [];
+  let admin: AdminServer | null = null;
+  try {
+    await core.open(config);
+    const { observability } = core;
+    observability.readLive({
+      upstreams: () => upstreamsOf(core.snapshot),
+      config: () => readConfigStatus() ?? { accepted: 0, rejected: 0, version: '' },
+      certificateExpiresMs: () => core.identity?.svid.notAfterMs ?? null,
+    });
+    admin = await startAdminServer(config.admin.listen, {
+      configPath,
+      clock: systemClock,
+      readiness: () => readiness,
+      configStatus: readConfigStatus,
+      svid: () => summarise(core.identity),
+      metrics: () => observability.metrics(),
+      drain: () => startDrain(),
+    });
+    const inboundPorts: Record<string, number> = {};
+    for (const entry of config.inbound) {
+      const listener = inboundListener(core, entry);
+      listeners.push(listener);
+      inboundPorts[entry.name] = await listener.listen();
+    }
+    let outboundPort: number | null = null;
+    if (config.outbound !== null) {
+      const listener = outboundListener(core, config.outbound);
+      listeners.push(listener);
+      outboundPort = await listener.listen();
+    }
+    core.identity?.onRotated((svid) => {
+      for (const listener of listeners) listener.setCertificate(serverTlsOptions(svid));
+      for (const pool of core.snapshot.pools.values()) pool.retireConnections();
+    });
 
-  const drain = (): Promise<void> => {
-    drained ??= (async () => {
-      readiness = 'draining';
-      report('draining', { deadlineMs: config.timeouts.drainMs });
-      const deadline = systemClock.setTimer(() => {
-        for (const listener of listeners) listener.cutOff();
-      }, watch.status().config.timeouts.drainMs);
-      await Promise.all(listeners.map((listener) => listener.drain()));
-      deadline.cancel();
-      await watch.close();
-      await core.stop();
-      await admin.close();
-      report('drained');
-    })();
-    return drained;
-  };
+    const { port: adminPort, close: closeAdmin } = admin;
+    const serve = (watch: ConfigWatch): Sidecar => {
+      const reload = async (): Promise<void> => {
+        observability.reopen();
+        await watch.reload();
+      };
+      const drain = once(async () => {
+        readiness = 'draining';
+        const { drainMs } = watch.status().config.timeouts;
+        report('draining', { deadlineMs: drainMs });
+        await drainListeners(listeners, drainMs);
+        await watch.close();
+        await core.stop();
+        await closeAdmin();
+        report('drained');
+      });
+      startDrain = () => void drain();
+      readiness = 'ready';
+      return { adminPort, inboundPorts, outboundPort, reload, drain };
+    };
+    return { serve };
+  } catch (error) {
+    await drainListeners(listeners, 0);
+    await admin?.close();
+    await core.stop();
+    throw error;
+  }
+}
 
-  const inboundPorts: Record<string, number> = {};
-  for (const [name, listener] of inbound) inboundPorts[name] = await listener.listen();
-  const outboundPort = outbound === null ? null : await outbound.listen();
-  readiness = 'ready';
-  const reload = async (): Promise<void> => {
-    observed.reopen();
-    await watch.reload();
+async function drainListeners(listeners: readonly Listener[], deadlineMs: number): Promise<void> {
+  const deadline = systemClock.setTimer(() => {
+    for (const listener of listeners) listener.cutOff();
+  }, deadlineMs);
+  await Promise.all(listeners.map((listener) => listener.drain()));
+  deadline.cancel();
+}
+
+/** The first call does it; every call settles with it. */
+function once(action: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  return () => {
+    running ??= action();
+    return running;
   };
-  return { adminPort: admin.port, inboundPorts, outboundPort, reload, drain };
 }
 
 function inboundListener(core: SidecarCore, { name, listen, mtls }: InboundConfig): Listener {
@@ -179,11 +235,11 @@ function inboundListener(core: SidecarCore, { name, listen, mtls }: InboundConfi
   const security: ListenerSecurity | null =
     mtls === 'off'
       ? null
-      : { tlsOptions: serverTlsOptions(core.requireIdentity().svid), peerIdentity: peerSpiffeId };
+      : { tlsOptions: serverTlsOptions(core.requiredIdentity.svid), peerIdentity: peerSpiffeId };
   return new Listener({
     ...listen,
     context: core.context,
-    observer: core.observed.listenerObserver(name),
+    observer: core.observability.listenerObserver(name),
     security,
     routeFor: route,
     fallback: route,
@@ -195,7 +251,7 @@ function outboundListener(core: SidecarCore, { listen }: OutboundConfig): Listen
   return new Listener({
     ...listen,
     context: core.context,
-    observer: core.observed.listenerObserver('outbound'),
+    observer: core.observability.listenerObserver('outbound'),
     security: null,
     routeFor: (request) => router.routeFor(request),
     fallback: () => core.snapshot.unrouted,

@@ -112,6 +112,24 @@ describe('reload', () => {
   });
 });
 
+describe('start', () => {
+  it('falls back to the last good config when the new one is valid but its port is taken', async () => {
+    const good = await folder.write('starts.yaml', sidecarConfig('starts', plainInbound(origin.port)));
+    const lastGood = join(folder.path, 'starts.last-good.yaml');
+    const first = await startProcess(SIDECAR, good, '--last-good', lastGood);
+    first.child.kill('SIGTERM');
+    await once(first.child, 'exit');
+    const taken = plainInbound(origin.port);
+    taken.inbound[0].listen = `127.0.0.1:${origin.port}`;
+    await folder.write('starts.yaml', sidecarConfig('starts', taken));
+    const { ready } = await startProcess(SIDECAR, good, '--last-good', lastGood);
+    expect((await send(ready.inbound.http as number, '/')).status).toBe(200);
+    const dump = JSON.parse((await send(ready.admin, '/config_dump', { host: '127.0.0.1' })).body);
+    expect(dump.onLastGood).toBe(true);
+    expect(JSON.stringify(dump.problems)).toContain('EADDRINUSE');
+  });
+});
+
 describe('rotation', () => {
   it('replaces certificates from a real authority again and again without a failed request', async () => {
     const tokens = { front: 'front-token', back: 'back-token' };
@@ -172,7 +190,7 @@ interface Ready {
   readonly outbound: number | null;
 }
 
-function plainInbound(port: number): Record<string, unknown> {
+function plainInbound(port: number): { inbound: [Record<string, unknown>] } {
   return { inbound: [{ name: 'http', listen: '127.0.0.1:0', mtls: 'off', target: `127.0.0.1:${port}` }] };
 }
 
@@ -180,8 +198,14 @@ async function startSidecarProcess(service: string, spec: Record<string, unknown
   return startProcess(SIDECAR, await folder.write(`${service}.yaml`, sidecarConfig(service, spec)));
 }
 
-async function startProcess(program: string, config: string): Promise<{ child: ChildProcess; ready: Ready }> {
-  const child = spawn(process.execPath, [program, '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+async function startProcess(
+  program: string,
+  config: string,
+  ...more: string[]
+): Promise<{ child: ChildProcess; ready: Ready }> {
+  const child = spawn(process.execPath, [program, '--config', config, ...more], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   children.push(child);
   let errors = '';
   child.stderr.on('data', (chunk) => {

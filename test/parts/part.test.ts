@@ -40,7 +40,10 @@ test.skipIf(!existsSync('/usr/bin/setpriv'))('a part does not outlive a parent t
   const module = join(import.meta.dirname, 'part.ts');
   const script = `
     import { startPart } from ${JSON.stringify(module)};
-    const sleeper = { name: 'sleeper', command: 'sleep', args: ['1000'], isReady: () => true };
+    import { readFileSync } from 'node:fs';
+    // The signal is asked for before sleep is executed, so by then it will come.
+    const isReady = ({ pid }) => readFileSync('/proc/' + pid + '/comm', 'utf8') === 'sleep\\n';
+    const sleeper = { name: 'sleeper', command: 'sleep', args: ['1000'], isReady };
     console.log(JSON.stringify(await startPart(sleeper)));`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],

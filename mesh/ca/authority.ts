@@ -1,8 +1,9 @@
 /**
  * The embedded certificate authority: one self-signed root that signs workload certificates directly.
  *
- * Invariants: it issues for its own trust domain only, whoever asks; nothing it signs outlives the root. With a state folder the root is
- * kept across restarts and its public part stands beside it as `roots.pem`; without one it lives as long as the process (tests, benchmarks).
+ * Invariants: it issues for its own trust domain only, whoever asks; nothing it signs outlives the root. With a state folder
+ * the root is kept across restarts and its public part stands beside it as `roots.pem`; without one it lives as long as the
+ * process (tests, benchmarks).
  */
 import type { webcrypto } from 'node:crypto';
 import { isTrustDomain } from '../../sidecar/src/config/spiffe-id.ts';

@@ -1,8 +1,9 @@
 /**
  * The three certificates of a trust domain: root, workload (X.509 SVID) and the authority's own server certificate.
  *
- * Invariants: P-256 and SHA-256 throughout. A workload certificate has exactly one URI name and no other: without a DNS name and
- * without a common name it can never pass for the authority, and the authority's certificate, without a URI, never for a workload.
+ * Invariants: P-256 and SHA-256 throughout. A workload certificate has exactly one URI name and no other: without a DNS name
+ * and without a common name it can never pass for the authority, and the authority's certificate, without a URI, never for a
+ * workload.
  */
 import 'reflect-metadata';
 import {

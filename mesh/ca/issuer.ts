@@ -1,8 +1,8 @@
 /**
  * What can turn a certificate request into an X.509 SVID. The embedded authority is the one implementation.
  *
- * Invariant: the SPIFFE id is the caller's decision, made from proof of who asks. An issuer takes nothing but the public key from a
- * request.
+ * Invariant: the SPIFFE id is the caller's decision, made from proof of who asks. An issuer takes nothing but the public key
+ * from a request.
  */
 export interface Issuer {
   readonly trustDomain: string;

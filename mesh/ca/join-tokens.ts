@@ -1,8 +1,8 @@
 /**
  * Who asks: maps a bearer token to the SPIFFE id of the workload it was given to.
  *
- * Invariants: the authority knows tokens by their SHA-256 only; every comparison takes the same time and all are made, so that the
- * time of an answer says nothing about tokens.
+ * Invariants: the authority knows tokens by their SHA-256 only; every comparison takes the same time and all are made, so
+ * that the time of an answer says nothing about tokens.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Workload } from './config.ts';

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,10 +10,17 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tulle-ca-main-'));
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  await rm(folder, { recursive: true });
+});
+
+const children: ChildProcess[] = [];
 
 function run(...args: string[]) {
-  return spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args]);
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args]);
+  children.push(child);
+  return child;
 }
 
 async function writeConfig(extra = ''): Promise<string> {

@@ -1,7 +1,8 @@
 /**
  * The authority as a process: `main.ts --config ca.yaml`.
  *
- * Invariants: stdout carries one JSON object a line, `ready` with the port first, then each decision. SIGTERM and SIGINT stop it with exit code 0, bad arguments or configuration with 2.
+ * Invariants: stdout carries one JSON object a line, `ready` with the port first, then each decision. SIGTERM and SIGINT stop it
+ * with exit code 0, bad arguments or configuration end it with 2.
  */
 import { parseArgs } from 'node:util';
 import { createAuthority } from './authority.ts';

@@ -1,8 +1,8 @@
 /**
  * The root key and certificate on disk: one PEM file that only its owner may read, made at first start.
  *
- * Invariants: key and certificate appear together or not at all (written aside, then linked), and an existing root is never overwritten:
- * losing it would cut every workload off from its peers.
+ * Invariants: key and certificate appear together or not at all (written aside, then linked), and an existing root is never
+ * overwritten: losing it would cut every workload off from its peers.
  */
 
 import { randomUUID } from 'node:crypto';

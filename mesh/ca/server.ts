@@ -1,8 +1,8 @@
 /**
  * The authority's HTTPS interface: `POST /v1/svid` and two health endpoints.
  *
- * Invariants: TLS 1.3 only. Who asks is settled before a body is read; body size, time and connections are bounded. Every refusal is
- * a problem+json with a stable code, and every decision about a certificate is reported.
+ * Invariants: TLS 1.3 only. Who asks is settled before a body is read; body size, time and connections are bounded. Every
+ * refusal is a problem+json with a stable code, and every decision about a certificate is reported.
  */
 import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';

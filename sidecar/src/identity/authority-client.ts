@@ -1,9 +1,9 @@
 /**
  * Asks the authority for an SVID: fresh key, request, join token, `POST /v1/svid`.
  *
- * Invariants: the token goes only to a server whose certificate one of the configured roots signed for its name. Roots and token are read
- * anew each time, so replacing the files is enough. The answer is hostile until checked: bounded, parsed, and accepted only when it is
- * a working SVID for the key just made.
+ * Invariants: the token goes only to a server whose certificate one of the configured roots signed for its name. Roots and
+ * token are read anew each time, so replacing the files is enough. The answer is hostile until checked: bounded, parsed, and
+ * accepted only when it is a working SVID for the key just made.
  */
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';

@@ -1,9 +1,9 @@
 /**
  * A fresh P-256 key and the PKCS#10 request (RFC 2986) that proves its possession.
  *
- * The request is written by hand because it never varies: empty subject, no attribute, one key type. Everything around the key is a
- * constant, whereas an X.509 library would add some 20 MB to the memory of every sidecar. Reading such requests, where bytes come from
- * somebody else, is the authority's work and does use a library.
+ * The request is written by hand because it never varies: empty subject, no attribute, one key type. Everything around the
+ * key is a constant, whereas an X.509 library would add some 20 MB to the memory of every sidecar. Reading such requests,
+ * where bytes come from somebody else, is the authority's work and does use a library.
  *
  * Invariant: the request names nobody. Who the key belongs to is decided by the authority from the join token.
  */

@@ -1,8 +1,9 @@
 /**
  * An identity that somebody else writes into three files (SPIRE, cert-manager, a script), picked up whenever they change.
  *
- * Invariants: the three files count as one set; a set that does not work, for instance because it is only half written, replaces nothing,
- * is reported once and tried again. Polling, because watches miss what happens behind symlinks, which is how Kubernetes swaps files.
+ * Invariants: the three files count as one set; a set that does not work, for instance because it is only half written,
+ * replaces nothing, is reported once and tried again. Polling, because watches miss what happens behind symlinks, which is
+ * how Kubernetes swaps files.
  */
 import { readFile, stat } from 'node:fs/promises';
 import type { FilesIdentity } from '../config/schema.ts';

@@ -1,8 +1,8 @@
 /**
  * The identity of this sidecar while it runs: the SVID in use now, and word of every new one.
  *
- * Invariants: `svid` always holds the last good one; it is replaced as a whole, never in parts. After `stop` nothing is replaced and no
- * timer or request is left.
+ * Invariants: `svid` always holds the last good one; it is replaced as a whole, never in parts. After `stop` nothing is
+ * replaced and no timer or request is left.
  */
 import type { IdentityConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';

@@ -1,9 +1,9 @@
 /**
  * Keeps an SVID fresh by asking for another one, with another key, long before it expires.
  *
- * Invariants: renewal begins at about half of the lifetime, at a random moment so that a fleet which started together does not ask
- * together. Failures are retried after growing, jittered, capped pauses; until one attempt succeeds the last good SVID stays. An
- * authority that is away for less than a tenth of the lifetime delays no renewal beyond two thirds.
+ * Invariants: renewal begins at about half of the lifetime, at a random moment so that a fleet which started together does
+ * not ask together. Failures are retried after growing, jittered, capped pauses; until one attempt succeeds the last good
+ * SVID stays. An authority that is away for less than a tenth of the lifetime delays no renewal beyond two thirds.
  */
 import type { Identity, IdentityDeps } from './identity.ts';
 import { LiveSvid } from './live-svid.ts';

@@ -1,9 +1,10 @@
 /**
- * An X.509 SVID with its private key and the trust anchors for its peers: the unit that is obtained, rotated and used as a whole.
+ * An X.509 SVID with its private key and the trust anchors for its peers: the unit that is obtained, rotated and used as a
+ * whole.
  *
- * Invariant: what `readSvid` returns works. The key belongs to the certificate, the chain leads to one of the roots, the certificate is
- * a valid leaf of the trust domain. A broken set therefore never replaces a good one. Whether it is valid now is for the reader of
- * `notBeforeMs` and `notAfterMs` to decide.
+ * Invariant: what `readSvid` returns works. The key belongs to the certificate, the chain leads to one of the roots, the
+ * certificate is a valid leaf of the trust domain. A broken set therefore never replaces a good one. Whether it is valid now
+ * is for the reader of `notBeforeMs` and `notAfterMs` to decide.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { spiffeIdOf, trustDomainOf } from './uri-name.ts';

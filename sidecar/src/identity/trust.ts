@@ -1,9 +1,9 @@
 /**
  * Who may talk: TLS options for both sides of a connection between sidecars, and the identity of the peer.
  *
- * Invariants: TLS 1.3 only, both sides present a P-256 certificate and verify the other's. A peer is known by the SPIFFE id of its
- * certificate and by nothing else; host names play no part. A full handshake with certificates precedes every connection: sessions are
- * not resumed, since a resumed one would outlive the certificate that it began with.
+ * Invariants: TLS 1.3 only, both sides present a P-256 certificate and verify the other's. A peer is known by the SPIFFE id
+ * of its certificate and by nothing else; host names play no part. A full handshake with certificates precedes every
+ * connection: sessions are not resumed, since a resumed one would outlive the certificate that it began with.
  */
 import { constants } from 'node:crypto';
 import {

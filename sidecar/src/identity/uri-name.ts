@@ -1,9 +1,9 @@
 /**
- * The SPIFFE id among the names of a certificate, read from the text form that Node gives to a subject alternative name extension:
- * `type:value` items joined by `, `, a value with special characters as a JSON string.
+ * The SPIFFE id among the names of a certificate, read from the text form that Node gives to a subject alternative name
+ * extension: `type:value` items joined by `, `, a value with special characters as a JSON string.
  *
- * Invariants: exactly one URI name, and that one a SPIFFE id with a path, or null. The text is read as a whole from its start, so that
- * no name can be smuggled inside the value of another one; text that does not follow the form is null.
+ * Invariants: exactly one URI name, and that one a SPIFFE id with a path, or null. The text is read as a whole from its
+ * start, so that no name can be smuggled inside the value of another one; text that does not follow the form is null.
  */
 import { parseSpiffeId } from '../config/spiffe-id.ts';
 

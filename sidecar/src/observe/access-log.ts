@@ -11,7 +11,7 @@ import type { AccessLogConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
-import { JsonLine } from './json-line.ts';
+import { JsonLine, jsonKey } from './json-line.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { measurePhases, PHASES } from './phases.ts';
 import { METHODS, methodIndex, pathEnd } from './request-line.ts';
@@ -103,30 +103,30 @@ export class AccessLog {
     const { request, failure, endpoint, upstream } = exchange;
     line.time(this.wallTime.at(exchange.endedMs));
     line.raw(origin);
-    line.text('method', METHODS[methodIndex(request)] as string);
+    line.text(KEY.method, METHODS[methodIndex(request)] as string);
     const end = Math.min(pathEnd(request), request.pathStart + OBSERVE_LIMITS.accessLogPathBytes);
-    line.bytes('path', request.bytes, request.pathStart, end);
-    line.number('status', exchange.status);
-    line.text('failure', failure.name);
+    line.bytes(KEY.path, request.bytes, request.pathStart, end);
+    line.number(KEY.status, exchange.status);
+    line.text(KEY.failure, failure.name);
     if (exchange.failureDetail !== '') {
-      line.text('failure_detail', exchange.failureDetail.slice(0, OBSERVE_LIMITS.accessLogDetailChars));
+      line.text(KEY.failureDetail, exchange.failureDetail.slice(0, OBSERVE_LIMITS.accessLogDetailChars));
     }
-    line.bytes('request_id', request.bytes, exchange.requestIdStart, exchange.requestIdEnd);
+    line.bytes(KEY.requestId, request.bytes, exchange.requestIdStart, exchange.requestIdEnd);
     if (exchange.spanId1 !== 0) {
-      line.id128('trace_id', exchange.traceId0, exchange.traceId1, exchange.traceId2, exchange.traceId3);
-      line.id64('span_id', exchange.spanId0, exchange.spanId1);
+      line.id128(KEY.traceId, exchange.traceId0, exchange.traceId1, exchange.traceId2, exchange.traceId3);
+      line.id64(KEY.spanId, exchange.spanId0, exchange.spanId1);
     }
-    line.text('peer', exchange.peerAddress);
-    if (exchange.peerIdentity !== '') line.text('peer_identity', exchange.peerIdentity);
-    if (endpoint !== null) line.text('upstream', endpoint.address);
-    if (upstream !== null && upstream.identity !== '') line.text('upstream_identity', upstream.identity);
-    line.number('attempts', exchange.attempts);
-    line.number('request_bytes', exchange.requestBytes);
-    line.number('response_bytes', exchange.responseBytes);
-    line.milliseconds('duration_ms', exchange.endedMs - exchange.startedMs);
+    line.text(KEY.peer, exchange.peerAddress);
+    if (exchange.peerIdentity !== '') line.text(KEY.peerIdentity, exchange.peerIdentity);
+    if (endpoint !== null) line.text(KEY.upstream, endpoint.address);
+    if (upstream !== null && upstream.identity !== '') line.text(KEY.upstreamIdentity, upstream.identity);
+    line.number(KEY.attempts, exchange.attempts);
+    line.number(KEY.requestBytes, exchange.requestBytes);
+    line.number(KEY.responseBytes, exchange.responseBytes);
+    line.milliseconds(KEY.durationMs, exchange.endedMs - exchange.startedMs);
     measurePhases(exchange, phases);
     for (let i = 0; i < phases.length; i++) {
-      if ((phases[i] as number) >= 0) line.milliseconds(PHASE_KEYS[i] as string, phases[i] as number);
+      if ((phases[i] as number) >= 0) line.milliseconds(PHASE_KEYS[i] as Buffer, phases[i] as number);
     }
   }
 
@@ -175,4 +175,22 @@ export class AccessLog {
   }
 }
 
-const PHASE_KEYS = PHASES.map((phase) => `${phase}_ms`);
+const KEY = {
+  method: jsonKey('method'),
+  path: jsonKey('path'),
+  status: jsonKey('status'),
+  failure: jsonKey('failure'),
+  failureDetail: jsonKey('failure_detail'),
+  requestId: jsonKey('request_id'),
+  traceId: jsonKey('trace_id'),
+  spanId: jsonKey('span_id'),
+  peer: jsonKey('peer'),
+  peerIdentity: jsonKey('peer_identity'),
+  upstream: jsonKey('upstream'),
+  upstreamIdentity: jsonKey('upstream_identity'),
+  attempts: jsonKey('attempts'),
+  requestBytes: jsonKey('request_bytes'),
+  responseBytes: jsonKey('response_bytes'),
+  durationMs: jsonKey('duration_ms'),
+} as const;
+const PHASE_KEYS = PHASES.map((phase) => jsonKey(`${phase}_ms`));

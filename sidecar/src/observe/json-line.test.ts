@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonLine } from './json-line.ts';
+import { JsonLine, jsonKey } from './json-line.ts';
 
 const buffer = Buffer.alloc(65_536);
 const line = new JsonLine();
@@ -23,7 +23,7 @@ describe('JsonLine', () => {
   test('bytes of the wire come back as the Latin-1 text that they are', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-        const read = readBack((json) => json.bytes('path', bytes, 0, bytes.length));
+        const read = readBack((json) => json.bytes(jsonKey('path'), bytes, 0, bytes.length));
         expect(read.path).toBe(Buffer.from(bytes).toString('latin1'));
       }),
     );
@@ -33,19 +33,19 @@ describe('JsonLine', () => {
     const any = fc.oneof(fc.string(), fc.string({ unit: 'binary' }));
     fc.assert(
       fc.property(any, (text) => {
-        expect(readBack((json) => json.text('detail', text)).detail).toBe(text);
+        expect(readBack((json) => json.text(jsonKey('detail'), text)).detail).toBe(text);
       }),
     );
   });
 
   test('half of a surrogate pair does not break the line', () => {
-    expect(readBack((json) => json.text('detail', 'a\ud800b')).detail).toBe('a\ud800b');
+    expect(readBack((json) => json.text(jsonKey('detail'), 'a\ud800b')).detail).toBe('a\ud800b');
   });
 
   test('whole numbers come back', () => {
     fc.assert(
       fc.property(fc.oneof(fc.nat(200), fc.maxSafeNat()), (value) => {
-        expect(readBack((json) => json.number('bytes', value)).bytes).toBe(value);
+        expect(readBack((json) => json.number(jsonKey('bytes'), value)).bytes).toBe(value);
       }),
     );
   });
@@ -53,7 +53,8 @@ describe('JsonLine', () => {
   test('milliseconds come back to the microsecond', () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1e8, noNaN: true }), (value) => {
-        const read = readBack((json) => json.milliseconds('duration_ms', value)).duration_ms as number;
+        const read = readBack((json) => json.milliseconds(jsonKey('duration_ms'), value))
+          .duration_ms as number;
         expect(Math.abs(read - value)).toBeLessThanOrEqual(0.000_501);
       }),
     );
@@ -65,8 +66,8 @@ describe('JsonLine', () => {
       fc.property(word, word, word, word, (a, b, c, d) => {
         const digits = [a, b, c, d].map((each) => (each >>> 0).toString(16).padStart(8, '0'));
         const read = readBack((json) => {
-          json.id128('trace_id', a, b, c, d);
-          json.id64('span_id', a, b);
+          json.id128(jsonKey('trace_id'), a, b, c, d);
+          json.id64(jsonKey('span_id'), a, b);
         });
         expect(read.trace_id).toBe(digits.join(''));
         expect(read.span_id).toBe(digits.slice(0, 2).join(''));

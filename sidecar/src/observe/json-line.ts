@@ -1,21 +1,27 @@
 /**
  * Builds one JSON object a line straight into a buffer.
  *
- * Invariants: keys are from code and need no escaping; every value is escaped; bytes of the wire are read as Latin-1. The caller
- * provides room.
+ * Invariants: keys are made once by `jsonKey`, from code, and need no escaping; every value is escaped; bytes of the wire are read as
+ * Latin-1. The caller provides room.
  */
-import { writeHexWord } from './hex.ts';
+import { writeHexByte, writeHexWord } from './hex.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const SECOND_MS = 1_000;
+/** Below this, whole numbers divide without floating point. */
+const SMALL_INTEGER = 0x4000_0000;
+
+/** What stands before a value: `,"key":`. */
+export function jsonKey(key: string): Buffer {
+  return Buffer.from(`,"${key}":`);
+}
 
 export class JsonLine {
   private buffer: Buffer = Buffer.alloc(0);
   private at = 0;
   private second = -1;
   private secondText = '';
-  private readonly keys = new Map<string, Buffer>();
 
   begin(buffer: Buffer, at: number): void {
     this.buffer = buffer;
@@ -43,16 +49,16 @@ export class JsonLine {
   }
 
   raw(bytes: Buffer): void {
-    this.at += bytes.copy(this.buffer, this.at);
+    this.key(bytes);
   }
 
-  number(key: string, value: number): void {
+  number(key: Buffer, value: number): void {
     this.key(key);
     this.integer(value);
   }
 
   /** With three decimals, that is, to the microsecond. */
-  milliseconds(key: string, value: number): void {
+  milliseconds(key: Buffer, value: number): void {
     this.key(key);
     const us = Math.max(0, Math.round(value * 1_000));
     const whole = Math.floor(us / 1_000);
@@ -61,42 +67,44 @@ export class JsonLine {
     this.digits(us - whole * 1_000, 3);
   }
 
-  text(key: string, value: string): void {
+  text(key: Buffer, value: string): void {
     this.key(key);
     const { buffer } = this;
-    const start = this.at;
-    buffer[this.at++] = QUOTE;
+    let at = this.at;
+    buffer[at++] = QUOTE;
     for (let i = 0; i < value.length; i++) {
       const code = value.charCodeAt(i);
       if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) {
-        this.at = start + buffer.write(JSON.stringify(value), start);
+        this.at += buffer.write(JSON.stringify(value), this.at);
         return;
       }
-      buffer[this.at++] = code;
+      buffer[at++] = code;
     }
-    buffer[this.at++] = QUOTE;
+    buffer[at++] = QUOTE;
+    this.at = at;
   }
 
   /** Bytes of the wire. */
-  bytes(key: string, source: Uint8Array, start: number, end: number): void {
+  bytes(key: Buffer, source: Uint8Array, start: number, end: number): void {
     this.key(key);
     const { buffer } = this;
-    buffer[this.at++] = QUOTE;
+    let at = this.at;
+    buffer[at++] = QUOTE;
     for (let i = start; i < end; i++) {
       const byte = source[i] as number;
       if (byte < 0x20 || byte > 0x7e) {
-        this.ascii('\\u00');
-        this.ascii(byte.toString(16).padStart(2, '0'));
+        at = writeEscape(buffer, at, byte);
         continue;
       }
-      if (byte === QUOTE || byte === BACKSLASH) buffer[this.at++] = BACKSLASH;
-      buffer[this.at++] = byte;
+      if (byte === QUOTE || byte === BACKSLASH) buffer[at++] = BACKSLASH;
+      buffer[at++] = byte;
     }
-    buffer[this.at++] = QUOTE;
+    buffer[at++] = QUOTE;
+    this.at = at;
   }
 
   /** An id of two words, in hexadecimal. */
-  id64(key: string, a: number, b: number): void {
+  id64(key: Buffer, a: number, b: number): void {
     this.key(key);
     this.buffer[this.at++] = QUOTE;
     this.words(a, b);
@@ -104,7 +112,7 @@ export class JsonLine {
   }
 
   /** An id of four words, in hexadecimal. */
-  id128(key: string, a: number, b: number, c: number, d: number): void {
+  id128(key: Buffer, a: number, b: number, c: number, d: number): void {
     this.key(key);
     this.buffer[this.at++] = QUOTE;
     this.words(a, b);
@@ -118,13 +126,9 @@ export class JsonLine {
     this.at += 16;
   }
 
-  private key(key: string): void {
-    let encoded = this.keys.get(key);
-    if (encoded === undefined) {
-      encoded = Buffer.from(`,"${key}":`);
-      this.keys.set(key, encoded);
-    }
-    for (let i = 0; i < encoded.length; i++) this.buffer[this.at++] = encoded[i] as number;
+  private key(key: Buffer): void {
+    this.buffer.set(key, this.at);
+    this.at += key.length;
   }
 
   private ascii(text: string): void {
@@ -142,12 +146,22 @@ export class JsonLine {
   }
 
   private digits(value: number, count: number): void {
+    const { buffer, at } = this;
     let rest = value;
-    for (let i = this.at + count - 1; i >= this.at; i--) {
-      const next = Math.floor(rest / 10);
-      this.buffer[i] = 0x30 + (rest - next * 10);
+    for (let i = at + count - 1; i >= at; i--) {
+      const next = rest < SMALL_INTEGER ? ((rest | 0) / 10) | 0 : Math.floor(rest / 10);
+      buffer[i] = 0x30 + (rest - next * 10);
       rest = next;
     }
-    this.at += count;
+    this.at = at + count;
   }
+}
+
+function writeEscape(buffer: Buffer, at: number, byte: number): number {
+  buffer[at] = BACKSLASH;
+  buffer[at + 1] = 0x75;
+  buffer[at + 2] = 0x30;
+  buffer[at + 3] = 0x30;
+  writeHexByte(buffer, at + 4, byte);
+  return at + 6;
 }

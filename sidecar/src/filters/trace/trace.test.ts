@@ -9,7 +9,7 @@ const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
 const PARENT = `traceparent: 00-${TRACE}-${SPAN}-01`;
 
-function chainOf(headSampleRatio: number, ring: SpanRing | null = null) {
+function chainOf(headSampleRatio: number, ring: SpanRing | null = new SpanRing(16)) {
   const random = new RandomWords(Math.random);
   const origin = ring?.addOrigin({ direction: 'inbound', route: 'http' }) ?? 0;
   return compileChain([new TraceFilter(random, headSampleRatio, ring, origin)]);
@@ -93,5 +93,15 @@ describe('trace', () => {
     travel({ chain, fields: ['host: a', PARENT] });
     travel({ chain, requestLine: 'unreadable' });
     expect({ recorded: ring.recorded, waiting: ring.waiting }).toEqual({ recorded: 2, waiting: 1 });
+  });
+
+  test('leaves context alone where no spans are kept, so that sidecars behind it still decide', () => {
+    const off = chainOf(0, null);
+    expect(linesNamed(travel({ chain: off }), 'traceparent')).toEqual([]);
+    const arrival = travel({ chain: off, fields: ['host: a', PARENT, 'tracestate: a=1'] });
+    expect(linesNamed(arrival, 'traceparent')).toEqual([PARENT]);
+    expect(linesNamed(arrival, 'tracestate')).toEqual(['tracestate: a=1']);
+    const behind = travel({ chain: chainOf(1), fields: travel({ chain: off }).forwarded ?? [] });
+    expect(behind.exchange.sampled).toBe(true);
   });
 });

@@ -1,8 +1,8 @@
 /**
  * Continues the caller's trace, or begins one, and leaves a span in the ring for every exchange.
  *
- * Invariants: the upstream always gets exactly one valid traceparent that names this hop as parent; tracestate is passed on with the
- * traceparent that it belongs to, and dropped without one. The sampling decision of a parent is honoured.
+ * Invariants: where spans are kept, the upstream always gets exactly one valid traceparent that names this hop as parent; tracestate
+ * is passed on with the traceparent that it belongs to, and dropped without one. The sampling decision of a parent is honoured.
  */
 import type { Exchange } from '../../core/exchange.ts';
 import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
@@ -27,7 +27,7 @@ export class TraceFilter implements Filter {
   private readonly ring: SpanRing | null;
   private readonly origin: number;
 
-  /** `ring` and `origin` say where spans go and how they are known there; without a ring, context is passed on only. */
+  /** `ring` and `origin` say where spans go and how they are known there; without a ring, context passes untouched. */
   constructor(random: RandomWords, headSampleRatio: number, ring: SpanRing | null, origin: number) {
     this.random = random;
     this.threshold = headSampleRatio * 0x1_0000_0000;
@@ -38,7 +38,13 @@ export class TraceFilter implements Filter {
   onRequestHead(exchange: Exchange): Verdict {
     const { request } = exchange;
     const { random } = this;
-    if (!readContext(exchange, request)) this.beginTrace(exchange);
+    const continued = readContext(exchange, request);
+    // A hop that leaves no span must not come between two that do, nor decide against sampling for those behind it.
+    if (this.ring === null) {
+      if (continued) adoptParent(exchange);
+      return CONTINUE;
+    }
+    if (!continued) this.beginTrace(exchange);
     exchange.spanId0 = random.next();
     // A span id of zeros is invalid.
     exchange.spanId1 = random.next() | 1;
@@ -73,6 +79,12 @@ export class TraceFilter implements Filter {
     exchange.traceId3 = random.next();
     exchange.sampled = exchange.traceId3 >>> 0 < this.threshold;
   }
+}
+
+/** So that the log names the trace, and in it the span that there is. */
+function adoptParent(exchange: Exchange): void {
+  exchange.spanId0 = exchange.parentId0;
+  exchange.spanId1 = exchange.parentId1;
 }
 
 function readContext(exchange: Exchange, request: RequestHead): boolean {

@@ -40,6 +40,8 @@ export interface Expectation {
   /** The proxy may, and need not, say what was wrong before it closes (RFC 9112 8). */
   refusable?: true;
   connection: 'open' | 'closed' | 'either';
+  /** The end need not be announced: the response was on its way before anybody could know that the request would not be complete. */
+  unannounced?: true;
 }
 
 export interface ExpectedRequest {
@@ -117,6 +119,11 @@ export function relay(response: Partial<ExpectedResponse> = {}): Expectation {
     responses: [{ from: 'origin', ...response }],
     connection: 'either',
   };
+}
+
+/** The script's answer overtakes the request's body: it is delivered, and the rest of the body never becomes a request. */
+export function relayEarly(): Expectation {
+  return { ...relay(), unannounced: true };
 }
 
 /** The answer is unusable: 502 by the proxy, and no byte of it reaches the client. */

@@ -131,6 +131,7 @@ function compareResponse(
   );
   compareFields(differences, got.final, fromOrigin?.final ?? null, expected, expected.from === 'proxy');
   if (expected.from === 'origin' && fromOrigin) {
+    compareBodylessFraming(differences, got);
     fromOrigin.interim.forEach((head, i) => {
       const gotHead = got.interim[i];
       if (gotHead) compareFields(differences, gotHead, head, {});
@@ -142,6 +143,18 @@ function compareResponse(
   if (wantsTrailers || expected.trailers)
     compareTrailers(differences, got.final, fromOrigin?.final ?? null, expected.trailers);
   return differences;
+}
+
+/** Must not frame what has no body (RFC 9110 8.6, RFC 9112 6.1): a client might wait for one. */
+function compareBodylessFraming(differences: string[], { interim, final }: ResponseSequence): void {
+  for (const message of [...interim, final]) {
+    const status = statusOf(message);
+    if (status >= 200 && status !== 204) continue;
+    const framing = ['content-length', 'transfer-encoding'].filter(
+      (name) => valuesOf(message.fields, name).length > 0,
+    );
+    if (framing.length > 0) differences.push(`${framing.join(' and ')} in a ${status}`);
+  }
 }
 
 /** A length that the origin declared stays declared; a body without one is framed so that its end can be told. */

@@ -118,7 +118,7 @@ class Play {
       const speaksOld = this.#sent.some((message) => message?.startLine.endsWith('HTTP/1.0'));
       const complete = received.responses.length === this.#toHead.length && this.#toHead.length > 0;
       if (!closed) this.differences.push('the connection stays open');
-      else if (complete && !announced && !halfClose && !speaksOld) {
+      else if (complete && !announced && !halfClose && !speaksOld && !expect.unannounced) {
         this.differences.push('the connection was closed without Connection: close');
       }
     }

@@ -1,4 +1,4 @@
-// Every case, by theme.
+// Every case, by theme, in the order of an exchange: from the first byte of the request to what follows the response.
 import type { Case } from '../case.ts';
 import { bounds } from './bounds.ts';
 import { chunked } from './chunked.ts';
@@ -12,8 +12,12 @@ import { persistence } from './persistence.ts';
 import { pipelining } from './pipelining.ts';
 import { requestLine } from './request-line.ts';
 import { requestTrailers } from './request-trailers.ts';
-import { responseBody } from './response-body.ts';
-import { responseHead } from './response-head.ts';
+import { responseChunked } from './response-chunked.ts';
+import { responseFraming } from './response-framing.ts';
+import { responseHeaders } from './response-headers.ts';
+import { responseInterim } from './response-interim.ts';
+import { responseLifecycle } from './response-lifecycle.ts';
+import { responseStatusLine } from './response-status-line.ts';
 import { smuggling } from './smuggling.ts';
 import { target } from './target.ts';
 import { transferEncoding } from './transfer-encoding.ts';
@@ -36,6 +40,10 @@ export const themes: Readonly<Record<string, readonly Case[]>> = {
   pipelining,
   expectation,
   upgrade,
-  'response head': responseHead,
-  'response body': responseBody,
+  'response status line': responseStatusLine,
+  'response headers': responseHeaders,
+  'response framing': responseFraming,
+  'response chunked body': responseChunked,
+  'interim responses': responseInterim,
+  'response life cycle': responseLifecycle,
 };

@@ -101,6 +101,8 @@ describe('trace', () => {
     const arrival = travel({ chain: off, fields: ['host: a', PARENT, 'tracestate: a=1'] });
     expect(linesNamed(arrival, 'traceparent')).toEqual([PARENT]);
     expect(linesNamed(arrival, 'tracestate')).toEqual(['tracestate: a=1']);
+    const b3 = [`b3: ${TRACE}-${SPAN}-1`, 'tracestate: a=1'];
+    expect(travel({ chain: off, fields: ['host: a', ...b3] }).forwarded).toEqual(['host: a', ...b3]);
     const behind = travel({ chain: chainOf(1), fields: travel({ chain: off }).forwarded ?? [] });
     expect(behind.exchange.sampled).toBe(true);
   });

@@ -45,6 +45,8 @@ export class TraceFilter implements Filter {
       return CONTINUE;
     }
     if (!continued) this.beginTrace(exchange);
+    // Continued from b3: it belongs to a traceparent, and there was none.
+    if (!request.has(TRACEPARENT)) request.drop(TRACESTATE);
     exchange.spanId0 = random.next();
     // A span id of zeros is invalid.
     exchange.spanId1 = random.next() | 1;
@@ -97,8 +99,6 @@ function readContext(exchange: Exchange, request: RequestHead): boolean {
   }
   const b3Row = request.firstRow[B3] as number;
   if (b3Row === -1 || repeats(request, B3, b3Row)) return false;
-  // It belongs to a traceparent, and there was none.
-  request.drop(TRACESTATE);
   return readB3(exchange, request.bytes, request.valueStart(b3Row), request.valueEnd(b3Row));
 }
 

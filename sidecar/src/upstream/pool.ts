@@ -53,6 +53,7 @@ export class ConnectionPool implements UpstreamTransport, ConnectionOwner, Conne
     if (this.waiting.size === 0) {
       const connection = this.takeIdle();
       if (connection !== null) {
+        connection.attach(exchange);
         onUpstreamReady(exchange, connection);
         return;
       }
@@ -110,6 +111,7 @@ export class ConnectionPool implements UpstreamTransport, ConnectionOwner, Conne
   onIdle(connection: Http1Client): void {
     const next = this.takeWaiting();
     if (next !== null) {
+      connection.attach(next);
       onUpstreamReady(next, connection);
     } else if (this.idle.length < LIMITS.idleConnectionsPerEndpoint) {
       connection.awaitExchange();

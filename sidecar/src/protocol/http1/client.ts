@@ -56,6 +56,7 @@ export class Http1Client implements UpstreamStream, TransportHandler {
   private readonly reader = new BodyReader();
   private exchange: Exchange | null = null;
   private requestKind: BodyKind = BODY_NONE;
+  private headSent = false;
   private requestSent = false;
   private headDone = false;
   private interims = 0;
@@ -86,20 +87,26 @@ export class Http1Client implements UpstreamStream, TransportHandler {
     return this.transport.congested;
   }
 
-  sendRequestHead(exchange: Exchange): void {
-    const { request } = exchange;
+  /** The connection belongs to the exchange from here on, and tells it when it fails, whether or not anything is sent yet. */
+  attach(exchange: Exchange): void {
     this.exchange = exchange;
-    this.requestKind = request.bodyKind;
+    this.requestKind = exchange.request.bodyKind;
+    this.headSent = false;
     this.requestSent = false;
     this.headDone = false;
     this.interims = 0;
     this.responsePaused = false;
     this.head.reset();
+    this.transport.deadlineMs = NEVER;
+  }
+
+  sendRequestHead(exchange: Exchange): void {
+    const { request } = exchange;
+    this.headSent = true;
     // A request of HTTP/1.0 may lack a Host, one of HTTP/1.1 may not.
     if (!request.has(HOST)) request.add('host', this.authority);
     writeHead(this.transport.context.output, this.transport, request);
     if (request.wantsUpgrade) this.awaitFor(this.timeouts.upstreamMs);
-    else this.transport.deadlineMs = NEVER;
   }
 
   sendRequestBody(bytes: Uint8Array, start: number, end: number): void {
@@ -151,6 +158,10 @@ export class Http1Client implements UpstreamStream, TransportHandler {
   onBytes(bytes: Buffer, start: number, end: number): void {
     if (this.exchange === null) {
       this.transport.destroy();
+      return;
+    }
+    if (!this.headSent) {
+      this.fail(Failure.upstreamReset, 'the endpoint spoke before it was asked');
       return;
     }
     let at = start;

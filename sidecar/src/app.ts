@@ -163,6 +163,10 @@ async function openSidecar(
       metrics: () => observability.metrics(),
       drain: () => startDrain(),
     });
+    core.identity?.onRotated((svid) => {
+      for (const listener of listeners) listener.setCertificate(serverTlsOptions(svid));
+      for (const pool of core.snapshot.pools.values()) pool.retireConnections();
+    });
     const inboundPorts: Record<string, number> = {};
     for (const entry of config.inbound) {
       const listener = inboundListener(core, entry);
@@ -175,11 +179,6 @@ async function openSidecar(
       listeners.push(listener);
       outboundPort = await listener.listen();
     }
-    core.identity?.onRotated((svid) => {
-      for (const listener of listeners) listener.setCertificate(serverTlsOptions(svid));
-      for (const pool of core.snapshot.pools.values()) pool.retireConnections();
-    });
-
     const { port: adminPort, close: closeAdmin } = admin;
     const serve = (watch: ConfigWatch): Sidecar => {
       const reload = async (): Promise<void> => {

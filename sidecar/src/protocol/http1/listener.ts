@@ -70,7 +70,11 @@ export class Listener implements ServerContext {
         handshakeTimeout: options.fallback().timeouts.connectMs,
       };
       this.server = tls.createServer(secure, (socket) => this.acceptSecure(socket, security));
-      this.server.on('tlsClientError', (error) => observer.onHandshakeFailed(error.message));
+      this.server.on('tlsClientError', (error, socket) => {
+        // The reason of a refused certificate is on the socket; the error says that the connection broke.
+        const { authorizationError } = socket as { authorizationError?: Error | string | null };
+        observer.onHandshakeFailed(String(authorizationError ?? error.message));
+      });
     }
     this.server.maxConnections = LIMITS.downstreamConnections;
     this.server.on('drop', () => observer.onRejected());

@@ -1,17 +1,22 @@
 // Lets a test wait for something on a socket without polling and without naming a time it should take: whoever changes state calls
 // `notify`, whoever waits re-checks a condition. The limit only bounds how long a failing case holds up the rest.
 
-export const WAIT_LIMIT_MS = 5_000;
+const WAIT_LIMIT_MS = 5_000;
 
 export class Activity {
+  readonly #limitMs: number;
   readonly #waiting = new Set<() => void>();
+
+  constructor(limitMs = WAIT_LIMIT_MS) {
+    this.#limitMs = limitMs;
+  }
 
   notify(): void {
     for (const check of [...this.#waiting]) check();
   }
 
   /** False when the condition did not come true within the limit. */
-  until(condition: () => boolean, limitMs = WAIT_LIMIT_MS): Promise<boolean> {
+  until(condition: () => boolean, limitMs = this.#limitMs): Promise<boolean> {
     if (condition()) return Promise.resolve(true);
     return new Promise((resolve) => {
       const finish = (came: boolean) => {

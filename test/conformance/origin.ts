@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Activity, WAIT_LIMIT_MS } from './activity.ts';
+import type { Activity } from './activity.ts';
 import type { Answer } from './case.ts';
 import { type Message, readRequest } from './message.ts';
 import { writePackets } from './packets.ts';
@@ -85,7 +85,7 @@ export class Origin {
       this.violations.push('a request that will never be complete is left hanging upstream');
     }
     for (const connection of this.#connections) connection.socket.end();
-    if (!(await this.#activity.until(() => this.#connections.size === 0, WAIT_LIMIT_MS))) {
+    if (!(await this.#activity.until(() => this.#connections.size === 0))) {
       this.violations.push('the proxy keeps upstream connections that the origin has ended');
       for (const connection of this.#connections) connection.socket.destroy();
     }

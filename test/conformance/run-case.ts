@@ -6,6 +6,7 @@ import type { Activity } from './activity.ts';
 import type { Answer, Case } from './case.ts';
 import { Client, type Received } from './client.ts';
 import { compareRequests, compareResponses } from './compare.ts';
+import { describeMessage, describeResponse } from './describe.ts';
 import { type Message, membersOf, type ResponseSequence, readRequest, readResponse } from './message.ts';
 import { DEFAULT_ANSWER, type Origin, PROBE_TARGET } from './origin.ts';
 import { type SplitPlan, WHOLE } from './split.ts';
@@ -19,17 +20,24 @@ export interface Lane {
   activity: Activity;
 }
 
-/** The differences from the verdict; none when the case holds. */
-export async function runCase(lane: Lane, testCase: Case, plan: SplitPlan): Promise<string[]> {
+export interface Outcome {
+  /** From the verdict; none when the case holds. */
+  differences: string[];
+  /** Requests at the origin and responses at the client, without what is new in every exchange. Must not depend on the plan. */
+  seen: string[];
+}
+
+export async function runCase(lane: Lane, testCase: Case, plan: SplitPlan): Promise<Outcome> {
   const play = new Play(lane, testCase, plan);
   await play.run();
-  return play.differences;
+  return { differences: play.differences, seen: play.seen };
 }
 
 let probes = 0;
 
 class Play {
   readonly differences: string[] = [];
+  seen: string[] = [];
   readonly #lane: Lane;
   readonly #case: Case;
   readonly #plan: SplitPlan;
@@ -68,6 +76,7 @@ class Play {
       );
     }
     this.differences.push(...compareRequests(origin.received, this.#sent, this.#case.expect));
+    this.seen = [...origin.received.map(describeMessage), ...this.#read().responses.map(describeResponse)];
   }
 
   async #send(): Promise<void> {

@@ -19,6 +19,7 @@ import { responseInterim } from './response-interim.ts';
 import { responseLifecycle } from './response-lifecycle.ts';
 import { responseStatusLine } from './response-status-line.ts';
 import { smuggling } from './smuggling.ts';
+import { smugglingChunks } from './smuggling-chunks.ts';
 import { target } from './target.ts';
 import { transferEncoding } from './transfer-encoding.ts';
 import { upgrade } from './upgrade.ts';
@@ -35,6 +36,7 @@ export const themes: Readonly<Record<string, readonly Case[]>> = {
   'chunked body': chunked,
   'request trailers': requestTrailers,
   smuggling,
+  'smuggling by chunks': smugglingChunks,
   connection,
   persistence,
   pipelining,

@@ -115,12 +115,6 @@ export const upgrade: Case[] = [
     expect: forward({ absent: ['upgrade'], body: 'hello' }),
   },
   {
-    id: 'upgrade-with-body-is-not-forwarded',
-    why: 'RFC 9110 7.8: a server may ignore Upgrade; behind a body the switch would have no clear place',
-    send: handshake('/chat').replace('GET', 'POST').replace('\r\n\r\n', '\r\nContent-Length: 5\r\n\r\nhello'),
-    expect: forward({ method: 'POST', body: 'hello', absent: ['upgrade'] }),
-  },
-  {
     id: 'upgrade-h2c-is-not-forwarded',
     why: 'h2c smuggling (Miller 2020): a tunnel of HTTP/2 behind the proxy’s back; without the switch it is a plain request',
     send: wire`

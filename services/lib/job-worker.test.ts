@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { z } from 'zod';
 import { type Redis as RedisPart, startRedis } from '../../test/parts/redis.ts';
 import { waitFor } from '../testing/platform.ts';
-import { type JobQueue, openJobQueue } from './job-queue.ts';
+import { type JobQueue, type JobReading, openJobQueue } from './job-queue.ts';
 import {
   type AcceptedJob,
   type JobWorker,
@@ -74,15 +74,13 @@ function work(
   });
 }
 
-async function waitForState(id: string, state: string) {
-  return waitFor(
+async function waitForState(id: string, state: string): Promise<JobReading> {
+  const reading = await waitFor(
     `job ${id}`,
-    async () => {
-      const job = await queue.find(id);
-      return { job, state: await job?.getState() };
-    },
-    (it) => it.state === state,
+    () => queue.read(id),
+    (it) => it?.state === state,
   );
+  return reading as JobReading;
 }
 
 test('a job is worked on in the context of the request that made it', async () => {
@@ -101,7 +99,7 @@ test('a job is worked on in the context of the request that made it', async () =
     attempt: job.attempt,
   }));
   const { job } = await waitForState('job-1', 'completed');
-  expect(job?.returnvalue).toEqual({ requestId: 'req-1', tenant: 'acme', n: 7, attempt: 1 });
+  expect(job.returnvalue).toEqual({ requestId: 'req-1', tenant: 'acme', n: 7, attempt: 1 });
 
   const [producer, consumer] = exporter.getFinishedSpans();
   expect(producer).toMatchObject({ name: `send ${queue.queue.name}`, kind: 3 });
@@ -178,7 +176,7 @@ describe('a failure', () => {
     });
     await queue.add({ id: 'job-1', tenant: 'acme', work: { n: 1 } });
     const { job } = await waitForState('job-1', 'completed');
-    expect(job?.returnvalue).toBe('done');
+    expect(job.returnvalue).toBe('done');
   });
 
   test('that is permanent is not tried again', async () => {
@@ -196,7 +194,7 @@ describe('a failure', () => {
     });
     await queue.add({ id: 'job-1', tenant: 'acme', work: { n: 1 } });
     const { job } = await waitForState('job-1', 'failed');
-    expect(job?.failedReason).toHaveLength(LIMITS.reasonChars);
+    expect(job.failedReason).toHaveLength(LIMITS.reasonChars);
   });
 
   test.each([
@@ -207,7 +205,7 @@ describe('a failure', () => {
     work(async () => calls++);
     await queue.queue.add('x', data as never, { jobId: 'job-1', attempts: 5 });
     const { job } = await waitForState('job-1', 'failed');
-    expect(job?.failedReason).toMatch(/^the job cannot be understood/);
+    expect(job.failedReason).toMatch(/^the job cannot be understood/);
     expect(calls).toBe(0);
   });
 });

@@ -55,6 +55,12 @@ export const requestLine: Case[] = [
     expect: forward({ target: '/first', body: 'hi' }, { target: '/second', body: '' }),
   },
   {
+    id: 'request-line-version-1-2',
+    why: 'RFC 9110 6.2: a higher minor version is served as the highest that is known; upstream the proxy says its own',
+    send: withLine('GET / HTTP/1.2'),
+    expect: forward({ method: 'GET', target: '/', onlyNamed: true }),
+  },
+  {
     id: 'request-line-version-1-0',
     why: 'RFC 9110 6.2: an intermediary sends its own version; RFC 9112 9.3: HTTP/1.0 closes unless agreed otherwise',
     send: withLine('GET / HTTP/1.0'),

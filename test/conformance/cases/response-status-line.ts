@@ -37,6 +37,11 @@ export const responseStatusLine: Case[] = [
       'HTTP/1.1 205 Reset Content',
       'RFC 9110 15.3.6: must not have content, yet is framed like any other',
     ],
+    [
+      'status-http-1-2',
+      'HTTP/1.2 200 OK',
+      'RFC 9110 6.2: a higher minor version is read as the highest that is known',
+    ],
     ['status-http-1-0', 'HTTP/1.0 200 OK', 'RFC 9110 6.2: the proxy answers in its own version'],
   ]),
 

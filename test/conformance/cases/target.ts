@@ -101,6 +101,12 @@ export const target: Case[] = [
     expect: forward({ target: '/b', fields: {}, onlyNamed: true, host: 'a.test' }),
   },
   {
+    id: 'target-absolute-default-port',
+    why: 'RFC 9110 4.2.3: the default port and none are the same authority',
+    send: withTarget('http://a.test:80/b'),
+    expect: forward({ target: '/b', host: 'a.test' }),
+  },
+  {
     id: 'target-absolute-empty-path',
     why: 'RFC 9110 4.2.3: an empty path is sent as `/`',
     send: withTarget('http://a.test'),

@@ -40,7 +40,7 @@ afterAll(() => backend?.stop());
 
 test.skipIf(!canInstall).each(cases)('$name, $scenario', async ({ contender, scenario }) => {
   const running = await contender.start(scenario, stage);
-  const timing = { connections: 8, warmUpMs: 20, measureMs: 300, readCpuNs: () => readCpuNs(running.pids) };
+  const timing = { connections: 8, warmUpMs: 20, measureMs: 120, readCpuNs: () => readCpuNs(running.pids) };
   try {
     for (const workload of WORKLOADS) {
       const request = encodeRequest(workload);

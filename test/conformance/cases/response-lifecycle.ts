@@ -59,14 +59,6 @@ export const responseLifecycle: Case[] = [
     answers: [{ bytes: REFUSED, early: true }],
     expect: relay(),
   },
-  {
-    id: 'early-answer-large-body-waiting',
-    why: 'RFC 9112 9.6: a client that has much to send must still be able to read the answer',
-    send: `${postHead(400_000)}${'x'.repeat(400_000)}`,
-    answers: [{ bytes: REFUSED_AND_CLOSED, early: true, after: 'end' }],
-    expect: relayEarly(),
-  },
-
   // Nothing usable came: 502, or the proxy may try again where that is safe; the origin then breaks again.
   broken('origin-closes-without-answer', 'RFC 9110 15.6.3', { bytes: '', after: 'end' }),
   broken('origin-resets-without-answer', 'RFC 9110 15.6.3', { bytes: '', after: 'reset' }),

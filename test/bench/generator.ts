@@ -6,7 +6,9 @@
 // of the proxy is seen by all requests that arrive during it (no coordinated omission).
 // The window's edges read the CPU counters and the byte counters at the same moment, so connection set-up, warm-up and
 // half-done answers do not count.
+
 import { connect, type Socket } from 'node:net';
+import { seededRandom } from '../seeded-random.ts';
 import { percentileOf } from './statistics.ts';
 
 export interface GeneratedLoad {
@@ -71,7 +73,7 @@ class Generator {
   readonly #queued: number[] = [];
   readonly #latencies: number[] = [];
   readonly #failure = Promise.withResolvers<never>();
-  #random = createRandom(1);
+  #random = seededRandom(1);
   #nextArrivalAt = 0;
   #isSending = false;
   #isMeasuring = false;
@@ -246,15 +248,4 @@ class Generator {
   #fail(message: string): void {
     this.#failure.reject(new Error(message));
   }
-}
-
-/** Mulberry32: the same arrivals for every contender and every run. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
-import { mulberry32 } from './split.ts';
+import { seededRandom } from '../seeded-random.ts';
 
 const EXCHANGES = 20_000;
 const AT_ONCE = 96;
@@ -69,7 +69,7 @@ interface Seen {
 
 /** One echo. Its number decides size, framing and manners, so that a failure can be repeated. */
 async function exchange(agent: http.Agent, number: number, seen: Seen): Promise<void> {
-  const random = mulberry32(number);
+  const random = seededRandom(number);
   const small = random() > LARGE_SHARE;
   const size = SIZES[Math.floor(random() * (small ? SIZES.length - 2 : SIZES.length))] as number;
   const body = pattern(number, size);
@@ -115,7 +115,7 @@ async function exchange(agent: http.Agent, number: number, seen: Seen): Promise<
 /** Bytes that no other exchange has at the same place. */
 function pattern(number: number, size: number): Buffer {
   const words = new Uint32Array(Math.ceil(size / 4));
-  const random = mulberry32(number ^ 0x5bd1e995);
+  const random = seededRandom(number ^ 0x5bd1e995);
   for (let i = 0; i < words.length; i++) words[i] = random() * 0x1_0000_0000;
   return Buffer.from(words.buffer, 0, size);
 }

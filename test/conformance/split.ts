@@ -1,5 +1,7 @@
 // How a message is cut into packets. Plans are derived from a seed, so that a failure names the plan that reproduces it.
 
+import { seededRandom } from '../seeded-random.ts';
+
 export interface SplitPlan {
   name: string;
   cut(bytes: string): string[];
@@ -11,7 +13,7 @@ export const BYTE_BY_BYTE: SplitPlan = { name: 'byte by byte', cut: (bytes) => b
 
 /** One to eight cuts at seeded places; each string of a case is cut anew. */
 export function seededPlan(seed: number): SplitPlan {
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   return {
     name: `seed ${seed}`,
     cut(bytes) {
@@ -35,15 +37,4 @@ export function seedOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;
-}
-
-/** A seeded generator of numbers in [0, 1) (Tommy Ettinger's mulberry32). */
-export function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -14,12 +14,12 @@ import { type ConfigEvent, type ConfigStatus, type ConfigWatch, startConfigWatch
 import { systemClock } from './core/clock.ts';
 import { Deadlines } from './core/deadlines.ts';
 import type { Route } from './core/route.ts';
+import { Listener, type ListenerSecurity } from './downstream/listener.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
 import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './identity/trust.ts';
 import { Observability } from './observe/observability.ts';
 import type { UpstreamReading } from './observe/series.ts';
 import { HostRouter } from './outbound/host-router.ts';
-import { Listener, type ListenerSecurity } from './protocol/http1/listener.ts';
 import { report } from './report.ts';
 import { TransportContext } from './transport/transport.ts';
 

@@ -7,7 +7,7 @@
  */
 import { Failure, type FailureKind } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
-import type { ListenerObserver } from '../protocol/http1/listener.ts';
+import type { ListenerObserver } from '../downstream/listener.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { Histogram } from './histogram.ts';

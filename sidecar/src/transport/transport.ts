@@ -42,6 +42,19 @@ export interface TransportHandler {
   onClosed(error: Error | null): void;
 }
 
+/** A connection that nobody took: what happens on it would be lost. */
+const UNCLAIMED: TransportHandler = {
+  onBytes: rejectUnclaimed,
+  onPeerEnd: rejectUnclaimed,
+  onDrained: rejectUnclaimed,
+  onDeadline: rejectUnclaimed,
+  onClosed: rejectUnclaimed,
+};
+
+function rejectUnclaimed(): never {
+  throw new Error('a transport was used before a handler took it');
+}
+
 type AnySocket = net.Socket | TLSSocket;
 
 /** `_write` is what Writable calls for each chunk; going there directly leaves out its queue, which `pending` replaces. */
@@ -57,7 +70,7 @@ export class Transport implements Watched {
   pendingBytes = 0;
   closed = false;
   /** Who hears of the connection. Set before anything can happen on it, and again when a codec takes it over. */
-  handler: TransportHandler;
+  handler: TransportHandler = UNCLAIMED;
   private readonly encrypted: boolean;
   private readonly written: (error?: Error | null) => void;
   private inFlight = false;
@@ -68,10 +81,9 @@ export class Transport implements Watched {
   private ending = false;
   private error: Error | null = null;
 
-  constructor(context: TransportContext, socket: AnySocket, handler: TransportHandler, encrypted: boolean) {
+  constructor(context: TransportContext, socket: AnySocket, encrypted: boolean) {
     this.context = context;
     this.socket = socket;
-    this.handler = handler;
     this.encrypted = encrypted;
     this.written = (error) => this.onWritten(error);
     socket.on('end', () => this.dispatchPeerEnd());

@@ -56,7 +56,8 @@ export class ConnectAttempt implements TransportHandler {
       secure === null
         ? net.connect({ ...tcp, ...keepAlive })
         : tls.connect({ ...tcp, ...keepAlive, ...secure() } as tls.ConnectionOptions);
-    this.transport = new Transport(context, socket, this, secure !== null);
+    this.transport = new Transport(context, socket, secure !== null);
+    this.transport.handler = this;
     this.startedMs = context.clock.monotonicMs();
     this.transport.deadlineMs = this.startedMs + timeoutMs;
     socket.once('connect', () => {

@@ -7,7 +7,6 @@
  * - After the last response the connection lingers: it is half-closed and what still arrives is thrown away, so that a reset can't
  *   overtake the response (RFC 9112 section 9.6).
  */
-import type net from 'node:net';
 import {
   acceptsRequestBody,
   begin,
@@ -21,7 +20,8 @@ import { type DownstreamStream, Exchange, STATE_RESPONDING } from '../../core/ex
 import { FAILURES, Failure, type FailureKind } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Route } from '../../core/route.ts';
-import { Transport, type TransportContext, type TransportHandler } from '../../transport/transport.ts';
+import type { ConnectionOwner, DownstreamConnection } from '../../downstream/connection.ts';
+import type { Transport, TransportHandler } from '../../transport/transport.ts';
 import { BODY_NONE, type Head, type RequestHead, type ResponseHead } from '../head.ts';
 import { BODY_MALFORMED, BodyReader } from './body.ts';
 import { RequestReader } from './request-reader.ts';
@@ -36,18 +36,9 @@ const WAITING = 2;
 const TUNNEL = 3;
 const LINGERING = 4;
 
-/** What a listener tells its connections. */
-export interface ServerContext {
-  /** The route of a request whose head was read; for a request that could not be read, the listener's fallback. */
-  routeFor(request: RequestHead): Route;
-  /** No further request is taken on any connection. */
-  readonly draining: boolean;
-  onGone(connection: Http1Server): void;
-}
-
-export class Http1Server implements DownstreamStream, TransportHandler {
+export class Http1Server implements DownstreamConnection, DownstreamStream, TransportHandler {
   private readonly transport: Transport;
-  private readonly context: ServerContext;
+  private readonly owner: ConnectionOwner;
   private readonly fallback: Route;
   private readonly peerIdentity: string;
   private readonly peerAddress: string;
@@ -63,37 +54,28 @@ export class Http1Server implements DownstreamStream, TransportHandler {
   private peerEnded = false;
   private discarded = 0;
 
-  constructor(
-    transportContext: TransportContext,
-    socket: net.Socket,
-    secure: boolean,
-    context: ServerContext,
-    fallback: Route,
-    peerIdentity: string,
-  ) {
-    this.transport = new Transport(transportContext, socket, this, secure);
-    this.heads = new RequestReader(transportContext);
+  constructor(transport: Transport, owner: ConnectionOwner, fallback: Route, peerIdentity: string) {
+    this.transport = transport;
+    this.heads = new RequestReader(transport.context);
     this.request = this.heads.request;
-    this.writer = new ResponseWriter(this.transport);
-    this.context = context;
+    this.writer = new ResponseWriter(transport);
+    this.owner = owner;
     this.fallback = fallback;
     this.peerIdentity = peerIdentity;
-    this.peerAddress = socket.remoteAddress ?? '';
+    this.peerAddress = transport.socket.remoteAddress ?? '';
+    transport.handler = this;
   }
 
-  /** The connection is set up; its first request is due. */
   start(): void {
     this.transport.deadlineMs = this.transport.context.clock.monotonicMs() + this.fallback.timeouts.headMs;
     this.transport.startReading();
   }
 
-  /** Takes no further request; an exchange that is under way completes. */
   drain(): void {
     this.writer.last = true;
     if (this.exchange === null && this.state === READING_HEAD && !this.heads.begun) this.linger();
   }
 
-  /** The drain deadline passed. */
   cutOff(): void {
     this.transport.reset();
     this.onGone(Failure.drainDeadline, '');
@@ -163,7 +145,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
   onClosed(error: Error | null): void {
     this.held = null;
     this.onGone(Failure.downstreamAborted, error === null ? '' : error.message);
-    this.context.onGone(this);
+    this.owner.onGone(this);
   }
 
   sendInterim(head: ResponseHead): void {
@@ -172,7 +154,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
 
   sendResponseHead(exchange: Exchange): void {
     const head = exchange.response as ResponseHead;
-    if (this.context.draining) this.writer.last = true;
+    if (this.owner.draining) this.writer.last = true;
     if (head.switchesProtocol) this.state = TUNNEL;
     else if (this.request.wantsUpgrade && !exchange.requestComplete) onRequestEnd(exchange, null);
     this.writer.writeHead(exchange, head);
@@ -274,7 +256,7 @@ export class Http1Server implements DownstreamStream, TransportHandler {
 
   private beginExchange(): void {
     const { request } = this;
-    const exchange = this.createExchange(this.context.routeFor(request));
+    const exchange = this.createExchange(this.owner.routeFor(request));
     exchange.requestComplete = request.bodyKind === BODY_NONE && !request.wantsUpgrade;
     this.reader.begin(request);
     this.state = request.bodyKind === BODY_NONE ? WAITING : READING_BODY;

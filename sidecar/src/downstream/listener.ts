@@ -8,11 +8,12 @@
  */
 import net from 'node:net';
 import tls from 'node:tls';
-import { LIMITS } from '../../core/limits.ts';
-import type { Route } from '../../core/route.ts';
-import type { TransportContext } from '../../transport/transport.ts';
-import type { RequestHead } from '../head.ts';
-import { Http1Server, type ServerContext } from './server.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Route } from '../core/route.ts';
+import type { RequestHead } from '../protocol/head.ts';
+import { Http1Server } from '../protocol/http1/server.ts';
+import { Transport, type TransportContext } from '../transport/transport.ts';
+import type { ConnectionOwner, DownstreamConnection } from './connection.ts';
 
 const KEEP_ALIVE_MS = 30_000;
 
@@ -43,11 +44,11 @@ export interface ListenerObserver {
   onHandshakeFailed(reason: string): void;
 }
 
-export class Listener implements ServerContext {
+export class Listener implements ConnectionOwner {
   draining = false;
   private readonly options: ListenerOptions;
   private readonly server: net.Server | tls.Server;
-  private readonly connections = new Set<Http1Server>();
+  private readonly connections = new Set<DownstreamConnection>();
   private drained: (() => void) | null = null;
 
   constructor(options: ListenerOptions) {
@@ -120,7 +121,7 @@ export class Listener implements ServerContext {
     for (const connection of this.connections) connection.cutOff();
   }
 
-  onGone(connection: Http1Server): void {
+  onGone(connection: DownstreamConnection): void {
     if (!this.connections.delete(connection)) return;
     this.options.observer.onClosed();
     if (this.connections.size === 0) this.drained?.();
@@ -137,14 +138,8 @@ export class Listener implements ServerContext {
   }
 
   private accept(socket: net.Socket, identity: string, secure: boolean): void {
-    const connection = new Http1Server(
-      this.options.context,
-      socket,
-      secure,
-      this,
-      this.options.fallback(),
-      identity,
-    );
+    const transport = new Transport(this.options.context, socket, secure);
+    const connection = new Http1Server(transport, this, this.options.fallback(), identity);
     this.connections.add(connection);
     this.options.observer.onOpened(secure);
     connection.start();

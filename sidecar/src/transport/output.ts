@@ -1,23 +1,28 @@
 /**
- * The one buffer that everything is written through: head, insertions and body of a message leave in a single system call.
+ * The one buffer that everything of HTTP/1.1 is written through: head, insertions and body of a message leave in a single system call.
  *
  * Invariants
  * - One transport at a time owns the unsent bytes. Opening the output for another one sends them first, so that the bytes of two
  *   connections never mix.
- * - A buffer whose write went asynchronous belongs to the kernel until that write completes. It is retired at once and only comes
- *   back through `recycle`.
+ * - A buffer that a transport keeps, because its write is not over or has not begun, is replaced at once and comes back to the pool when
+ *   the write completes.
  * - Whoever handles an event flushes before the event handler returns (transport.ts does so for all reads and timers).
  */
-import { LIMITS } from '../core/limits.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import type { Transport } from './transport.ts';
 
 export class Output {
   /** Valid between `open` and the next call of `open` or `flush`. */
-  bytes: Buffer = Buffer.allocUnsafeSlow(LIMITS.outputBufferBytes);
+  bytes: Buffer;
   /** Where the next byte goes. */
   at = 0;
   private owner: Transport | null = null;
-  private readonly idle: Buffer[] = [];
+  private readonly pool: BufferPool;
+
+  constructor(pool: BufferPool) {
+    this.pool = pool;
+    this.bytes = pool.take();
+  }
 
   /** Makes room for `count` bytes to `owner`. `count` must not exceed `LIMITS.outputBufferBytes`. */
   open(owner: Transport, count: number): void {
@@ -44,7 +49,7 @@ export class Output {
     if (owner === null) return;
     this.owner = null;
     this.at = 0;
-    if (at > 0) owner.writeOutput(this, at);
+    if (at > 0 && owner.write(this.bytes, at)) this.bytes = this.pool.take();
   }
 
   /** Forgets the unsent bytes of a transport that is gone. */
@@ -52,17 +57,6 @@ export class Output {
     if (this.owner !== owner) return;
     this.owner = null;
     this.at = 0;
-  }
-
-  /** Gives the current buffer away to a write in flight and goes on with another. */
-  retire(): Buffer {
-    const retired = this.bytes;
-    this.bytes = this.idle.pop() ?? Buffer.allocUnsafeSlow(LIMITS.outputBufferBytes);
-    return retired;
-  }
-
-  recycle(buffer: Buffer): void {
-    if (this.idle.length < LIMITS.idleOutputBuffers) this.idle.push(buffer);
   }
 }
 

@@ -5,8 +5,8 @@
  * Invariants
  * - `onBytes` must consume its range before it returns: the next read of any connection overwrites it.
  * - `onClosed` is called exactly once, after which the handler hears nothing more.
- * - All events flush the output before they return, so nothing that a handler wrote is left behind.
- * - One write is in flight at a time; what comes meanwhile is copied and follows in order.
+ * - All events see to it that the output is flushed before the event loop waits again, so nothing that a handler wrote is left behind.
+ * - One write is in flight at a time; what comes meanwhile is kept in the buffers it came in and follows in order.
  */
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -14,21 +14,51 @@ import type { Clock } from '../core/clock.ts';
 import type { Deadlines, Watched } from '../core/deadlines.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readAccepted } from './accepted-reads.ts';
+import type { Batch } from './batch.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { Output } from './output.ts';
 
 /** What the connections of one sidecar share. */
 export class TransportContext {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
-  readonly output = new Output();
+  readonly buffers = new BufferPool();
+  readonly output = new Output(this.buffers);
   readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(LIMITS.readBufferBytes);
   /** Monotonic time of the event being handled. */
   nowMs = 0;
+  private readonly batches: Batch[] = [];
+  private roundEnds = false;
 
   constructor(clock: Clock, deadlines: Deadlines) {
     this.clock = clock;
     this.deadlines = deadlines;
   }
+
+  /** The batch is flushed when the round of events that is being handled is over. */
+  schedule(batch: Batch): void {
+    this.batches.push(batch);
+    this.awaitRoundEnd();
+  }
+
+  /** As `schedule`, for the output. */
+  flushLater(): void {
+    this.awaitRoundEnd();
+  }
+
+  private awaitRoundEnd(): void {
+    if (this.roundEnds) return;
+    this.roundEnds = true;
+    setImmediate(this.endRound);
+  }
+
+  private readonly endRound = (): void => {
+    this.roundEnds = false;
+    this.output.flush();
+    const count = this.batches.length;
+    for (let i = 0; i < count; i++) (this.batches[i] as Batch).flushScheduled();
+    this.batches.splice(0, count);
+  };
 }
 
 export interface TransportHandler {
@@ -41,6 +71,9 @@ export interface TransportHandler {
   /** Null when the connection ended without an error. */
   onClosed(error: Error | null): void;
 }
+
+/** A write that has to wait is copied up to here; beyond, its buffer is kept. */
+const SMALL_WRITE_BYTES = 16_384;
 
 /** A connection that nobody took: what happens on it would be lost. */
 const UNCLAIMED: TransportHandler = {
@@ -60,6 +93,10 @@ type AnySocket = net.Socket | TLSSocket;
 /** `_write` is what Writable calls for each chunk; going there directly leaves out its queue, which `pending` replaces. */
 interface DirectWrite {
   _write(chunk: Uint8Array, encoding: string, callback: (error?: Error | null) => void): void;
+  _writev(
+    chunks: readonly { chunk: Uint8Array; encoding: string }[],
+    callback: (error?: Error | null) => void,
+  ): void;
 }
 
 export class Transport implements Watched {
@@ -75,8 +112,11 @@ export class Transport implements Watched {
   private readonly written: (error?: Error | null) => void;
   private inFlight = false;
   private inFlightBytes = 0;
-  private lent: Buffer | null = null;
+  /** Pooled buffers that the write in flight reads from. */
+  private lent: Buffer[] = [];
+  /** What waits for the write in flight: pooled buffers, and how much of each. */
   private pending: Buffer[] = [];
+  private pendingLengths: number[] = [];
   private aboveHighWater = false;
   private ending = false;
   private error: Error | null = null;
@@ -105,7 +145,9 @@ export class Transport implements Watched {
     const { context } = this;
     context.nowMs = context.clock.monotonicMs();
     this.handler.onBytes(buffer as Buffer, 0, count);
-    context.output.flush();
+    // TLS hands over what one read brought record by record: what they lead to leaves together.
+    if (this.encrypted) context.flushLater();
+    else context.output.flush();
     return true;
   }
 
@@ -126,17 +168,23 @@ export class Transport implements Watched {
     if (!this.gone) this.socket.resume();
   }
 
-  /** Called by the output with its first `count` bytes. */
-  writeOutput(output: Output, count: number): void {
-    if (this.closed || this.ending) return;
+  /** Sends the first `count` bytes of a pooled buffer. True when the transport keeps the buffer, to give it back later. */
+  write(bytes: Buffer, count: number): boolean {
+    if (this.closed || this.ending) return false;
     if (this.inFlight) {
-      this.pending.push(Buffer.from(output.bytes.subarray(0, count)));
       this.addPending(count);
-      return;
+      // A mostly empty buffer is not worth keeping from its next user.
+      const copied = count <= SMALL_WRITE_BYTES;
+      this.pending.push(copied ? Buffer.from(bytes.subarray(0, count)) : bytes);
+      this.pendingLengths.push(count);
+      return !copied;
     }
-    this.dispatchWrite(output.bytes.subarray(0, count));
+    this.addPending(count);
+    this.dispatchWrite(bytes.subarray(0, count), count);
     // TLS has encrypted the bytes by now, in whatever order it sends them; only plain sockets go on reading from the buffer.
-    if (this.inFlight && !this.encrypted) this.lent = output.retire();
+    if (!this.inFlight || this.encrypted) return false;
+    this.lent.push(bytes);
+    return true;
   }
 
   /** Sends FIN once everything before it is sent. */
@@ -167,33 +215,23 @@ export class Transport implements Watched {
     this.context.output.flush();
   }
 
-  private dispatchWrite(bytes: Uint8Array): void {
+  private dispatchWrite(bytes: Uint8Array, count: number): void {
     this.inFlight = true;
-    this.inFlightBytes = bytes.length;
-    this.addPending(bytes.length);
+    this.inFlightBytes = count;
     (this.socket as unknown as DirectWrite)._write(bytes, 'buffer', this.written);
   }
 
   private onWritten(error?: Error | null): void {
     this.inFlight = false;
     this.pendingBytes -= this.inFlightBytes;
-    if (this.lent !== null) {
-      this.context.output.recycle(this.lent);
-      this.lent = null;
-    }
+    this.giveBack(this.lent);
     if (error) {
       this.error ??= error;
       this.socket.destroy();
       return;
     }
-    if (this.pending.length > 0) {
-      const next = this.pending.length === 1 ? (this.pending[0] as Buffer) : Buffer.concat(this.pending);
-      this.pending = [];
-      this.pendingBytes -= next.length;
-      this.dispatchWrite(next);
-    } else if (this.ending) {
-      this.socket.end();
-    }
+    if (this.pending.length > 0) this.writePending();
+    else if (this.ending) this.socket.end();
     if (this.aboveHighWater && this.pendingBytes <= LIMITS.writeHighWaterBytes / 2) {
       this.aboveHighWater = false;
       if (!this.closed) {
@@ -202,6 +240,32 @@ export class Transport implements Watched {
         this.context.output.flush();
       }
     }
+  }
+
+  private writePending(): void {
+    const { pending, pendingLengths } = this;
+    this.pending = [];
+    this.pendingLengths = [];
+    const count = pendingLengths.reduce((sum, length) => sum + length, 0);
+    if (pending.length === 1) {
+      this.dispatchWrite((pending[0] as Buffer).subarray(0, count), count);
+    } else {
+      this.inFlight = true;
+      this.inFlightBytes = count;
+      const chunks = pending.map((bytes, i) => ({
+        chunk: bytes.subarray(0, pendingLengths[i]),
+        encoding: 'buffer',
+      }));
+      (this.socket as unknown as DirectWrite)._writev(chunks, this.written);
+    }
+    if (this.inFlight && !this.encrypted) this.lent = pending;
+    else this.giveBack(pending);
+  }
+
+  private giveBack(buffers: Buffer[]): void {
+    for (const buffer of buffers)
+      if (buffer.length === LIMITS.outputBufferBytes) this.context.buffers.give(buffer);
+    buffers.length = 0;
   }
 
   private addPending(count: number): void {
@@ -222,7 +286,8 @@ export class Transport implements Watched {
     this.deadlineMs = Number.POSITIVE_INFINITY;
     this.context.deadlines.unwatch(this);
     this.context.output.discard(this);
-    this.pending = [];
+    this.giveBack(this.pending);
+    this.pendingLengths = [];
     this.context.nowMs = this.context.clock.monotonicMs();
     this.handler.onClosed(this.error);
     this.context.output.flush();

@@ -34,6 +34,9 @@ const names = [
   'x-forwarded-proto',
   'x-forwarded-host',
   'x-forwarded-client-cert',
+  'cookie',
+  'sec-websocket-key',
+  'sec-websocket-accept',
 ] as const;
 
 export type FieldName = Exclude<(typeof names)[number], ''>;

@@ -7,8 +7,8 @@
  * - Any split of the bytes into reads gives the same data, the same end and the same verdict.
  */
 import { LIMITS } from '../../core/limits.ts';
-import { fieldId } from '../field-names.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_CLOSE, Head } from '../head.ts';
+import { cleanTrailers } from '../trailers.ts';
 import { CR, HEX_VALUE, LF } from './bytes.ts';
 import { ChunkExtension, EXTENSION_BAD, EXTENSION_DONE, EXTENSION_MORE } from './chunk-extension.ts';
 import { INCOMPLETE, scanFields } from './scan.ts';
@@ -35,30 +35,6 @@ const DONE = 10;
 
 /** 16^8: a chunk of four gigabytes is as long as anybody needs, and far from where doubles lose integers. */
 const MAX_SIZE_DIGITS = 8;
-
-/** Behind a body these can only be meant to mislead: routing and framing were decided by the head (RFC 9110 section 6.5.1). */
-const REFUSED_TRAILERS = [fieldId('host'), fieldId('content-length'), fieldId('transfer-encoding')];
-
-/** These must not come behind a body either; they are dropped. */
-const DROPPED_TRAILERS = [
-  'connection',
-  'upgrade',
-  'expect',
-  'te',
-  'trailer',
-  'keep-alive',
-  'authorization',
-  'proxy-authorization',
-  'proxy-authenticate',
-  'proxy-connection',
-  'content-type',
-  'x-request-id',
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'x-forwarded-client-cert',
-].map((name) => fieldId(name as Parameters<typeof fieldId>[0]));
 
 export class BodyReader {
   private kind: number = BODY_NONE;
@@ -218,8 +194,7 @@ export class BodyReader {
     const consumed = scanFields(trailers, trailers.bytes, 0, this.trailerBytes);
     if (consumed === INCOMPLETE) return this.trailerBytes === LIMITS.trailerBytes ? BODY_MALFORMED : end;
     if (consumed < 0) return BODY_MALFORMED;
-    if (REFUSED_TRAILERS.some((id) => trailers.has(id))) return BODY_MALFORMED;
-    for (const id of DROPPED_TRAILERS) trailers.drop(id);
+    if (!cleanTrailers(trailers)) return BODY_MALFORMED;
     this.finish(sink, trailers);
     return start + consumed - before;
   }

@@ -6,8 +6,7 @@
  * process (tests, benchmarks).
  */
 import type { webcrypto } from 'node:crypto';
-import { isTrustDomain } from '../../sidecar/src/config/spiffe-id.ts';
-import { parseWorkloadId } from '../../sidecar/src/identity/workload-id.ts';
+import { isTrustDomain, parseWorkloadId } from '../../sidecar/src/identity/spiffe-id.ts';
 import {
   createRootCertificate,
   createServerCertificate,

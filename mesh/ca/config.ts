@@ -10,9 +10,8 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { type Address, isHostName, parseAddress } from '../../sidecar/src/config/address.ts';
 import { ConfigError, formatPath, type KeyPath } from '../../sidecar/src/config/problem.ts';
-import { isTrustDomain } from '../../sidecar/src/config/spiffe-id.ts';
 import { readYaml, type YamlSource } from '../../sidecar/src/config/yaml-source.ts';
-import { parseWorkloadId } from '../../sidecar/src/identity/workload-id.ts';
+import { isTrustDomain, parseWorkloadId } from '../../sidecar/src/identity/spiffe-id.ts';
 
 export interface AuthorityConfig {
   readonly trustDomain: string;

@@ -2,10 +2,11 @@
  * Rules that span several keys. They read the raw document and skip whatever has the wrong shape, so that they hold
  * even while other parts of the file are still wrong, and everything is reported in one go.
  */
+
+import { parseSpiffeId } from '../identity/spiffe-id.ts';
 import type { Finding } from './explain.ts';
 import type { KeyPath } from './problem.ts';
 import { formatPath, quote } from './problem.ts';
-import { parseSpiffeId } from './spiffe-id.ts';
 
 /** A value of the document and where it stands; `value` is undefined where nothing stands. */
 type Place = { readonly path: KeyPath; readonly value: unknown };

@@ -4,9 +4,9 @@
  * paths absolute). Rules that span several keys are in check.ts, the way from one to the other in normalise.ts.
  */
 import { z } from 'zod';
+import { isTrustDomain, parseSpiffeId } from '../identity/spiffe-id.ts';
 import type { Address, AddressUse } from './address.ts';
 import { isLoopback, parseAddress } from './address.ts';
-import { isTrustDomain, parseSpiffeId } from './spiffe-id.ts';
 
 export type SidecarConfig = {
   readonly name: string;

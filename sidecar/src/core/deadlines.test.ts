@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ManualClock } from '../identity/manual-clock.ts';
 import { Deadlines } from './deadlines.ts';
 import { LIMITS } from './limits.ts';
+import { ManualClock } from './manual-clock.fixture.ts';
 
 const TICK_MS = LIMITS.deadlineTickMs;
 

@@ -13,8 +13,8 @@ import { issueSvid } from '../../../mesh/ca/issue-svid.ts';
 import { createJoinTokens } from '../../../mesh/ca/join-tokens.ts';
 import { type AuthorityServer, startAuthorityServer } from '../../../mesh/ca/server.ts';
 import { systemClock } from '../core/clock.ts';
+import { ManualClock } from '../core/manual-clock.fixture.ts';
 import { requestSvid } from './authority-client.ts';
-import { ManualClock } from './manual-clock.ts';
 import { PermanentFailure } from './rotate.ts';
 import { readSvid, type Svid } from './svid.ts';
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Authority, createAuthority } from '../../../mesh/ca/authority.ts';
 import { issueSvid } from '../../../mesh/ca/issue-svid.ts';
+import { ManualClock } from '../core/manual-clock.fixture.ts';
 import { FILE_POLL_MS } from './files.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity.ts';
-import { ManualClock } from './manual-clock.ts';
 import type { Svid } from './svid.ts';
 
 const SPIFFE_ID = 'spiffe://a.test/ns/b/sa/c';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../core/manual-clock.fixture.ts';
 import type { Identity, IdentityEvent } from './identity.ts';
-import { ManualClock } from './manual-clock.ts';
 import { type ObtainSvid, PermanentFailure, renewalDelayMs, retryDelayMs, startRotation } from './rotate.ts';
 import type { Svid } from './svid.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseWorkloadId } from './spiffe-id.ts';
 import { spiffeIdOf, trustDomainOf } from './uri-name.ts';
-import { parseWorkloadId } from './workload-id.ts';
 
 const characters = (allowed: string, maxLength: number) =>
   fc.string({ unit: fc.constantFrom(...allowed), minLength: 1, maxLength });

@@ -5,7 +5,7 @@
  * Invariants: exactly one URI name, and that one a SPIFFE id with a path, or null. The text is read as a whole from its
  * start, so that no name can be smuggled inside the value of another one; text that does not follow the form is null.
  */
-import { parseSpiffeId } from '../config/spiffe-id.ts';
+import { parseSpiffeId } from './spiffe-id.ts';
 
 const ITEM = /([A-Za-z][A-Za-z0-9 ]*):("(?:[^"\\]|\\.)*"|[^,"\\]*)(?:, |$)/y;
 

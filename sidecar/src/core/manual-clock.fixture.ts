@@ -1,6 +1,6 @@
 /** A clock for tests: time passes only in `advance`, which fires what is due in order and lets promises settle in between. */
 import { setImmediate as settle } from 'node:timers/promises';
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Clock, Timer } from './clock.ts';
 
 export class ManualClock implements Clock {
   private elapsedMs = 0;

@@ -27,8 +27,18 @@ export const LIMITS = {
   chunkExtensionBytes: 256,
   /** Bytes that filters may add to one head. */
   insertionBytes: 8_192,
-  /** Request-body bytes that are read and thrown away so that a connection can be kept after an early response. */
+  /** The rest of a request body that is read and thrown away behind an early response so that the connection can be kept. */
   discardBodyBytes: 65_536,
+
+  /** First bytes of a connection that are looked at to tell its protocol. */
+  detectBytes: 32,
+
+  /** The dynamic table of an HPACK decoder or encoder: what SETTINGS_HEADER_TABLE_SIZE is without a word about it (RFC 9113). */
+  hpackTableBytes: 4_096,
+  /** A field value that may enter a dynamic table; longer ones are rarely seen twice and would push out many others. */
+  hpackIndexedValueBytes: 256,
+  /** How many times `headBytes` a field list may be decoded to before its connection is closed. */
+  hpackFloodFactor: 4,
 
   /** Open downstream connections of one listener. */
   downstreamConnections: 10_000,
@@ -43,8 +53,12 @@ export const LIMITS = {
   /** Interim (1xx) responses to one request. */
   interimResponses: 16,
 
-  /** A connection that was closed after its last response, waiting for the peer to close too. */
+  /** A connection that was closed after its last response, waiting for the peer to send on or to close too. */
   lingerMs: 2_000,
+  /** How long a peer that does not close may send on. */
+  lingerTotalMs: 30_000,
+  /** A response to a client that has closed its side: how long it may stand still until the client is taken for gone. */
+  halfClosedQuietMs: 5_000,
 
   /** How often deadlines are looked at: the precision of every data-path timeout. */
   deadlineTickMs: 50,

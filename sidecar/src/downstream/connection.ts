@@ -6,7 +6,7 @@ import type { RequestHead } from '../protocol/head.ts';
 
 /** An accepted connection: implemented by each server codec. */
 export interface DownstreamConnection {
-  /** The connection is set up; its first request is due. */
+  /** The connection is set up and reads; its first request is due, and what came of it follows through `onBytes`. */
   start(): void;
   /** Takes no further request; exchanges that are under way complete. */
   drain(): void;

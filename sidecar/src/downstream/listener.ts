@@ -1,5 +1,5 @@
 /**
- * Accepts connections, plain or mTLS, and hands each to a server codec.
+ * Accepts connections, plain or mTLS, finds out what each speaks, and hands it to the codec for that.
  *
  * Invariants
  * - Connections are bounded; one too many is closed at once.
@@ -11,9 +11,10 @@ import tls from 'node:tls';
 import { LIMITS } from '../core/limits.ts';
 import type { Route } from '../core/route.ts';
 import type { RequestHead } from '../protocol/head.ts';
-import { Http1Server } from '../protocol/http1/server.ts';
 import { Transport, type TransportContext } from '../transport/transport.ts';
+import { codecOfAlpn, createConnection, type HttpCodec } from './codecs.ts';
 import type { ConnectionOwner, DownstreamConnection } from './connection.ts';
+import { DetectingConnection, type DetectionOwner } from './detecting-connection.ts';
 
 const KEEP_ALIVE_MS = 30_000;
 
@@ -44,7 +45,7 @@ export interface ListenerObserver {
   onHandshakeFailed(reason: string): void;
 }
 
-export class Listener implements ConnectionOwner {
+export class Listener implements ConnectionOwner, DetectionOwner {
   draining = false;
   private readonly options: ListenerOptions;
   private readonly server: net.Server | tls.Server;
@@ -137,11 +138,38 @@ export class Listener implements ConnectionOwner {
     this.accept(socket, identity, true);
   }
 
+  onDetected(
+    connection: DetectingConnection,
+    codec: HttpCodec,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    this.connections.delete(connection);
+    const { transport, peerIdentity } = connection;
+    this.serve(codec, transport, peerIdentity);
+    transport.handler.onBytes(bytes, start, end);
+  }
+
   private accept(socket: net.Socket, identity: string, secure: boolean): void {
     const transport = new Transport(this.options.context, socket, secure);
-    const connection = new Http1Server(transport, this, this.options.fallback(), identity);
-    this.connections.add(connection);
     this.options.observer.onOpened(secure);
+    const codec = secure ? codecOfAlpn((socket as tls.TLSSocket).alpnProtocol) : null;
+    if (codec === null) {
+      const { headMs } = this.options.fallback().timeouts;
+      this.add(new DetectingConnection(transport, this, headMs, identity));
+    } else {
+      this.serve(codec, transport, identity);
+    }
+    transport.startReading();
+  }
+
+  private serve(codec: HttpCodec, transport: Transport, identity: string): void {
+    this.add(createConnection(codec, transport, this, this.options.fallback(), identity));
+  }
+
+  private add(connection: DownstreamConnection): void {
+    this.connections.add(connection);
     connection.start();
     if (this.draining) connection.drain();
   }

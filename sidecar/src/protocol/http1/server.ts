@@ -68,7 +68,6 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
 
   start(): void {
     this.transport.deadlineMs = this.transport.context.clock.monotonicMs() + this.fallback.timeouts.headMs;
-    this.transport.startReading();
   }
 
   drain(): void {

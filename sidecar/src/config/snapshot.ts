@@ -9,8 +9,8 @@ import type { Chain } from '../core/chain.ts';
 import type { Direction, Route, Timeouts } from '../core/route.ts';
 import type { TransportContext } from '../transport/transport.ts';
 import { RoundRobin } from '../upstream/balancer.ts';
-import type { Endpoint } from '../upstream/endpoint.ts';
-import { ConnectionPool, type PoolObserver } from '../upstream/pool.ts';
+import { type Endpoint, EndpointTransport, type UpstreamTransport } from '../upstream/endpoint.ts';
+import type { PoolObserver } from '../upstream/pool.ts';
 import { type Address, formatAddress } from './address.ts';
 import type { SidecarConfig } from './schema.ts';
 
@@ -21,7 +21,7 @@ export interface Snapshot {
   readonly outbound: ReadonlyMap<string, Route>;
   /** For outbound requests whose host is no service of the mesh. */
   readonly unrouted: Route;
-  readonly pools: ReadonlyMap<string, ConnectionPool>;
+  readonly pools: ReadonlyMap<string, UpstreamTransport>;
 }
 
 /** What a route is told apart by when its filters are built. */
@@ -46,7 +46,7 @@ export function buildSnapshot(
   previous: Snapshot | null,
   deps: SnapshotDeps,
 ): Snapshot {
-  const pools = new Map<string, ConnectionPool>();
+  const pools = new Map<string, UpstreamTransport>();
   const { timeouts, service } = config;
 
   const endpointOf = (profile: RouteProfile, address: Address): Endpoint => {
@@ -102,7 +102,7 @@ function createPool(
   address: Address,
   timeouts: Timeouts,
   deps: SnapshotDeps,
-): ConnectionPool {
+): UpstreamTransport {
   const { upstreamIdentity } = profile;
   const target = {
     host: address.host,
@@ -110,5 +110,5 @@ function createPool(
     identity: upstreamIdentity,
     tlsOptions: upstreamIdentity === '' ? null : () => deps.clientTlsOptions(upstreamIdentity),
   };
-  return new ConnectionPool(deps.context, target, timeouts, deps.poolObserver(profile));
+  return new EndpointTransport(deps.context, target, 'auto', timeouts, deps.poolObserver(profile));
 }

@@ -197,14 +197,14 @@ function respond(exchange: Exchange, head: ResponseHead): void {
 
 /**
  * A kept-alive connection may be closed by its peer just when a request is sent on it. When nothing of a response was seen, a request
- * without a body and with an idempotent method may be sent again (RFC 9112 section 9.3.1).
+ * without a body and with an idempotent method may be sent again (RFC 9112 section 9.3.1); one that the peer says it did nothing for
+ * may, whatever its method (RFC 9113 section 8.7).
  */
 function canReplay(exchange: Exchange, stream: UpstreamStream): boolean {
   const { request, state, attempts } = exchange;
   return (
     state === STATE_SENT &&
-    stream.reused &&
-    request.isIdempotent &&
+    (stream.unprocessed || (stream.reused && request.isIdempotent)) &&
     exchange.requestComplete &&
     exchange.requestBytes === 0 &&
     attempts <= LIMITS.staleReplays

@@ -46,6 +46,8 @@ export interface UpstreamStream {
   readonly setupMs: number;
   /** The connection has carried an exchange before, and may have been closed by the peer since. */
   readonly reused: boolean;
+  /** The attempt failed, and the peer has said that it did nothing for it. */
+  readonly unprocessed: boolean;
 }
 
 /** The time of the event that is being handled, in monotonic milliseconds. */

@@ -48,6 +48,7 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
       events.push('cancel');
     },
     retireConnections: () => {},
+    close: () => {},
     counts: { open: 0, idle: 0, waiting: 0 },
   };
   const address = '127.0.0.1:8080';
@@ -117,6 +118,7 @@ function noteUpstream(events: string[], reused: boolean): ReturnType<Stage['conn
     identity: '',
     setupMs: 0,
     reused,
+    unprocessed: false,
     sendRequestHead: () => void events.push('upstream head'),
     sendRequestBody: () => void events.push('upstream body'),
     endRequest: () => void events.push('upstream end'),

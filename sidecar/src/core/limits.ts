@@ -32,6 +32,10 @@ export const LIMITS = {
 
   /** First bytes of a connection that are looked at to tell its protocol. */
   detectBytes: 32,
+  /** A TLS ClientHello whose server name is looked for, records and all. */
+  clientHelloBytes: 16_384,
+  /** Destinations outside of the mesh that HTTP is passed through to, each with a pool. */
+  passthroughDestinations: 256,
 
   /** The dynamic table of an HPACK decoder or encoder: what SETTINGS_HEADER_TABLE_SIZE is without a word about it (RFC 9113). */
   hpackTableBytes: 4_096,
@@ -39,6 +43,32 @@ export const LIMITS = {
   hpackIndexedValueBytes: 256,
   /** How many times `headBytes` a field list may be decoded to before its connection is closed. */
   hpackFloodFactor: 4,
+
+  /** Streams open at once on one connection of HTTP/2, in either direction. */
+  http2StreamsPerConnection: 256,
+  /** What a peer may send on one stream before it is read. */
+  http2StreamWindowBytes: 262_144,
+  /** What a peer may send on all streams of a connection before we say that there is room for more. */
+  http2ConnectionWindowBytes: 1_048_576,
+  /** Of one stream, what may wait for the peer's window before its producer is paused. */
+  http2StreamPendingBytes: 65_536,
+  /** The largest payload that we send in one frame, if the peer allows it. */
+  http2FrameBytes: 16_384,
+  /** CONTINUATION frames of one header block. */
+  http2Continuations: 16,
+  /** Streams kept for reuse by one connection. */
+  http2SpareStreams: 64,
+  /** Streams that we reset lately and whose late frames are no error. */
+  http2RememberedResets: 64,
+  /** Resets, pings, settings and empty frames that a peer may send at once, and each second from then on. */
+  http2NuisanceBurst: 1_000,
+  http2NuisancesPerSecond: 100,
+  /** A stream that is reset earlier than this was hardly meant. */
+  http2PrematureResetMs: 1_000,
+  /** How long a silent peer may take to answer a ping. */
+  http2ProbeMs: 5_000,
+  /** What is kept of the reason that a peer gives with GOAWAY. */
+  http2ReasonBytes: 256,
 
   /** Open downstream connections of one listener. */
   downstreamConnections: 10_000,
@@ -59,6 +89,28 @@ export const LIMITS = {
   lingerTotalMs: 30_000,
   /** A response to a client that has closed its side: how long it may stand still until the client is taken for gone. */
   halfClosedQuietMs: 5_000,
+
+  /** Commands to a data store that one connection may have under way while it is watched; pipelines are long. */
+  redisInFlight: 16_384,
+  /** The same where a client waits for most answers before it goes on. */
+  mongoInFlight: 256,
+  kafkaInFlight: 1_024,
+  /** Aggregates inside one another in a Redis reply. */
+  redisDepth: 32,
+  /** Beginning of a status, an error or a push that is kept to tell replies apart. */
+  redisWordBytes: 32,
+  /** Beginning of a key in which its prefix must end. */
+  redisKeyPrefixBytes: 64,
+  /** An inline command, as the server bounds it. */
+  redisInlineBytes: 65_536,
+  /** A MongoDB message: the server's own bound on documents of 48 MB, and what stands around them. */
+  mongoMessageBytes: 50_331_648,
+  /** Names of databases, collections and error codes; longer ones count as unknown. */
+  mongoNameBytes: 256,
+  /** Beginning of a Kafka message in which everything must stand that is looked at. */
+  kafkaPrefixBytes: 1_024,
+  /** Beginning of a metadata response in which names of topics are learnt. */
+  kafkaMetadataBytes: 65_536,
 
   /** How often deadlines are looked at: the precision of every data-path timeout. */
   deadlineTickMs: 50,

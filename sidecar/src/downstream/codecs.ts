@@ -3,6 +3,8 @@
  */
 import type { Route } from '../core/route.ts';
 import { Http1Server } from '../protocol/http1/server.ts';
+import { Http2Server } from '../protocol/http2/server.ts';
+import type { Handling } from '../protocol/protocol.ts';
 import type { Transport, TransportHandler } from '../transport/transport.ts';
 import type { ConnectionOwner, DownstreamConnection } from './connection.ts';
 
@@ -16,11 +18,24 @@ type ServerCodec = new (
   peerIdentity: string,
 ) => DownstreamConnection & TransportHandler;
 
-// Without a codec of its own HTTP/2 is refused by that of HTTP/1.1, to which its preface is a request of an unknown version.
-const CODECS: Record<HttpCodec, ServerCodec> = { http1: Http1Server, http2: Http1Server };
+const CODECS: Record<HttpCodec, ServerCodec> = { http1: Http1Server, http2: Http2Server };
 
 /** By the protocol that a TLS handshake agreed on (RFC 7301): who names it is not asked again. */
+/** What a TLS listener offers, the preferred first. */
+export const ALPN_PROTOCOLS = ['h2', 'http/1.1'];
+
 const ALPN_CODECS: Record<string, HttpCodec> = { 'http/1.1': 'http1', h2: 'http2' };
+
+/** Agreed on between sidecars for connections that are passed on, so that the far side need not find out. */
+export const RELAY_ALPN = 'tulle-tcp';
+
+/** What a listener offers in a handshake. A listener for TCP alone offers nothing and takes what comes. */
+export const OFFERED_ALPN: Readonly<Record<Handling, readonly string[] | null>> = {
+  detect: ['h2', 'http/1.1', RELAY_ALPN],
+  http: ['h2', 'http/1.1'],
+  http2: ['h2'],
+  tcp: null,
+};
 
 export function createConnection(
   codec: HttpCodec,

@@ -12,7 +12,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { Route } from '../core/route.ts';
 import type { RequestHead } from '../protocol/head.ts';
 import { Transport, type TransportContext } from '../transport/transport.ts';
-import { codecOfAlpn, createConnection, type HttpCodec } from './codecs.ts';
+import { ALPN_PROTOCOLS, codecOfAlpn, createConnection, type HttpCodec } from './codecs.ts';
 import type { ConnectionOwner, DownstreamConnection } from './connection.ts';
 import { DetectingConnection, type DetectionOwner } from './detecting-connection.ts';
 
@@ -69,6 +69,7 @@ export class Listener implements ConnectionOwner, DetectionOwner {
       const secure = {
         ...common,
         ...security.tlsOptions,
+        ALPNProtocols: ALPN_PROTOCOLS,
         handshakeTimeout: options.fallback().timeouts.connectMs,
       };
       this.server = tls.createServer(secure, (socket) => this.acceptSecure(socket, security));

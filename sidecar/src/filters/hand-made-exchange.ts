@@ -146,6 +146,7 @@ class Caller implements DownstreamStream {
 class ScriptedUpstream implements UpstreamStream {
   readonly congested = false;
   readonly reused = false;
+  readonly unprocessed = false;
   readonly setupMs = STEP_MS / 2;
   readonly identity: string;
   readonly counts = { open: 1, idle: 0, waiting: 0 };
@@ -168,6 +169,7 @@ class ScriptedUpstream implements UpstreamStream {
   }
   cancel(): void {}
   retireConnections(): void {}
+  close(): void {}
 
   sendRequestHead(exchange: Exchange): void {
     this.exchange = exchange;

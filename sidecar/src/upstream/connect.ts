@@ -17,6 +17,8 @@ export interface ConnectTarget {
   readonly port: number;
   /** Options of the handshake, made anew for each connection so that a rotated certificate is used; null for plain TCP. */
   readonly tlsOptions: (() => tls.ConnectionOptions) | null;
+  /** What is offered in a TLS handshake, the preferred first. */
+  readonly alpnProtocols?: readonly string[];
   /** SPIFFE id that the handshake insists on; empty for plain TCP. */
   readonly identity: string;
 }
@@ -52,10 +54,11 @@ export class ConnectAttempt implements TransportHandler {
     const tcp = { host: target.host, port: target.port, noDelay: true, keepAlive: true };
     const keepAlive = { keepAliveInitialDelay: KEEP_ALIVE_MS, allowHalfOpen: true, onread };
     const secure = target.tlsOptions;
+    const alpn = target.alpnProtocols === undefined ? {} : { ALPNProtocols: target.alpnProtocols };
     const socket =
       secure === null
         ? net.connect({ ...tcp, ...keepAlive })
-        : tls.connect({ ...tcp, ...keepAlive, ...secure() } as tls.ConnectionOptions);
+        : tls.connect({ ...tcp, ...keepAlive, ...alpn, ...secure() } as tls.ConnectionOptions);
     this.transport = new Transport(context, socket, secure !== null);
     this.transport.handler = this;
     this.startedMs = context.clock.monotonicMs();

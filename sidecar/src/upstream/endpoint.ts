@@ -1,9 +1,27 @@
 /**
- * One address that a service answers at, and the transport that reaches it.
+ * One address that a service answers at, and how exchanges reach it.
+ *
+ * An endpoint behind mTLS is another sidecar: the handshake tells whether it speaks HTTP/2. The local service and plain endpoints are
+ * spoken to in HTTP/1.1, unless it is configured otherwise or the exchange is gRPC, which knows nothing but HTTP/2.
  */
 import type { Exchange } from '../core/exchange.ts';
+import type { Timeouts } from '../core/route.ts';
+import { fieldId } from '../protocol/field-names.ts';
+import type { RequestHead } from '../protocol/head.ts';
+import { equalsWord } from '../protocol/http1/scan.ts';
+import type { TransportContext } from '../transport/transport.ts';
+import type { ConnectTarget } from './connect.ts';
+import { ConnectionPool, type PoolObserver, type PoolProtocol } from './pool.ts';
 
-/** How exchanges reach an endpoint. HTTP/1.1 over pooled connections is the one implementation so far. */
+const CONTENT_TYPE = fieldId('content-type');
+const UPGRADE = fieldId('upgrade');
+const WORD_GRPC = Buffer.from('application/grpc');
+const WORD_WEBSOCKET = Buffer.from('websocket');
+
+/** What an endpoint is known to speak. */
+export type EndpointProtocol = 'auto' | 'http1' | 'http2';
+
+/** How exchanges reach an endpoint. */
 export interface UpstreamTransport {
   /** Leads to exactly one `onUpstreamReady` or `onUpstreamUnavailable`, now or later, unless it is cancelled. */
   open(exchange: Exchange): void;
@@ -11,6 +29,8 @@ export interface UpstreamTransport {
   cancel(exchange: Exchange): void;
   /** Closes idle connections and lets busy ones complete; new exchanges get new connections. */
   retireConnections(): void;
+  /** As `retireConnections`, for good. */
+  close(): void;
   /** Open, idle and waited-for connections, for gauges. */
   readonly counts: UpstreamCounts;
 }
@@ -25,4 +45,95 @@ export interface Endpoint {
   /** `host:port`, as configured. */
   readonly address: string;
   readonly transport: UpstreamTransport;
+}
+
+export class EndpointTransport implements UpstreamTransport {
+  private readonly context: TransportContext;
+  private readonly target: ConnectTarget;
+  private readonly protocol: EndpointProtocol;
+  private readonly timeouts: Timeouts;
+  private readonly observer: PoolObserver;
+  private readonly pools: Record<PoolProtocol, ConnectionPool | null> = {
+    http1: null,
+    http2: null,
+    negotiated: null,
+  };
+
+  constructor(
+    context: TransportContext,
+    target: ConnectTarget,
+    protocol: EndpointProtocol,
+    timeouts: Timeouts,
+    observer: PoolObserver,
+  ) {
+    this.context = context;
+    this.target = target;
+    this.protocol = protocol;
+    this.timeouts = timeouts;
+    this.observer = observer;
+  }
+
+  get counts(): UpstreamCounts {
+    let open = 0;
+    let idle = 0;
+    let waiting = 0;
+    for (const { counts } of this.opened()) {
+      open += counts.open;
+      idle += counts.idle;
+      waiting += counts.waiting;
+    }
+    return { open, idle, waiting };
+  }
+
+  open(exchange: Exchange): void {
+    this.pool(this.protocolFor(exchange.request)).open(exchange);
+  }
+
+  cancel(exchange: Exchange): void {
+    for (const pool of this.opened()) pool.cancel(exchange);
+  }
+
+  retireConnections(): void {
+    for (const pool of this.opened()) pool.retireConnections();
+  }
+
+  close(): void {
+    for (const pool of this.opened()) pool.close();
+  }
+
+  private protocolFor(request: RequestHead): PoolProtocol {
+    if (this.protocol !== 'auto') return this.protocol;
+    if (this.target.tlsOptions === null) return isGrpc(request) ? 'http2' : 'http1';
+    if (!request.wantsUpgrade) return 'negotiated';
+    return isWebSocket(request) && this.pools.negotiated?.takesTunnels ? 'negotiated' : 'http1';
+  }
+
+  private pool(protocol: PoolProtocol): ConnectionPool {
+    const pool = this.pools[protocol];
+    if (pool !== null) return pool;
+    const { context, target, timeouts, observer } = this;
+    const created = new ConnectionPool(context, target, protocol, timeouts, observer);
+    this.pools[protocol] = created;
+    return created;
+  }
+
+  private opened(): ConnectionPool[] {
+    return Object.values(this.pools).filter((pool) => pool !== null);
+  }
+}
+
+/** `application/grpc` with or without a suffix or parameters. */
+function isGrpc(request: RequestHead): boolean {
+  const row = request.firstRow[CONTENT_TYPE] as number;
+  if (row === -1) return false;
+  const start = request.valueStart(row);
+  const end = start + WORD_GRPC.length;
+  return end <= request.valueEnd(row) && equalsWord(request.bytes, start, end, WORD_GRPC);
+}
+
+function isWebSocket(request: RequestHead): boolean {
+  const row = request.firstRow[UPGRADE] as number;
+  return (
+    row !== -1 && equalsWord(request.bytes, request.valueStart(row), request.valueEnd(row), WORD_WEBSOCKET)
+  );
 }

@@ -1,20 +1,25 @@
 /**
- * Pooled HTTP/1.1 connections to one endpoint: the one upstream transport so far.
+ * Connections to one endpoint that are set up alike: HTTP/1.1 with one exchange each, HTTP/2 with many, or whichever the TLS handshake
+ * agrees on.
  *
  * Invariants
  * - The connection used last is used first, so that the pool shrinks to what the load needs.
  * - Open connections, idle connections and waiting exchanges are bounded; an exchange waits no longer than `connectMs`.
- * - There is a connection attempt for every waiting exchange, up to the bound, and a failed attempt fails one that waits: the oldest.
+ * - There are connection attempts for all waiting exchanges, up to the bound. An attempt that fails, fails those that it was made for: the
+ *   oldest.
  */
+import type { TLSSocket } from 'node:tls';
 import { onUpstreamReady, onUpstreamUnavailable } from '../core/course.ts';
 import type { Exchange } from '../core/exchange.ts';
 import { Failure, type FailureKind } from '../core/failure.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Timeouts } from '../core/route.ts';
-import { type ConnectionOwner, Http1Client } from '../protocol/http1/client.ts';
-import type { TransportContext } from '../transport/transport.ts';
+import { Http1Client } from '../protocol/http1/client.ts';
+import { Http2Client } from '../protocol/http2/client.ts';
+import type { Transport, TransportContext } from '../transport/transport.ts';
 import { ConnectAttempt, type ConnectListener, type ConnectTarget } from './connect.ts';
-import type { UpstreamCounts, UpstreamTransport } from './endpoint.ts';
+import type { ClientCodec, ConnectionOwner, UpstreamConnection } from './connection.ts';
+import type { UpstreamCounts } from './endpoint.ts';
 
 /** What the pool tells about connections, for metrics. */
 export interface PoolObserver {
@@ -22,39 +27,64 @@ export interface PoolObserver {
   onConnectFailed(failure: FailureKind): void;
 }
 
-export class ConnectionPool implements UpstreamTransport, ConnectionOwner, ConnectListener {
+/** `negotiated` is for TLS: the peer chooses by ALPN (RFC 7301). */
+export type PoolProtocol = 'http1' | 'http2' | 'negotiated';
+
+const ALPN: Record<PoolProtocol, readonly string[]> = {
+  http1: ['http/1.1'],
+  http2: ['h2'],
+  negotiated: ['h2', 'http/1.1'],
+};
+
+export class ConnectionPool implements ConnectionOwner, ConnectListener {
   /** As a watched item: when the oldest waiting exchange has waited long enough. */
   deadlineMs = Number.POSITIVE_INFINITY;
+  /** The last connection said that it takes extended CONNECT (RFC 8441). */
+  takesTunnels = false;
   private readonly context: TransportContext;
   private readonly target: ConnectTarget;
+  private readonly protocol: PoolProtocol;
   private readonly timeouts: Timeouts;
   private readonly observer: PoolObserver;
   private readonly authority: string;
-  private readonly connections = new Set<Http1Client>();
-  private readonly idle: Http1Client[] = [];
+  private readonly connections = new Set<UpstreamConnection>();
+  /** Those with room, the last used at the end. */
+  private available: UpstreamConnection[] = [];
   private readonly waiting = new Set<Exchange>();
   private readonly attempts = new Set<ConnectAttempt>();
+  /** Exchanges that the next connection is expected to carry. */
+  private capacity: number;
 
-  constructor(context: TransportContext, target: ConnectTarget, timeouts: Timeouts, observer: PoolObserver) {
+  constructor(
+    context: TransportContext,
+    target: ConnectTarget,
+    protocol: PoolProtocol,
+    timeouts: Timeouts,
+    observer: PoolObserver,
+  ) {
     this.context = context;
-    this.target = target;
+    this.target = { ...target, alpnProtocols: ALPN[protocol] };
+    this.protocol = protocol;
     this.timeouts = timeouts;
     this.observer = observer;
     this.authority = `${target.host}:${target.port}`;
+    this.capacity = protocol === 'http1' ? 1 : LIMITS.http2StreamsPerConnection;
     context.deadlines.watch(this);
   }
 
   get counts(): UpstreamCounts {
-    return { open: this.connections.size, idle: this.idle.length, waiting: this.waiting.size };
+    let idle = 0;
+    for (const connection of this.connections) if (connection.idle) idle++;
+    return { open: this.connections.size, idle, waiting: this.waiting.size };
   }
 
+  /** Leads to exactly one `onUpstreamReady` or `onUpstreamUnavailable`, now or later, unless it is cancelled. */
   open(exchange: Exchange): void {
     // Exchanges that wait already come first.
     if (this.waiting.size === 0) {
-      const connection = this.takeIdle();
+      const connection = this.findRoom();
       if (connection !== null) {
-        connection.attach(exchange);
-        onUpstreamReady(exchange, connection);
+        onUpstreamReady(exchange, connection.attach(exchange));
         return;
       }
     }
@@ -67,13 +97,15 @@ export class ConnectionPool implements UpstreamTransport, ConnectionOwner, Conne
     this.connectForWaiting();
   }
 
+  /** The exchange no longer waits. */
   cancel(exchange: Exchange): void {
     this.waiting.delete(exchange);
   }
 
+  /** New exchanges get new connections. */
   retireConnections(): void {
-    for (const connection of this.connections) connection.retired = true;
-    for (const connection of this.idle.splice(0)) connection.close();
+    this.available = [];
+    for (const connection of [...this.connections]) connection.retire();
   }
 
   /** Nothing more is opened through this pool. */
@@ -87,44 +119,46 @@ export class ConnectionPool implements UpstreamTransport, ConnectionOwner, Conne
     const setupMs = this.context.nowMs - attempt.startedMs;
     const { identity, tlsOptions } = this.target;
     this.observer.onConnected(setupMs, tlsOptions !== null);
-    const connection = new Http1Client(
-      attempt.transport,
-      this,
-      this.timeouts,
-      this.authority,
-      identity,
-      setupMs,
-    );
-    attempt.transport.handler = connection;
+    const Codec = this.codecOf(attempt.transport);
+    const connection = new Codec(attempt.transport, this, this.timeouts, this.authority, identity, setupMs);
+    this.capacity = Codec === Http1Client ? 1 : LIMITS.http2StreamsPerConnection;
     this.connections.add(connection);
-    this.onIdle(connection);
+    this.onRoom(connection);
+    this.connectForWaiting();
   }
 
   onConnectFailed(attempt: ConnectAttempt, failure: FailureKind, detail: string): void {
     this.attempts.delete(attempt);
     this.observer.onConnectFailed(failure);
-    const oldest = this.takeWaiting();
-    if (oldest !== null) onUpstreamUnavailable(oldest, failure, detail);
+    for (let count = 0; count < this.capacity; count++) {
+      const oldest = this.takeWaiting();
+      if (oldest === null) break;
+      onUpstreamUnavailable(oldest, failure, detail);
+    }
     this.connectForWaiting();
   }
 
-  onIdle(connection: Http1Client): void {
-    const next = this.takeWaiting();
-    if (next !== null) {
-      connection.attach(next);
-      onUpstreamReady(next, connection);
-    } else if (this.idle.length < LIMITS.idleConnectionsPerEndpoint) {
-      connection.awaitExchange();
-      this.idle.push(connection);
-    } else {
-      connection.close();
+  onRoom(connection: UpstreamConnection): void {
+    if (connection instanceof Http2Client) this.takesTunnels = connection.peerTakesTunnels;
+    while (this.waiting.size > 0 && connection.room > 0) {
+      const next = this.takeWaiting() as Exchange;
+      onUpstreamReady(next, connection.attach(next));
     }
+    if (connection.idle) {
+      if (this.available.length >= LIMITS.idleConnectionsPerEndpoint && !connection.listed) {
+        connection.retire();
+        return;
+      }
+      connection.awaitExchange();
+    }
+    if (connection.room === 0 || connection.listed) return;
+    connection.listed = true;
+    this.available.push(connection);
   }
 
-  onGone(connection: Http1Client): void {
+  onGone(connection: UpstreamConnection): void {
     this.connections.delete(connection);
-    const index = this.idle.indexOf(connection);
-    if (index !== -1) this.idle.splice(index, 1);
+    if (connection.listed) this.available = this.available.filter((other) => other !== connection);
     this.connectForWaiting();
   }
 
@@ -146,11 +180,23 @@ export class ConnectionPool implements UpstreamTransport, ConnectionOwner, Conne
     this.context.output.flush();
   }
 
-  private takeIdle(): Http1Client | null {
+  private codecOf({ socket }: Transport): ClientCodec {
+    if (this.target.tlsOptions === null) return this.protocol === 'http2' ? Http2Client : Http1Client;
+    return (socket as TLSSocket).alpnProtocol === 'h2' ? Http2Client : Http1Client;
+  }
+
+  /** The connection used last of those with room; it stays in the list while it has more. */
+  private findRoom(): UpstreamConnection | null {
+    const { available } = this;
     for (;;) {
-      const connection = this.idle.pop();
+      const connection = available[available.length - 1];
       if (connection === undefined) return null;
-      if (connection.usable) return connection;
+      const { room } = connection;
+      if (room <= 1) {
+        connection.listed = false;
+        available.pop();
+      }
+      if (room > 0) return connection;
     }
   }
 
@@ -164,7 +210,7 @@ export class ConnectionPool implements UpstreamTransport, ConnectionOwner, Conne
 
   private connectForWaiting(): void {
     while (
-      this.attempts.size < this.waiting.size &&
+      this.attempts.size * this.capacity < this.waiting.size &&
       this.attempts.size + this.connections.size < LIMITS.connectionsPerEndpoint
     ) {
       this.attempts.add(new ConnectAttempt(this.context, this.target, this.timeouts.connectMs, this));

@@ -212,10 +212,4 @@ export const requestLine: Case[] = [
     ['request-line-version-0-9', 'GET / HTTP/0.9', 'RFC 9110 15.6.6'],
     ['request-line-version-9-9', 'GET / HTTP/9.9', 'RFC 9110 15.6.6'],
   ]),
-  {
-    id: 'request-line-http2-preface',
-    why: 'RFC 9113 3.4: the preface is made so that HTTP/1.1 servers refuse it',
-    send: 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
-    expect: reject(505),
-  },
 ];

@@ -19,6 +19,7 @@ import { Failure, type FailureKind } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Timeouts } from '../../core/route.ts';
 import type { Transport, TransportHandler } from '../../transport/transport.ts';
+import type { ConnectionOwner, UpstreamConnection } from '../../upstream/connection.ts';
 import { fieldId } from '../field-names.ts';
 import {
   BODY_CHUNKED,
@@ -34,20 +35,18 @@ import { INCOMPLETE, TOO_LARGE } from './scan.ts';
 import { writeBody, writeHead, writeLastChunk } from './write.ts';
 
 const HOST = fieldId('host');
+const TRANSFER_ENCODING = fieldId('transfer-encoding');
+const CHUNKED_LINE = Buffer.from('transfer-encoding: chunked\r\n');
+const TRANSFER_ENCODING_BYTES = 17;
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** Who gets the connection back. */
-export interface ConnectionOwner {
-  onIdle(connection: Http1Client): void;
-  onGone(connection: Http1Client): void;
-}
-
-export class Http1Client implements UpstreamStream, TransportHandler {
+export class Http1Client implements UpstreamConnection, UpstreamStream, TransportHandler {
   readonly identity: string;
   setupMs: number;
   reused = false;
-  /** Set when the connection must not be used again: its certificate was replaced, or the sidecar drains. */
-  retired = false;
+  /** HTTP/1.1 has no way to say so. */
+  readonly unprocessed = false;
+  listed = false;
   private readonly transport: Transport;
   private readonly owner: ConnectionOwner;
   private readonly timeouts: Timeouts;
@@ -61,6 +60,8 @@ export class Http1Client implements UpstreamStream, TransportHandler {
   private headDone = false;
   private interims = 0;
   private responsePaused = false;
+  /** The connection must not be used again: its certificate was replaced, or the sidecar drains. */
+  private retired = false;
 
   constructor(
     transport: Transport,
@@ -76,19 +77,22 @@ export class Http1Client implements UpstreamStream, TransportHandler {
     this.authority = authority;
     this.identity = identity;
     this.setupMs = setupMs;
+    transport.handler = this;
   }
 
-  /** Whether an exchange may be given to it. */
-  get usable(): boolean {
-    return !this.retired && !this.transport.gone;
+  get room(): number {
+    return this.exchange === null && !this.retired && !this.transport.gone ? 1 : 0;
+  }
+
+  get idle(): boolean {
+    return this.exchange === null;
   }
 
   get congested(): boolean {
     return this.transport.congested;
   }
 
-  /** The connection belongs to the exchange from here on, and tells it when it fails, whether or not anything is sent yet. */
-  attach(exchange: Exchange): void {
+  attach(exchange: Exchange): this {
     this.exchange = exchange;
     this.requestKind = exchange.request.bodyKind;
     this.headSent = false;
@@ -98,6 +102,7 @@ export class Http1Client implements UpstreamStream, TransportHandler {
     this.responsePaused = false;
     this.head.reset();
     this.transport.deadlineMs = NEVER;
+    return this;
   }
 
   sendRequestHead(exchange: Exchange): void {
@@ -105,6 +110,10 @@ export class Http1Client implements UpstreamStream, TransportHandler {
     this.headSent = true;
     // A request of HTTP/1.0 may lack a Host, one of HTTP/1.1 may not.
     if (!request.has(HOST)) request.add('host', this.authority);
+    // One of HTTP/2 says nothing of how its body is framed.
+    if (this.requestKind === BODY_CHUNKED && !request.has(TRANSFER_ENCODING)) {
+      request.addLine(CHUNKED_LINE, TRANSFER_ENCODING_BYTES);
+    }
     writeHead(this.transport.context.output, this.transport, request);
     if (request.wantsUpgrade) this.awaitFor(this.timeouts.upstreamMs);
   }
@@ -145,12 +154,11 @@ export class Http1Client implements UpstreamStream, TransportHandler {
     this.transport.resume();
   }
 
-  /** Closes an idle connection. */
-  close(): void {
-    this.transport.destroy();
+  retire(): void {
+    this.retired = true;
+    if (this.exchange === null) this.transport.destroy();
   }
 
-  /** From now on the connection waits for its next exchange. */
   awaitExchange(): void {
     this.awaitFor(this.timeouts.idleMs);
   }
@@ -279,7 +287,7 @@ export class Http1Client implements UpstreamStream, TransportHandler {
     this.setupMs = 0;
     // The last bytes of the response may have been what congested the downstream.
     this.resumeResponse();
-    this.owner.onIdle(this);
+    this.owner.onRoom(this);
   }
 
   private fail(failure: FailureKind, detail: string): void {

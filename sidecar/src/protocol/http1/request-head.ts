@@ -8,6 +8,7 @@ import { Failure } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { fieldId } from '../field-names.ts';
 import { BODY_NONE, type RequestHead } from '../head.ts';
+import { equalsBytes, noteMethod } from '../method.ts';
 import { isAuthority, sameAuthority } from './authority.ts';
 import { CLASS, CR, LF, SP, TARGET, TOKEN } from './bytes.ts';
 import {
@@ -32,8 +33,6 @@ const WORD_HTTP = Buffer.from('http://');
 const WORD_HTTPS = Buffer.from('https://');
 const WORD_H2C = Buffer.from('h2c');
 const WORD_CONTINUE = Buffer.from('100-continue');
-const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'].map((name) => Buffer.from(name));
-const METHOD_HEAD = Buffer.from('HEAD');
 const METHOD_OPTIONS = Buffer.from('OPTIONS');
 const METHOD_CONNECT = Buffer.from('CONNECT');
 const TE_LINE = Buffer.from('te: trailers\r\n');
@@ -106,7 +105,7 @@ function scanVersion(head: RequestHead, bytes: Uint8Array, base: number, start: 
 
 /** Checks what the scanned lines mean together. Returns 0 or the code of a failure. */
 function checkRequest(head: RequestHead): number {
-  checkMethod(head);
+  noteMethod(head);
   const framing = readFraming(head);
   if (framing !== FRAMING_OK) {
     if (framing === FRAMING_AMBIGUOUS) return Failure.ambiguousFraming.code;
@@ -183,14 +182,6 @@ function rewriteAbsoluteForm(head: RequestHead): number {
   return 0;
 }
 
-function checkMethod(head: RequestHead): void {
-  const { bytes, start, methodEnd } = head;
-  head.isHead = equalsBytes(bytes, start, methodEnd, METHOD_HEAD);
-  for (const name of IDEMPOTENT) {
-    if (equalsBytes(bytes, start, methodEnd, name)) head.isIdempotent = true;
-  }
-}
-
 /** Upgrade, Expect and TE: what the client wants from this hop, and what is passed on of it. */
 function checkNegotiation(head: RequestHead): number {
   const upgradeRow = head.firstRow[UPGRADE] as number;
@@ -215,10 +206,4 @@ function checkNegotiation(head: RequestHead): number {
     if (!head.expectsContinue) head.drop(EXPECT);
   }
   return 0;
-}
-
-function equalsBytes(bytes: Uint8Array, start: number, end: number, word: Uint8Array): boolean {
-  if (end - start !== word.length) return false;
-  for (let i = 0; i < word.length; i++) if (bytes[start + i] !== word[i]) return false;
-  return true;
 }

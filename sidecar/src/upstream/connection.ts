@@ -1,0 +1,38 @@
+/**
+ * What a pool and its connections know of each other, whatever protocol a connection speaks.
+ */
+import type { Exchange, UpstreamStream } from '../core/exchange.ts';
+import type { Timeouts } from '../core/route.ts';
+import type { Transport, TransportHandler } from '../transport/transport.ts';
+
+/** A connection that is set up: implemented by each client codec. */
+export interface UpstreamConnection {
+  /** Exchanges that it can take now; 0 when it must not be used any more. */
+  readonly room: number;
+  readonly idle: boolean;
+  /** For the pool: whether it has the connection among those with room. */
+  listed: boolean;
+  /** The connection carries the exchange from here on, and tells it when it fails, whether or not anything is sent yet. */
+  attach(exchange: Exchange): UpstreamStream;
+  /** Takes no further exchange; closes behind those that it carries. */
+  retire(): void;
+  /** Nothing is to do for now: closes when that lasts. */
+  awaitExchange(): void;
+}
+
+/** Who gives exchanges to connections. */
+export interface ConnectionOwner {
+  /** The connection can take an exchange, for the first time or again. */
+  onRoom(connection: UpstreamConnection): void;
+  onGone(connection: UpstreamConnection): void;
+}
+
+/** Becomes the handler of the transport as soon as it is made. */
+export type ClientCodec = new (
+  transport: Transport,
+  owner: ConnectionOwner,
+  timeouts: Timeouts,
+  authority: string,
+  identity: string,
+  setupMs: number,
+) => UpstreamConnection & TransportHandler;

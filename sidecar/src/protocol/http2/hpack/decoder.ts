@@ -11,6 +11,7 @@ import { LIMITS } from '../../../core/limits.ts';
 import { copyBytes } from '../../../transport/output.ts';
 import { DecoderTable } from './decoder-table.ts';
 import {
+  copyValue,
   ENTRY_BYTES,
   idOf,
   isWellFormed,
@@ -69,13 +70,18 @@ export class HpackDecoder {
   private bytes: Uint8Array = NOTHING;
   private at = 0;
   private end = 0;
+  /** The string that is being read: where it starts (it ends at `at`), and how it is coded. */
+  private stringStart = 0;
+  private isHuffman = false;
+  /** VALUE_WELL_FORMED or 0: what `readValue` found. */
+  private valueKind = 0;
 
   /** `maxTableBytes` is what our SETTINGS allow; not below 4,096, which the peer may use before it has read them. */
   constructor(maxTableBytes: number = LIMITS.hpackTableBytes, maxListBytes: number = LIMITS.headBytes) {
     this.table = new DecoderTable(maxTableBytes);
     this.maxListBytes = maxListBytes;
     // A name from the table is copied without asking for room.
-    reserveScratch(maxTableBytes);
+    if (maxTableBytes > scratch.length) growScratch(maxTableBytes);
   }
 
   /** Decodes one whole header block. Returns one of the HPACK_ numbers. */
@@ -150,7 +156,7 @@ export class HpackDecoder {
     let nameLength: number;
     let kind: number;
     if (index === 0) {
-      nameLength = this.readString(0);
+      nameLength = this.readName();
       if (nameLength === MALFORMED) return false;
       kind = kindOfName(scratch, 0, nameLength);
     } else if (index <= STATIC_ENTRIES) {
@@ -168,28 +174,48 @@ export class HpackDecoder {
       copyBytes(table.bytes, start, start + nameLength, scratch, 0);
     }
     const valueStart = writeSeparator(scratch, nameLength);
-    const valueEnd = this.readString(valueStart);
+    const valueEnd = this.readValue(valueStart);
     if (valueEnd === MALFORMED) return false;
     const lineEnd = writeLineEnd(scratch, valueEnd);
-    kind = (kind & ~VALUE_WELL_FORMED) | kindOfValue(scratch, valueStart, valueEnd);
+    kind = (kind & ~VALUE_WELL_FORMED) | this.valueKind;
     if (isIndexed) this.table.insert(scratch, 0, lineEnd, nameLength, kind);
     this.show(sink, scratch, 0, lineEnd, nameLength, kind);
     return true;
   }
 
-  /** Reads a string to `scratch[at...]`, with room for the rest of a line behind it. Returns its end. */
-  private readString(at: number): number {
-    const { bytes, end } = this;
-    if (this.at >= end) return MALFORMED;
-    const isHuffman = (bytes[this.at] as number) >= 0x80;
+  /** Reads a string to the start of `scratch`. Returns its end. */
+  private readName(): number {
+    if (!this.readLength(0)) return MALFORMED;
+    const { stringStart, at } = this;
+    if (this.isHuffman) return decodeHuffman(this.bytes, stringStart, at, scratch, 0);
+    copyBytes(this.bytes, stringStart, at, scratch, 0);
+    return at - stringStart;
+  }
+
+  /** Reads a string to `scratch[to...]` and judges it. Returns its end. */
+  private readValue(to: number): number {
+    if (!this.readLength(to)) return MALFORMED;
+    const { stringStart, at } = this;
+    if (this.isHuffman) {
+      const end = decodeHuffman(this.bytes, stringStart, at, scratch, to);
+      if (end !== MALFORMED) this.valueKind = kindOfValue(scratch, to, end);
+      return end;
+    }
+    this.valueKind = copyValue(this.bytes, stringStart, at, scratch, to);
+    return to + at - stringStart;
+  }
+
+  /** Reads the length of a string, steps over the string and makes room for it in `scratch[to...]`, and for the rest of the line. */
+  private readLength(to: number): boolean {
+    if (this.at >= this.end) return false;
+    this.isHuffman = (this.bytes[this.at] as number) >= 0x80;
     const length = this.readInteger(0x7f);
-    const start = this.at;
-    if (length === MALFORMED || length > end - start) return MALFORMED;
-    this.at = start + length;
-    reserveScratch(at + (isHuffman ? huffmanBound(length) : length) + LINE_EXTRA_BYTES);
-    if (isHuffman) return decodeHuffman(bytes, start, this.at, scratch, at);
-    copyBytes(bytes, start, this.at, scratch, at);
-    return at + length;
+    if (length === MALFORMED || length > this.end - this.at) return false;
+    this.stringStart = this.at;
+    this.at += length;
+    const need = to + (this.isHuffman ? huffmanBound(length) : length) + LINE_EXTRA_BYTES;
+    if (need > scratch.length) growScratch(need);
+    return true;
   }
 
   /** An integer with this prefix (section 5.1), at most four bytes behind the prefix. */
@@ -229,8 +255,7 @@ export class HpackDecoder {
   }
 }
 
-function reserveScratch(count: number): void {
-  if (count <= scratch.length) return;
+function growScratch(count: number): void {
   const grown = Buffer.allocUnsafeSlow(count * 2);
   scratch.copy(grown);
   scratch = grown;

@@ -66,6 +66,16 @@ export class EncoderTable {
     return wasted;
   }
 
+  /** Index of the newest entry with this known name, if its value is the same: no hash is needed. 0 when it is not. */
+  findNewest(known: number, source: Uint8Array, valueStart: number, valueEnd: number): number {
+    const age = (this.inserted - (this.byName[known] as number)) | 0;
+    if (age <= 0 || age > this.count) return 0;
+    const at = (this.inserted - age) & this.mask;
+    if (this.known[at] !== known || !this.holdsValue(at, source, valueStart, valueEnd)) return 0;
+    this.used[at] = 1;
+    return age;
+  }
+
   /** Index from 1 (the newest) of the entry that is this field; 0 when there is none. */
   find(
     hash: number,
@@ -82,7 +92,8 @@ export class EncoderTable {
       if (age <= 0 || age > this.count) continue;
       const at = (this.inserted - age) & this.mask;
       if (this.hashes[at] !== hash || this.known[at] !== known) continue;
-      if (!this.holds(at, known, source, nameStart, nameEnd, valueStart, valueEnd)) continue;
+      if (!this.holdsValue(at, source, valueStart, valueEnd)) continue;
+      if (known === 0 && !this.holdsName(at, source, nameStart, nameEnd)) continue;
       this.used[at] = 1;
       return age;
     }
@@ -142,25 +153,20 @@ export class EncoderTable {
     this.slots[age >= otherAge ? slot : other] = number;
   }
 
-  private holds(
-    at: number,
-    known: number,
-    source: Uint8Array,
-    nameStart: number,
-    nameEnd: number,
-    valueStart: number,
-    valueEnd: number,
-  ): boolean {
+  private holdsName(at: number, source: Uint8Array, start: number, end: number): boolean {
+    const { bytes } = this;
+    let i = this.starts[at] as number;
+    if ((this.valueStarts[at] as number) - i !== end - start) return false;
+    for (let from = start; from < end; i++, from++)
+      if (bytes[i] !== LOWER[source[from] as number]) return false;
+    return true;
+  }
+
+  private holdsValue(at: number, source: Uint8Array, start: number, end: number): boolean {
     const { bytes } = this;
     let i = this.valueStarts[at] as number;
-    if ((this.ends[at] as number) - i !== valueEnd - valueStart) return false;
-    if (known === 0) {
-      let n = this.starts[at] as number;
-      if (i - n !== nameEnd - nameStart) return false;
-      for (let from = nameStart; n < i; n++, from++)
-        if (bytes[n] !== LOWER[source[from] as number]) return false;
-    }
-    for (let from = valueStart; from < valueEnd; i++, from++) if (bytes[i] !== source[from]) return false;
+    if ((this.ends[at] as number) - i !== end - start) return false;
+    for (let from = start; from < end; i++, from++) if (bytes[i] !== source[from]) return false;
     return true;
   }
 

@@ -182,6 +182,8 @@ export class HpackEncoder {
     let isInserted = false;
     let hash = 0;
     if (valueEnd - valueStart <= LIMITS.hpackIndexedValueBytes) {
+      const newest = known === 0 ? 0 : table.findNewest(known, source, valueStart, valueEnd);
+      if (newest !== 0) return writeIndexed(target, at, STATIC_ENTRIES + newest);
       hash = hashField(known, source, nameStart, nameEnd, valueStart, valueEnd);
       const age = table.find(hash, known, source, nameStart, nameEnd, valueStart, valueEnd);
       if (age !== 0) return writeIndexed(target, at, STATIC_ENTRIES + age);

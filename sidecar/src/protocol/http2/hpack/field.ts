@@ -62,11 +62,20 @@ export function kindOfName(bytes: Uint8Array, start: number, end: number): numbe
 
 /** VALUE_WELL_FORMED, or 0. */
 export function kindOfValue(bytes: Uint8Array, start: number, end: number): number {
-  if (start === end) return VALUE_WELL_FORMED;
-  if (isBlank(bytes[start] as number) || isBlank(bytes[end - 1] as number)) return 0;
   let good = VALUE;
   for (let i = start; i < end; i++) good &= CLASS[bytes[i] as number] as number;
-  return good === 0 ? 0 : VALUE_WELL_FORMED;
+  return good === 0 || hasBlankEnd(bytes, start, end) ? 0 : VALUE_WELL_FORMED;
+}
+
+/** The same, and copies the value: one pass over the bytes instead of two. */
+export function copyValue(bytes: Uint8Array, start: number, end: number, target: Buffer, at: number): number {
+  let good = VALUE;
+  for (let i = start, o = at; i < end; i++, o++) {
+    const byte = bytes[i] as number;
+    target[o] = byte;
+    good &= CLASS[byte] as number;
+  }
+  return good === 0 || hasBlankEnd(bytes, start, end) ? 0 : VALUE_WELL_FORMED;
 }
 
 /** Writes what stands between name and value. Returns where the value starts. */
@@ -80,6 +89,10 @@ export function writeLineEnd(target: Buffer, at: number): number {
   target[at] = CR;
   target[at + 1] = LF;
   return at + 2;
+}
+
+function hasBlankEnd(bytes: Uint8Array, start: number, end: number): boolean {
+  return start < end && (isBlank(bytes[start] as number) || isBlank(bytes[end - 1] as number));
 }
 
 function isBlank(byte: number): boolean {

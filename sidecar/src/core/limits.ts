@@ -49,7 +49,7 @@ export const LIMITS = {
   /** What a peer may send on one stream before it is read. */
   http2StreamWindowBytes: 262_144,
   /** What a peer may send on all streams of a connection before we say that there is room for more. */
-  http2ConnectionWindowBytes: 1_048_576,
+  http2ConnectionWindowBytes: 4_194_304,
   /** Of one stream, what may wait for the peer's window before its producer is paused. */
   http2StreamPendingBytes: 65_536,
   /** The largest payload that we send in one frame, if the peer allows it. */

@@ -243,23 +243,32 @@ export class Transport implements Watched {
   }
 
   private writePending(): void {
+    if (this.encrypted) {
+      // TLS would copy several buffers into one before it encrypts them.
+      const bytes = this.pending.shift() as Buffer;
+      const count = this.pendingLengths.shift() as number;
+      this.dispatchWrite(bytes.subarray(0, count), count);
+      this.giveBack([bytes]);
+      return;
+    }
     const { pending, pendingLengths } = this;
     this.pending = [];
     this.pendingLengths = [];
-    const count = pendingLengths.reduce((sum, length) => sum + length, 0);
     if (pending.length === 1) {
+      const count = pendingLengths[0] as number;
       this.dispatchWrite((pending[0] as Buffer).subarray(0, count), count);
     } else {
-      this.inFlight = true;
-      this.inFlightBytes = count;
-      const chunks = pending.map((bytes, i) => ({
-        chunk: bytes.subarray(0, pendingLengths[i]),
-        encoding: 'buffer',
-      }));
-      (this.socket as unknown as DirectWrite)._writev(chunks, this.written);
+      this.dispatchWrites(pending.map((bytes, i) => bytes.subarray(0, pendingLengths[i])));
     }
-    if (this.inFlight && !this.encrypted) this.lent = pending;
+    if (this.inFlight) this.lent = pending;
     else this.giveBack(pending);
+  }
+
+  private dispatchWrites(parts: Buffer[]): void {
+    this.inFlight = true;
+    this.inFlightBytes = parts.reduce((sum, { length }) => sum + length, 0);
+    const chunks = parts.map((chunk) => ({ chunk, encoding: 'buffer' }));
+    (this.socket as unknown as DirectWrite)._writev(chunks, this.written);
   }
 
   private giveBack(buffers: Buffer[]): void {

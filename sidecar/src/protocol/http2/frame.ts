@@ -30,7 +30,6 @@ export const REFUSED_STREAM = 0x7;
 export const CANCEL = 0x8;
 export const COMPRESSION_ERROR = 0x9;
 export const ENHANCE_YOUR_CALM = 0xb;
-export const HTTP_1_1_REQUIRED = 0xd;
 
 const ERROR_NAMES = [
   'NO_ERROR',

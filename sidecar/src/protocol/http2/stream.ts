@@ -9,6 +9,7 @@
  */
 import type { Watched } from '../../core/deadlines.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { ByteQueue } from '../../transport/byte-queue.ts';
 import { Head } from '../head.ts';
 import type { Http2Connection } from './connection.ts';
 import {
@@ -39,8 +40,8 @@ export abstract class Http2Stream implements Watched {
   bodyRemaining = -1;
   private receivedBytes = 0;
   private receivePaused = false;
-  private readonly pending: Buffer[] = [];
-  private pendingBytes = 0;
+  private readonly pending: ByteQueue;
+  private readonly writePending: (bytes: Buffer, start: number, end: number) => number;
   private endPending = false;
   private pendingTrailers: Head | null = null;
   private awaitsDrain = false;
@@ -49,6 +50,8 @@ export abstract class Http2Stream implements Watched {
 
   constructor(connection: Http2Connection) {
     this.connection = connection;
+    this.pending = new ByteQueue(connection.transport.context.buffers);
+    this.writePending = (bytes, start, end) => this.writeBody(bytes, start, end);
   }
 
   /** Body bytes from the peer. */
@@ -78,8 +81,7 @@ export abstract class Http2Stream implements Watched {
     this.bodyRemaining = -1;
     this.receivedBytes = 0;
     this.receivePaused = false;
-    this.pending.length = 0;
-    this.pendingBytes = 0;
+    this.pending.clear();
     this.endPending = false;
     this.pendingTrailers = null;
     this.awaitsDrain = false;
@@ -95,12 +97,12 @@ export abstract class Http2Stream implements Watched {
 
   /** The peer's window keeps more back than one stream should hold. */
   get stalled(): boolean {
-    return this.pendingBytes > LIMITS.http2StreamPendingBytes;
+    return this.pending.length > LIMITS.http2StreamPendingBytes;
   }
 
   /** Something waits for the peer's window. */
   get blocked(): boolean {
-    return this.pendingBytes > 0;
+    return this.pending.length > 0;
   }
 
   /** The frame header at `at` of the batch is the stream's last one so far. */
@@ -111,17 +113,16 @@ export abstract class Http2Stream implements Watched {
 
   sendBody(bytes: Uint8Array, start: number, end: number): void {
     if (this.localEnded) return;
-    const at = this.pendingBytes > 0 ? start : this.writeBody(bytes, start, end);
+    const at = this.pending.length > 0 ? start : this.writeBody(bytes, start, end);
     if (at === end) return;
-    this.pending.push(Buffer.from(bytes.subarray(at, end)));
-    this.pendingBytes += end - at;
+    this.pending.push(bytes, at, end);
     this.connection.blocked.add(this);
   }
 
   /** Ends our side, behind everything that waits. */
   sendEnd(trailers: Head | null): void {
     if (this.localEnded) return;
-    if (this.pendingBytes > 0) {
+    if (this.pending.length > 0) {
       this.endPending = true;
       this.pendingTrailers = trailers === null ? null : copyHead(trailers);
     } else {
@@ -131,18 +132,8 @@ export abstract class Http2Stream implements Watched {
 
   /** Windows have opened. */
   sendPending(): void {
-    const { pending } = this;
-    while (pending.length > 0) {
-      const bytes = pending[0] as Buffer;
-      const at = this.writeBody(bytes, 0, bytes.length);
-      this.pendingBytes -= at;
-      if (at < bytes.length) {
-        pending[0] = bytes.subarray(at);
-        break;
-      }
-      pending.shift();
-    }
-    if (this.pendingBytes === 0) {
+    this.pending.drain(this.writePending);
+    if (this.pending.length === 0) {
       this.connection.blocked.delete(this);
       if (this.endPending) {
         this.endPending = false;
@@ -155,7 +146,7 @@ export abstract class Http2Stream implements Watched {
 
   /** What kept the producer waiting may be gone. */
   tellDrained(): void {
-    if (!this.awaitsDrain || this.pendingBytes > LIMITS.http2StreamPendingBytes / 2) return;
+    if (!this.awaitsDrain || this.pending.length > LIMITS.http2StreamPendingBytes / 2) return;
     if (this.connection.transport.congested) return;
     this.awaitsDrain = false;
     this.onDrained();
@@ -179,8 +170,7 @@ export abstract class Http2Stream implements Watched {
 
   /** Forgets what was to be sent. */
   dropPending(): void {
-    this.pending.length = 0;
-    this.pendingBytes = 0;
+    this.pending.clear();
     this.endPending = false;
     this.connection.blocked.delete(this);
   }

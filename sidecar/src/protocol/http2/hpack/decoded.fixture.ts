@@ -9,12 +9,20 @@ export interface Decoded {
   isWellFormed: boolean[];
   pseudo: number[];
   ids: number[];
+  neverIndexed: boolean[];
 }
 
 export function decodeBlock(decoder: HpackDecoder, block: Uint8Array): Decoded {
-  const decoded: Decoded = { result: HPACK_OK, fields: [], isWellFormed: [], pseudo: [], ids: [] };
+  const decoded: Decoded = {
+    result: HPACK_OK,
+    fields: [],
+    isWellFormed: [],
+    pseudo: [],
+    ids: [],
+    neverIndexed: [],
+  };
   const sink: FieldSink = {
-    onField(line, start, end, nameLength, id, pseudo, wellFormed) {
+    onField(line, start, end, nameLength, id, pseudo, wellFormed, neverIndexed) {
       const text = Buffer.from(line.subarray(start, end)).toString('latin1');
       if (text.slice(nameLength, nameLength + 2) !== ': ' || !text.endsWith('\r\n'))
         throw new Error(`not a rendered line: ${JSON.stringify(text)}`);
@@ -24,6 +32,7 @@ export function decodeBlock(decoder: HpackDecoder, block: Uint8Array): Decoded {
       decoded.isWellFormed.push(wellFormed);
       decoded.pseudo.push(pseudo);
       decoded.ids.push(id);
+      decoded.neverIndexed.push(neverIndexed);
     },
   };
   decoded.result = decoder.decode(block, 0, block.length, sink);

@@ -31,7 +31,8 @@ export interface FieldSink {
   /**
    * `line[start, end)` is `name: value\r\n`, valid only during the call. `nameLength` counts the bytes of the name, for a
    * pseudo-header with its colon. `pseudo` is one of the PSEUDO_ numbers. `wellFormed`: RFC 9113 section 8.2.1; when it is false the
-   * message is malformed and nothing may be done with the line.
+   * message is malformed and nothing may be done with the line. `neverIndexed`: the sender wants it to stay out of every table on the
+   * way (RFC 7541 section 6.2.3), so `HpackEncoder.field` must be told when the field is passed on.
    */
   onField(
     line: Uint8Array,
@@ -41,6 +42,7 @@ export interface FieldSink {
     id: number,
     pseudo: number,
     wellFormed: boolean,
+    neverIndexed: boolean,
   ): void;
 }
 
@@ -55,6 +57,9 @@ export const HPACK_FLOOD = 3;
 /** A size update may go down and up again between two blocks (section 4.2); more make no sense. */
 const MAX_SIZE_UPDATES = 2;
 const INITIAL_SCRATCH_BYTES = 16_384;
+/** Literals that are kept, and those that must not be (section 6.2). */
+const WITH_INDEXING = 0x40;
+const NEVER_INDEXED = 0x10;
 const MALFORMED = -1;
 const NOTHING = Buffer.alloc(0);
 
@@ -106,8 +111,8 @@ export class HpackDecoder {
         first >= 0x80
           ? this.readIndexed(sink)
           : first >= 0x40
-            ? this.readLiteral(sink, 0x3f, true)
-            : first < 0x20 && this.readLiteral(sink, 0x0f, false);
+            ? this.readLiteral(sink, 0x3f, WITH_INDEXING)
+            : first < 0x20 && this.readLiteral(sink, 0x0f, first & NEVER_INDEXED);
       if (!isRead) return HPACK_ERROR;
       if (this.listBytes > floodBytes) return HPACK_FLOOD;
     }
@@ -133,7 +138,8 @@ export class HpackDecoder {
     if (index <= STATIC_ENTRIES) {
       const start = STATIC_STARTS[index] as number;
       const end = STATIC_STARTS[index + 1] as number;
-      this.show(sink, STATIC_BYTES, start, end, STATIC_NAMES[index] as number, STATIC_KINDS[index] as number);
+      const name = STATIC_NAMES[index] as number;
+      this.show(sink, STATIC_BYTES, start, end, name, STATIC_KINDS[index] as number, false);
       return true;
     }
     const { table } = this;
@@ -146,11 +152,12 @@ export class HpackDecoder {
       table.ends[slot] as number,
       table.names[slot] as number,
       table.kinds[slot] as number,
+      false,
     );
     return true;
   }
 
-  private readLiteral(sink: FieldSink, prefixMask: number, isIndexed: boolean): boolean {
+  private readLiteral(sink: FieldSink, prefixMask: number, representation: number): boolean {
     const index = this.readInteger(prefixMask);
     if (index === MALFORMED) return false;
     let nameLength: number;
@@ -178,8 +185,8 @@ export class HpackDecoder {
     if (valueEnd === MALFORMED) return false;
     const lineEnd = writeLineEnd(scratch, valueEnd);
     kind = (kind & ~VALUE_WELL_FORMED) | this.valueKind;
-    if (isIndexed) this.table.insert(scratch, 0, lineEnd, nameLength, kind);
-    this.show(sink, scratch, 0, lineEnd, nameLength, kind);
+    if (representation === WITH_INDEXING) this.table.insert(scratch, 0, lineEnd, nameLength, kind);
+    this.show(sink, scratch, 0, lineEnd, nameLength, kind, representation === NEVER_INDEXED);
     return true;
   }
 
@@ -242,12 +249,13 @@ export class HpackDecoder {
     end: number,
     nameLength: number,
     kind: number,
+    neverIndexed: boolean,
   ): void {
     this.listBytes += end - start - LINE_EXTRA_BYTES + ENTRY_BYTES;
     const pseudo = pseudoOf(kind);
     if (pseudo === PSEUDO_NONE) this.fields++;
     if (this.isTooLarge()) return;
-    sink.onField(line, start, end, nameLength, idOf(kind), pseudo, isWellFormed(kind));
+    sink.onField(line, start, end, nameLength, idOf(kind), pseudo, isWellFormed(kind), neverIndexed);
   }
 
   private isTooLarge(): boolean {

@@ -2,7 +2,7 @@
 import { findFieldId } from '../../field-names.ts';
 import { HpackEncoder } from './encoder.ts';
 
-export type Field = readonly [name: string, value: string];
+export type Field = readonly [name: string, value: string, neverIndexed?: boolean];
 
 const TARGET_BYTES = 1_048_576;
 const target = Buffer.alloc(TARGET_BYTES);
@@ -11,8 +11,8 @@ const target = Buffer.alloc(TARGET_BYTES);
 export function encodeBlock(encoder: HpackEncoder, fields: readonly Field[]): Buffer {
   let at = encoder.begin(target, 0);
   if (at > HpackEncoder.BEGIN_BYTES) throw new Error('size updates are larger than said');
-  for (const [name, value] of fields) {
-    const end = encodeField(encoder, name, value, at);
+  for (const [name, value, neverIndexed = false] of fields) {
+    const end = encodeField(encoder, name, value, at, neverIndexed);
     if (end - at > HpackEncoder.worstCase(name.length, value.length))
       throw new Error(`${name} is larger than said`);
     at = end;
@@ -20,7 +20,13 @@ export function encodeBlock(encoder: HpackEncoder, fields: readonly Field[]): Bu
   return Buffer.from(target.subarray(0, at));
 }
 
-function encodeField(encoder: HpackEncoder, name: string, value: string, at: number): number {
+function encodeField(
+  encoder: HpackEncoder,
+  name: string,
+  value: string,
+  at: number,
+  neverIndexed: boolean,
+): number {
   const source = Buffer.from(`${name}${value}`, 'latin1');
   const start = name.length;
   const end = source.length;
@@ -30,5 +36,5 @@ function encodeField(encoder: HpackEncoder, name: string, value: string, at: num
   if (name === ':protocol') return encoder.protocol(source, start, end, target, at);
   if (name === ':scheme') return encoder.scheme(value === 'https', target, at);
   if (name === ':status') return encoder.status(Number(value), target, at);
-  return encoder.field(source, 0, start, start, end, findFieldId(source, 0, start), target, at);
+  return encoder.field(source, 0, start, start, end, findFieldId(source, 0, start), target, at, neverIndexed);
 }

@@ -51,6 +51,25 @@ describe('what goes into the table', () => {
     },
   );
 
+  it('sends on as never indexed what came so', () => {
+    const encoder = new HpackEncoder();
+    const decoder = new HpackDecoder();
+    for (let i = 0; i < 4; i++) {
+      const { fields, neverIndexed } = decodeBlock(
+        decoder,
+        encodeBlock(encoder, [
+          ['x-pin', '1234', true],
+          ['accept', 'a', true],
+          ['accept', 'a'],
+          ['cookie', 'b'],
+          ['x-request-id', 'c'],
+        ]),
+      );
+      expect(fields.map(([, value]) => value)).toEqual(['1234', 'a', 'a', 'b', 'c']);
+      expect(neverIndexed).toEqual([true, true, false, true, false]);
+    }
+  });
+
   it('leaves long values out', () => {
     const encoder = new HpackEncoder();
     const value = 'v'.repeat(LIMITS.hpackIndexedValueBytes + 1);

@@ -23,6 +23,7 @@ import {
   NATURE,
   PATH_NAME,
   PROTOCOL_NAME,
+  SECRET,
   STATUS_NAME,
   VARYING,
 } from './known-names.ts';
@@ -100,7 +101,10 @@ export class HpackEncoder {
     return writeInteger(target, end, SIZE_UPDATE, SIZE_UPDATE_MASK, wantedBytes);
   }
 
-  /** Writes a field. The name, in whatever case it is, is written in lower case; `id` is its field id. Returns the end. */
+  /**
+   * Writes a field. The name, in whatever case it is, is written in lower case; `id` is its field id. What was received as never
+   * indexed is sent on as that. Returns the end.
+   */
   field(
     source: Uint8Array,
     nameStart: number,
@@ -110,9 +114,10 @@ export class HpackEncoder {
     id: number,
     target: Buffer,
     at: number,
+    neverIndexed = false,
   ): number {
     const known = findKnownName(source, nameStart, nameEnd, id);
-    const nature = NATURE[known];
+    const nature = neverIndexed ? SECRET : NATURE[known];
     if (nature === ADAPTIVE)
       return this.adaptive(known, source, nameStart, nameEnd, valueStart, valueEnd, target, at);
     if (nature === VARYING) return this.varying(known, source, valueStart, valueEnd, target, at);

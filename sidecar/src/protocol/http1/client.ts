@@ -115,12 +115,14 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
       request.addLine(CHUNKED_LINE, TRANSFER_ENCODING_BYTES);
     }
     writeHead(this.transport.context.output, this.transport, request);
-    if (request.wantsUpgrade) this.awaitFor(this.timeouts.upstreamMs);
+    // It is the peer's turn, although the request is not complete.
+    if (request.wantsUpgrade || request.expectsContinue) this.awaitFor(this.timeouts.upstreamMs);
   }
 
   sendRequestBody(bytes: Uint8Array, start: number, end: number): void {
     writeBody(this.transport.context.output, this.transport, this.requestKind, bytes, start, end);
     if (this.transport.congested) this.awaitFor(this.timeouts.bodyIdleMs);
+    else if (!this.headDone) this.transport.deadlineMs = NEVER;
   }
 
   endRequest(trailers: Head | null): void {
@@ -260,6 +262,7 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
         this.fail(Failure.invalidResponse, 'too many interim responses');
         return -1;
       }
+      if (head.status === 100 && exchange.request.expectsContinue) this.transport.deadlineMs = NEVER;
       onInterim(exchange, head);
       head.reset();
       return at < end ? at : -1;

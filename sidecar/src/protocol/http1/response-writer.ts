@@ -5,10 +5,12 @@
  * `connection: close`.
  */
 import type { Exchange } from '../../core/exchange.ts';
+import { LIMITS } from '../../core/limits.ts';
 import type { Transport } from '../../transport/transport.ts';
 import { fieldId } from '../field-names.ts';
 import {
   BODY_CHUNKED,
+  BODY_LENGTH,
   BODY_NONE,
   BODY_UNTIL_CLOSE,
   type BodyKind,
@@ -29,10 +31,10 @@ const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 export class ResponseWriter {
   /** No request is served on the connection after the current one. */
   last = false;
+  /** The client was told to send its body, or sends it unasked. */
+  bodyBegun = false;
   private readonly transport: Transport;
   private kind: BodyKind = BODY_NONE;
-  /** The client was told to send its body. */
-  private continued = false;
 
   constructor(transport: Transport) {
     this.transport = transport;
@@ -40,13 +42,13 @@ export class ResponseWriter {
 
   /** A new request is there. */
   begin(): void {
-    this.continued = false;
+    this.bodyBegun = false;
   }
 
   /** Clients of HTTP/1.0 don't know interim responses. */
   writeInterim(head: ResponseHead, request: RequestHead): void {
     if (request.minorVersion === 0) return;
-    if (head.status === 100) this.continued = true;
+    if (head.status === 100) this.bodyBegun = true;
     writeHead(this.transport.context.output, this.transport, head);
   }
 
@@ -58,9 +60,8 @@ export class ResponseWriter {
   writeHead(exchange: Exchange, head: ResponseHead): void {
     const { request } = exchange;
     this.frame(head, request);
-    // A client that waits for 100 and gets a final response instead may send its body or not; only a new connection is unambiguous.
-    const bodyInDoubt = exchange.replied || (request.expectsContinue && !this.continued);
-    if (!request.keepAlive || (bodyInDoubt && !exchange.requestComplete)) this.last = true;
+    if (!request.keepAlive || (!exchange.requestComplete && this.cutsRequest(head, request)))
+      this.last = true;
     if (head.switchesProtocol) this.last = true;
     else if (this.last) head.addLine(CLOSE_LINE, CONNECTION_BYTES);
     else if (request.minorVersion === 0) head.addLine(KEEP_ALIVE_LINE, CONNECTION_BYTES);
@@ -73,6 +74,15 @@ export class ResponseWriter {
 
   writeEnd(trailers: Head | null): void {
     if (this.kind === BODY_CHUNKED) writeLastChunk(this.transport.context.output, this.transport, trailers);
+  }
+
+  /** Whether a response that comes before the end of its request is the end of the connection as well. */
+  private cutsRequest(head: ResponseHead, request: RequestHead): boolean {
+    // A client that waits for 100 and gets a final response instead may send its body or not; only a new connection is unambiguous.
+    if (request.expectsContinue && !this.bodyBegun) return true;
+    // Success may be one side of a conversation, and a client that is told of the end stops sending (RFC 9112 section 9.5).
+    if (head.status < 300) return false;
+    return request.bodyKind !== BODY_LENGTH || request.contentLength > LIMITS.discardBodyBytes;
   }
 
   /** A body without a length of its own is chunked for 1.1 and ends with the connection for 1.0. */

@@ -2,10 +2,10 @@
  * The server side of HTTP/1.1: one downstream connection, one exchange at a time, pipelined requests in order.
  *
  * Invariants
- * - Bytes behind the current request are held, and reading is paused, until its response is complete. At most one read is held.
+ * - The rest of a body whose response is complete is read and thrown away, within a bound, before the next request begins.
  * - A request that is refused for its syntax closes the connection: what follows it can't be trusted to be a request.
- * - After the last response the connection lingers: it is half-closed and what still arrives is thrown away, so that a reset can't
- *   overtake the response (RFC 9112 section 9.6).
+ * - The connection lingers behind its last response, so that a reset can't overtake it (RFC 9112 section 9.6).
+ * - A peer that has closed its side while a response is due is probed, then watched: docs/decisions/0003.
  */
 import {
   acceptsRequestBody,
@@ -17,47 +17,33 @@ import {
   reply,
 } from '../../core/course.ts';
 import { type DownstreamStream, Exchange, STATE_RESPONDING } from '../../core/exchange.ts';
-import { FAILURES, Failure, type FailureKind } from '../../core/failure.ts';
+import { Failure, type FailureKind } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Route } from '../../core/route.ts';
 import type { ConnectionOwner, DownstreamConnection } from '../../downstream/connection.ts';
 import type { Transport, TransportHandler } from '../../transport/transport.ts';
-import { BODY_NONE, type Head, type RequestHead, type ResponseHead } from '../head.ts';
-import { BODY_MALFORMED, BodyReader } from './body.ts';
-import { RequestReader } from './request-reader.ts';
+import { BODY_NONE, type Head, type ResponseHead } from '../head.ts';
+import { EXPECT_BODY, EXPECT_REST, EXPECT_TUNNEL, type IntakeSink, RequestIntake } from './request-intake.ts';
 import { ResponseWriter } from './response-writer.ts';
-import { INCOMPLETE } from './scan.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-const READING_HEAD = 0;
-const READING_BODY = 1;
-const WAITING = 2;
-const TUNNEL = 3;
-const LINGERING = 4;
-
-export class Http1Server implements DownstreamConnection, DownstreamStream, TransportHandler {
+export class Http1Server implements DownstreamConnection, DownstreamStream, TransportHandler, IntakeSink {
   private readonly transport: Transport;
   private readonly owner: ConnectionOwner;
   private readonly fallback: Route;
   private readonly peerIdentity: string;
   private readonly peerAddress: string;
-  private readonly heads: RequestReader;
-  private readonly request: RequestHead;
+  private readonly intake: RequestIntake;
   private readonly writer: ResponseWriter;
-  private readonly reader = new BodyReader();
   private exchange: Exchange | null = null;
-  private state = READING_HEAD;
-  private held: Buffer | null = null;
-  private feeding = false;
-  private requestPaused = false;
   private peerEnded = false;
-  private discarded = 0;
+  /** Of a body whose response is sent. */
+  private discardedBytes = 0;
 
   constructor(transport: Transport, owner: ConnectionOwner, fallback: Route, peerIdentity: string) {
     this.transport = transport;
-    this.heads = new RequestReader(transport.context);
-    this.request = this.heads.request;
+    this.intake = new RequestIntake(transport, this);
     this.writer = new ResponseWriter(transport);
     this.owner = owner;
     this.fallback = fallback;
@@ -66,13 +52,15 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
     transport.handler = this;
   }
 
+  // For the listener.
+
   start(): void {
     this.transport.deadlineMs = this.transport.context.clock.monotonicMs() + this.fallback.timeouts.headMs;
   }
 
   drain(): void {
     this.writer.last = true;
-    if (this.exchange === null && this.state === READING_HEAD && !this.heads.begun) this.linger();
+    if (this.exchange === null && !this.intake.headBegun) this.linger();
   }
 
   cutOff(): void {
@@ -80,94 +68,142 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
     this.onGone(Failure.drainDeadline, '');
   }
 
-  get congested(): boolean {
-    return this.transport.congested;
-  }
+  // What happens on the connection.
 
   onBytes(bytes: Buffer, start: number, end: number): void {
-    if (this.held !== null) {
-      this.hold(bytes, start, end);
-      return;
-    }
-    this.feed(bytes, start, end);
-  }
-
-  onBodyData(bytes: Buffer, start: number, end: number): void {
-    if (this.exchange !== null) onRequestBody(this.exchange, bytes, start, end);
-  }
-
-  onBodyEnd(trailers: Head | null): void {
-    this.state = WAITING;
-    this.transport.deadlineMs = NEVER;
-    if (this.exchange !== null) onRequestEnd(this.exchange, trailers);
+    this.intake.take(bytes, start, end);
   }
 
   onPeerEnd(): void {
     this.peerEnded = true;
     this.writer.last = true;
-    if (this.state === TUNNEL) {
-      if (this.exchange !== null) onRequestEnd(this.exchange, null);
-    } else if (this.state === READING_BODY && this.held === null) {
-      this.onGone(Failure.downstreamAborted, 'the request body was cut off');
-      this.transport.destroy();
-    } else if (this.exchange === null) {
-      this.linger();
-    } else {
-      this.probePeer();
-    }
+    if (this.exchange === null) this.linger();
+    else if (this.intake.expected === EXPECT_TUNNEL) onRequestEnd(this.exchange, null);
+    else if (this.intake.lacksBody) this.abandonCutOffRequest();
+    else if (this.watchesPeer) this.setDeadline();
+    // Draws a reset from a socket that was closed, and is skipped by a client that only sends nothing more.
+    else if (this.exchange.request.minorVersion > 0) this.writer.writeProbe();
   }
 
   onDrained(): void {
     if (this.exchange === null) return;
-    if (this.state === READING_BODY && !this.requestPaused) {
-      this.awaitFor(this.exchange.route.timeouts.bodyIdleMs);
-    } else {
-      this.transport.deadlineMs = NEVER;
-    }
+    this.setDeadline();
     onDownstreamDrained(this.exchange);
   }
 
   onDeadline(): void {
-    if (this.state === LINGERING || (this.exchange === null && !this.heads.begun)) {
-      this.transport.destroy();
-    } else if (this.exchange === null) {
-      this.refuse(Failure.requestHeadTimeout);
+    const { exchange, intake } = this;
+    if (exchange === null) {
+      if (intake.headBegun) this.onUnreadableHead(Failure.requestHeadTimeout);
+      else if (intake.expected === EXPECT_BODY) this.linger();
+      else this.transport.destroy();
     } else if (this.congested) {
-      const { bodyIdleMs } = this.exchange.route.timeouts;
       this.transport.reset();
+      const { bodyIdleMs } = exchange.route.timeouts;
       this.onGone(Failure.downstreamStalled, `nothing was read for ${bodyIdleMs} ms`);
+    } else if (this.watchesPeer) {
+      this.transport.reset();
+      this.onGone(
+        Failure.downstreamAborted,
+        'it closed its side, and nothing was sent that could tell if it reads',
+      );
     } else {
-      reply(this.exchange, Failure.requestBodyTimeout);
+      this.writer.last = true;
+      reply(exchange, Failure.requestBodyTimeout);
     }
   }
 
   onClosed(error: Error | null): void {
-    this.held = null;
     this.onGone(Failure.downstreamAborted, error === null ? '' : error.message);
     this.owner.onGone(this);
   }
 
+  // What arrives.
+
+  onHeadBegun(): void {
+    this.transport.deadlineMs = this.intake.startedMs + this.fallback.timeouts.headMs;
+  }
+
+  onHead(): void {
+    const { request } = this.intake;
+    const exchange = this.createExchange(this.owner.routeFor(request));
+    exchange.requestComplete = request.bodyKind === BODY_NONE && !request.wantsUpgrade;
+    this.writer.begin();
+    this.setDeadline();
+    begin(exchange);
+  }
+
+  /** Answers a request whose head can't be read. The exchange is observed like any other. */
+  onUnreadableHead(failure: FailureKind): void {
+    const { request } = this.intake;
+    this.writer.last = true;
+    request.keepAlive = false;
+    if (!request.adopted) request.reset();
+    const exchange = this.createExchange(this.fallback);
+    exchange.headMs = this.transport.context.nowMs;
+    exchange.requestComplete = true;
+    reply(exchange, failure);
+  }
+
+  takesBody(): boolean {
+    return this.exchange === null || acceptsRequestBody(this.exchange);
+  }
+
+  onBodyMoves(): void {
+    this.writer.bodyBegun = true;
+    this.setDeadline();
+  }
+
+  onBodyData(bytes: Buffer, start: number, end: number): void {
+    if (this.exchange !== null) {
+      onRequestBody(this.exchange, bytes, start, end);
+    } else {
+      this.discardedBytes += end - start;
+      if (this.discardedBytes > LIMITS.discardBodyBytes) this.linger();
+    }
+  }
+
+  onBodyEnd(trailers: Head | null): void {
+    this.setDeadline();
+    if (this.exchange !== null) onRequestEnd(this.exchange, trailers);
+    else this.release();
+  }
+
+  onMalformedBody(): void {
+    this.writer.last = true;
+    if (this.exchange !== null) reply(this.exchange, Failure.invalidBody);
+    else this.linger();
+  }
+
+  // What the exchange sends.
+
+  get congested(): boolean {
+    return this.transport.congested;
+  }
+
   sendInterim(head: ResponseHead): void {
-    this.writer.writeInterim(head, this.request);
+    this.writer.writeInterim(head, this.intake.request);
+    this.setDeadline();
   }
 
   sendResponseHead(exchange: Exchange): void {
     const head = exchange.response as ResponseHead;
     if (this.owner.draining) this.writer.last = true;
-    if (head.switchesProtocol) this.state = TUNNEL;
-    else if (this.request.wantsUpgrade && !exchange.requestComplete) onRequestEnd(exchange, null);
+    if (head.switchesProtocol) this.intake.expectTunnel();
+    else if (exchange.request.wantsUpgrade && !exchange.requestComplete) onRequestEnd(exchange, null);
     this.writer.writeHead(exchange, head);
+    this.setDeadline();
     // The first bytes of the new protocol may have come with the request.
-    if (head.switchesProtocol) this.resumeRequest();
+    if (head.switchesProtocol) this.intake.resume();
   }
 
   sendResponseBody(bytes: Uint8Array, start: number, end: number): void {
     this.writer.writeBody(bytes, start, end);
-    if (this.transport.congested) this.awaitFor((this.exchange as Exchange).route.timeouts.bodyIdleMs);
+    this.setDeadline();
   }
 
   endResponse(trailers: Head | null): void {
-    if (this.state === TUNNEL) this.transport.end();
+    if (this.intake.expected === EXPECT_TUNNEL) this.transport.end();
     else this.writer.writeEnd(trailers);
   }
 
@@ -177,166 +213,87 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
   }
 
   pauseRequest(): void {
-    if (this.requestPaused) return;
-    this.requestPaused = true;
-    this.transport.deadlineMs = NEVER;
-    this.transport.pause();
+    if (this.intake.paused) return;
+    this.intake.pause();
+    this.setDeadline();
   }
 
   resumeRequest(): void {
-    this.requestPaused = false;
-    this.readOn();
+    this.intake.paused = false;
+    this.setDeadline();
+    this.intake.resume();
+    if (this.peerEnded && this.exchange !== null && this.intake.lacksBody) this.abandonCutOffRequest();
   }
 
   release(): void {
     const requestComplete = this.exchange?.requestComplete ?? true;
     this.exchange = null;
     if (this.transport.gone) return;
-    if (this.writer.last || !requestComplete) {
+    if (this.writer.last) {
       this.linger();
-      return;
+    } else if (requestComplete) {
+      this.awaitFor(this.fallback.timeouts.idleMs);
+      this.intake.expectHead();
+    } else {
+      this.discardedBytes = 0;
+      this.resumeRequest();
     }
-    this.state = READING_HEAD;
-    this.heads.reset();
-    this.requestPaused = false;
-    this.awaitFor(this.fallback.timeouts.idleMs);
-    this.readOn();
   }
 
-  /** What is held comes first. Within `feed` there is nothing to do: its loop goes on by itself. */
-  private readOn(): void {
-    if (this.feeding) return;
-    const { held } = this;
-    if (held !== null) {
-      this.held = null;
-      this.feed(held, 0, held.length);
-    }
-    if (this.held === null && !this.requestPaused) this.transport.resume();
+  /** It is the peer's turn to send a body. One that waits for `100 Continue` waits for the upstream. */
+  private get awaitsBody(): boolean {
+    const { intake, writer } = this;
+    if (intake.expected !== EXPECT_BODY || intake.paused || !this.takesBody()) return false;
+    return writer.bodyBegun || !intake.request.expectsContinue;
   }
 
-  /** Reads as far as the state of the connection allows; holds the rest. */
-  private feed(bytes: Buffer, start: number, end: number): void {
-    this.feeding = true;
-    let at = start;
-    while (at < end) {
-      if (this.state === READING_HEAD) {
-        at = this.readHead(bytes, at, end);
-      } else if (this.state === READING_BODY && this.mayReadBody()) {
-        at = this.readBody(bytes, at, end);
-      } else if (this.state === TUNNEL && this.exchange !== null) {
-        onRequestBody(this.exchange, bytes, at, end);
-        at = end;
-      } else if (this.state === LINGERING) {
-        this.discard(end - at);
-        at = end;
-      } else {
-        this.hold(bytes, at, end);
-        at = end;
-      }
-    }
-    this.feeding = false;
-  }
-
-  private readHead(bytes: Buffer, start: number, end: number): number {
-    const { heads } = this;
-    const result = heads.read(bytes, start, end);
-    if (result === INCOMPLETE) {
-      if (heads.begun) this.transport.deadlineMs = heads.startedMs + this.fallback.timeouts.headMs;
-      return end;
-    }
-    if (result < 0) {
-      this.refuse(FAILURES[-result] as FailureKind);
-      return end;
-    }
-    const { next } = heads;
-    this.beginExchange();
-    return next;
-  }
-
-  private beginExchange(): void {
-    const { request } = this;
-    const exchange = this.createExchange(this.owner.routeFor(request));
-    exchange.requestComplete = request.bodyKind === BODY_NONE && !request.wantsUpgrade;
-    this.reader.begin(request);
-    this.state = request.bodyKind === BODY_NONE ? WAITING : READING_BODY;
-    this.transport.deadlineMs = NEVER;
-    this.writer.begin();
-    begin(exchange);
+  /** A response is on its way to a peer that has closed its side. Tunnels may be silent for as long as they like. */
+  private get watchesPeer(): boolean {
+    return (
+      this.peerEnded && this.exchange?.state === STATE_RESPONDING && this.intake.expected !== EXPECT_TUNNEL
+    );
   }
 
   private createExchange(route: Route): Exchange {
     const exchange = new Exchange(
       route,
       this,
-      this.request,
+      this.intake.request,
       this.transport.context,
       this.peerIdentity,
       this.peerAddress,
-      this.heads.startedMs,
+      this.intake.startedMs,
     );
     this.exchange = exchange;
     return exchange;
   }
 
-  private mayReadBody(): boolean {
-    return this.exchange !== null && acceptsRequestBody(this.exchange);
-  }
-
-  private readBody(bytes: Buffer, start: number, end: number): number {
-    const exchange = this.exchange as Exchange;
-    if (!this.requestPaused) this.awaitFor(exchange.route.timeouts.bodyIdleMs);
-    const at = this.reader.read(this, bytes, start, end);
-    if (at !== BODY_MALFORMED) return at;
-    this.writer.last = true;
-    reply(exchange, Failure.invalidBody);
-    return end;
-  }
-
-  /** Answers a request whose head could not be read. The exchange is observed like any other. */
-  private refuse(failure: FailureKind): void {
-    this.writer.last = true;
-    this.request.keepAlive = false;
-    if (!this.request.adopted) this.request.reset();
-    const exchange = this.createExchange(this.fallback);
-    exchange.headMs = this.transport.context.nowMs;
-    exchange.requestComplete = true;
-    reply(exchange, failure);
-  }
-
-  /**
-   * The peer closed its sending side while it waits for a response. It may be a half-close, and then the response is due; or the peer
-   * is gone. An interim response tells: it draws a reset from a socket that was closed and is ignored by one that was not.
-   */
-  private probePeer(): void {
-    const exchange = this.exchange as Exchange;
-    if (this.request.minorVersion === 0 || exchange.state === STATE_RESPONDING) return;
-    this.writer.writeProbe();
-  }
-
-  private hold(bytes: Buffer, start: number, end: number): void {
-    const rest = Buffer.from(bytes.subarray(start, end));
-    this.held = this.held === null ? rest : Buffer.concat([this.held, rest]);
-    this.transport.pause();
-  }
-
-  private discard(count: number): void {
-    this.discarded += count;
-    if (this.discarded > LIMITS.discardBodyBytes) this.transport.destroy();
+  private abandonCutOffRequest(): void {
+    this.onGone(Failure.downstreamAborted, 'the request body was cut off');
+    this.transport.destroy();
   }
 
   private linger(): void {
-    this.state = LINGERING;
-    this.held = null;
-    this.awaitFor(LIMITS.lingerMs);
+    if (this.intake.expected === EXPECT_REST) return;
     this.transport.end();
-    if (this.peerEnded) return;
-    this.transport.resume();
+    this.intake.ignoreRest();
   }
 
   private onGone(failure: FailureKind, detail: string): void {
     const { exchange } = this;
     this.exchange = null;
     if (exchange !== null) onDownstreamGone(exchange, failure, detail);
+  }
+
+  /** How long to wait for what the peer has to do now. */
+  private setDeadline(): void {
+    if (this.transport.congested || this.awaitsBody) {
+      this.awaitFor((this.exchange?.route ?? this.fallback).timeouts.bodyIdleMs);
+    } else if (this.watchesPeer) {
+      this.awaitFor(LIMITS.halfClosedQuietMs);
+    } else {
+      this.transport.deadlineMs = NEVER;
+    }
   }
 
   private awaitFor(timeoutMs: number): void {

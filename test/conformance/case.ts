@@ -10,6 +10,8 @@ export interface Case {
   send: string | Step[];
   /** The client closes its sending side behind the last byte. */
   halfClose?: true;
+  /** The client reads nothing until everything is sent, as one does that writes and reads in turns. */
+  sendsFirst?: true;
   /** The origin's answer to the nth request; the last one repeats. Default: 200 with the body `ok`. */
   answers?: (string | Answer)[];
   /** Bytes exchanged behind a 101: `up` by the client, then `down` by the origin. */
@@ -26,6 +28,8 @@ export interface Answer {
   atHead?: string;
   /** `bytes` do not wait for the request's body. */
   early?: true;
+  /** `bytes` are sent when so many of the request are there, and the origin reads no further. */
+  stopsAt?: number;
   after?: 'end' | 'reset';
   /** Sent after the client has its response. */
   late?: string;
@@ -40,8 +44,6 @@ export interface Expectation {
   /** The proxy may, and need not, say what was wrong before it closes (RFC 9112 8). */
   refusable?: true;
   connection: 'open' | 'closed' | 'either';
-  /** The end need not be announced: the response was on its way before anybody could know that the request would not be complete. */
-  unannounced?: true;
 }
 
 export interface ExpectedRequest {
@@ -122,8 +124,8 @@ export function relay(response: Partial<ExpectedResponse> = {}): Expectation {
 }
 
 /** The script's answer overtakes the request's body: it is delivered, and the rest of the body never becomes a request. */
-export function relayEarly(): Expectation {
-  return { ...relay(), unannounced: true };
+export function relayEarly(connection: 'open' | 'closed'): Expectation {
+  return { ...relay(), connection };
 }
 
 /** The answer is unusable: 502 by the proxy, and no byte of it reaches the client. */

@@ -31,6 +31,7 @@ export class Client {
       this.bytes += chunk;
       activity.notify();
     });
+    this.#socket.on('drain', () => activity.notify());
     this.#socket.on('end', () => this.#end());
     this.#socket.on('error', () => {
       this.reset = true;
@@ -41,6 +42,15 @@ export class Client {
 
   async send(bytes: string, plan: SplitPlan): Promise<void> {
     await writePackets(this.#socket, bytes, plan, () => this.ended || this.#closeAnnounced());
+  }
+
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
+  async readWhenSent(): Promise<void> {
+    await this.#activity.until(() => this.#socket.writableLength === 0 || this.ended);
+    this.#socket.resume();
   }
 
   halfClose(): void {

@@ -80,6 +80,8 @@ export class Origin {
 
   /** Ends every connection as a server does, and returns once the proxy has let go of them all. */
   async settle(): Promise<void> {
+    // Whoever does not read does not see an end either.
+    for (const connection of this.#connections) connection.socket.resume();
     const broken = [...this.#connections].filter((connection) => connection.rest() !== '');
     if (!(await this.#activity.until(() => broken.every((connection) => connection.peerEnded)))) {
       this.violations.push('a request that will never be complete is left hanging upstream');
@@ -96,6 +98,7 @@ export class Origin {
     this.#connections.add(connection);
     socket.setEncoding('latin1');
     socket.on('data', (chunk: string) => {
+      if (connection.stopped) return;
       connection.bytes += chunk;
       this.#read(connection);
       this.#activity.notify();
@@ -130,7 +133,10 @@ export class Origin {
       }
       const message = reading.state === 'complete' ? reading.value : reading.partial;
       if (message && connection.current === null) this.#beginExchange(connection, message);
-      if (reading.state === 'incomplete') return;
+      if (reading.state === 'incomplete') {
+        this.#stopReading(connection);
+        return;
+      }
       connection.at = reading.next;
       this.#endExchange(connection, reading.value);
     }
@@ -162,6 +168,14 @@ export class Origin {
     if (this.#script.tunnel && answer.bytes.includes(' 101 ')) connection.tunnel = this.#script.tunnel;
   }
 
+  #stopReading(connection: Connection): void {
+    const { current, socket } = connection;
+    if (current?.stopsAt === undefined || connection.rest().length < current.stopsAt) return;
+    connection.stopped = true;
+    socket.pause();
+    this.#send(connection, current);
+  }
+
   #readTunnel(connection: Connection, tunnel: { up: string; down: string }): void {
     this.tunnelled += connection.rest();
     connection.at = connection.bytes.length;
@@ -186,6 +200,8 @@ class Connection {
   current: (Answer & { probe: boolean }) | null = null;
   tunnel: { up: string; down: string } | null = null;
   answered = 0;
+  /** Reads nothing more. */
+  stopped = false;
   sending: Promise<void> = Promise.resolve();
   peerEnded = false;
 

@@ -81,8 +81,9 @@ class Play {
 
   async #send(): Promise<void> {
     const { origin, activity } = this.#lane;
-    const { send, halfClose } = this.#case;
+    const { send, halfClose, sendsFirst } = this.#case;
     let responses = 0;
+    if (sendsFirst) this.#client.stopReading();
     for (const step of typeof send === 'string' ? [send] : send) {
       if (typeof step === 'string') {
         await this.#client.send(step, this.#plan);
@@ -97,6 +98,7 @@ class Play {
       });
       if (!came) this.differences.push(`waited in vain for: ${step.until}`);
     }
+    if (sendsFirst) await this.#client.readWhenSent();
     if (halfClose) this.#client.halfClose();
   }
 
@@ -127,7 +129,7 @@ class Play {
       const speaksOld = this.#sent.some((message) => message?.startLine.endsWith('HTTP/1.0'));
       const complete = received.responses.length === this.#toHead.length && this.#toHead.length > 0;
       if (!closed) this.differences.push('the connection stays open');
-      else if (complete && !announced && !halfClose && !speaksOld && !expect.unannounced) {
+      else if (complete && !announced && !halfClose && !speaksOld) {
         this.differences.push('the connection was closed without Connection: close');
       }
     }

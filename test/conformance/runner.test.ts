@@ -66,6 +66,20 @@ it('finds a proxy that completes a broken response', async () => {
   expect(differences.join('\n')).toMatch(/a broken message looks complete/);
 });
 
+it('finds a proxy that closes without a word', async () => {
+  const answer = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno';
+  const differences = await differencesOf('early-answer-and-close', answerWith(answer));
+  expect(differences.join('\n')).toMatch(/closed without Connection: close/);
+});
+
+it('finds a proxy whose reset overtakes its refusal', async () => {
+  const answer = 'HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno';
+  const differences = await differencesOf('early-answer-to-large-upload', (downstream) => {
+    downstream.once('data', () => downstream.write(answer, () => downstream.destroy()));
+  });
+  expect(differences.join('\n')).toMatch(/response 1: missing/);
+});
+
 it('finds a proxy that lets a refused answer through in its own words', async () => {
   const differences = await differencesOf(
     'status-000',

@@ -12,6 +12,8 @@ const CHUNKED_POST_HEAD = 'POST /upload HTTP/1.1\r\nHost: a.test\r\nTransfer-Enc
 const REFUSED = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno';
 const REFUSED_AND_CLOSED =
   'HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno';
+/** More than all the buffers between the two ends hold: 16 MB. */
+const LARGE_UPLOAD = 0x100_0000;
 
 const broken = (id: string, why: string, answer: Answer): Case => ({
   id,
@@ -29,28 +31,43 @@ export const responseLifecycle: Case[] = [
     why: 'RFC 9112 7.5: a server may answer before it has read the body',
     send: [`${postHead(10)}hello`, { until: 'response' }, 'world'],
     answers: [{ bytes: REFUSED, early: true }],
-    expect: relayEarly(),
+    expect: relayEarly('open'),
+  },
+  {
+    id: 'early-success-then-rest-of-body',
+    why: 'RFC 9112 9.3: a server reads what is left of a request, or closes',
+    send: [`${CHUNKED_POST_HEAD}5\r\nhello\r\n`, { until: 'response' }, '5\r\nworld\r\n0\r\n\r\n'],
+    answers: [{ bytes: 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', early: true }],
+    expect: relayEarly('open'),
   },
   {
     id: 'early-answer-and-close',
     why: 'RFC 9112 9.6: the origin answers and closes while the body is on its way',
     send: [`${postHead(100_000)}hello`, { until: 'response' }],
     answers: [{ bytes: REFUSED_AND_CLOSED, early: true, after: 'end' }],
-    expect: { ...relayEarly(), connection: 'closed' },
+    expect: relayEarly('closed'),
+  },
+  {
+    id: 'early-answer-to-large-upload',
+    why: 'RFC 9112 9.6: who has much to send gets the answer, not a reset, even if it reads only when all is sent',
+    send: postHead(LARGE_UPLOAD) + 'x'.repeat(LARGE_UPLOAD),
+    sendsFirst: true,
+    answers: [{ bytes: REFUSED_AND_CLOSED, stopsAt: 10_000 }],
+    expect: relayEarly('closed'),
   },
   {
     id: 'early-answer-chunked-rest-follows',
     why: 'RFC 9112 7.1: the rest of a chunked body is read as chunks or not at all',
     send: [`${CHUNKED_POST_HEAD}5\r\nhello\r\n`, { until: 'response' }, '5\r\nworld\r\n0\r\n\r\n'],
     answers: [{ bytes: REFUSED, early: true }],
-    expect: relayEarly(),
+    expect: relayEarly('closed'),
   },
   {
     id: 'early-answer-rest-looks-like-request',
     why: 'RFC 9112 11.2: the rest of a body whose answer is there is a body still',
     send: [`${postHead(45)}hello`, { until: 'response' }, 'GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n'],
     answers: [{ bytes: REFUSED, early: true }],
-    expect: relayEarly(),
+    expect: relayEarly('open'),
   },
   {
     id: 'early-answer-in-one-packet',

@@ -139,10 +139,22 @@ function compareResponse(
     compareResponseFraming(differences, got.final, fromOrigin.final, expected, asked);
   }
   check(differences, 'body', got.final.body, expected.body ?? fromOrigin?.final.body);
+  if (expected.from === 'proxy') compareOwnWords(differences, got.final);
   const wantsTrailers = asked ? membersOf(asked.fields, 'te').includes('trailers') : false;
   if (wantsTrailers || expected.trailers)
     compareTrailers(differences, got.final, fromOrigin?.final ?? null, expected.trailers);
   return differences;
+}
+
+/** The body names the request as the head does, readable or not, so that whoever gets it can ask for the log and the trace. */
+function compareOwnWords(differences: string[], { fields, body }: Message): void {
+  if (body === '' || valuesOf(fields, 'content-type')[0] !== 'application/problem+json') return;
+  check(
+    differences,
+    'request id of the body',
+    JSON.parse(body).requestId,
+    valuesOf(fields, 'x-request-id')[0],
+  );
 }
 
 /** Must not frame what has no body (RFC 9110 8.6, RFC 9112 6.1): a client might wait for one. */

@@ -10,6 +10,7 @@ export type Observer = (exchange: Exchange) => void;
 
 export interface Chain {
   readonly requestHead: readonly Step[] | null;
+  readonly unreadableHead: readonly Observer[] | null;
   readonly pickEndpoint: readonly Step[] | null;
   readonly attemptHead: readonly Step[] | null;
   /** In reverse order of the list: the last filter before the upstream sees its response first. */
@@ -21,6 +22,7 @@ export interface Chain {
 export function compileChain(filters: readonly Filter[]): Chain {
   return Object.freeze({
     requestHead: collect(filters, (filter) => filter.onRequestHead?.bind(filter)),
+    unreadableHead: collect(filters, (filter) => filter.onUnreadableHead?.bind(filter)),
     pickEndpoint: collect(filters, (filter) => filter.onPickEndpoint?.bind(filter)),
     attemptHead: collect(filters, (filter) => filter.onAttemptHead?.bind(filter)),
     responseHead: collect(filters.toReversed(), (filter) => filter.onResponseHead?.bind(filter)),

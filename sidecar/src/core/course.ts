@@ -34,6 +34,12 @@ export function begin(exchange: Exchange): void {
   runRequestHead(exchange, 0);
 }
 
+/** The request head can't be read. What follows is a `reply`, or `onDownstreamGone` where there is no sense in one. */
+export function beginUnreadable(exchange: Exchange): void {
+  exchange.headMs = exchange.time.nowMs;
+  observe(exchange, exchange.route.chain.unreadableHead);
+}
+
 /** A paused filter has what it waited for. */
 export function resume(exchange: Exchange): void {
   const phase = exchange.pausedPhase;

@@ -123,9 +123,6 @@ export class Exchange {
   /** Of the time between `filteredMs` and `connectedMs`, what connection set-up took. */
   connectMs = 0;
 
-  /** Whether the gauge of active exchanges counts this one. */
-  counted = false;
-
   /** Where a filter paused, so that `resume` goes on behind it. */
   pausedPhase = 0;
   pausedAt = 0;

@@ -20,6 +20,8 @@ export interface Filter {
   readonly name: string;
   /** The request head is parsed and checked. */
   onRequestHead?(exchange: Exchange): Verdict;
+  /** In place of `onRequestHead`, when the head can't be read: gives the refusal what its answer and its observers need. */
+  onUnreadableHead?(exchange: Exchange): void;
   /** Before an endpoint is chosen; may narrow or set `exchange.endpoint`. */
   onPickEndpoint?(exchange: Exchange): Verdict;
   /** For each attempt, before the request head is written upstream. */

@@ -7,6 +7,7 @@
 import type { Chain } from '../core/chain.ts';
 import {
   begin,
+  beginUnreadable,
   onRequestBody,
   onRequestEnd,
   onResponseBody,
@@ -81,8 +82,8 @@ export function travel(journey: Journey): Arrival {
   );
   time.nowMs += STEP_MS;
   if (scanned < 0) {
-    exchange.headMs = time.nowMs;
     exchange.requestComplete = true;
+    beginUnreadable(exchange);
     reply(exchange, FAILURES[-scanned] as FailureKind);
   } else {
     exchange.requestComplete = request.bodyKind === BODY_NONE;

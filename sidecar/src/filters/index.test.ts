@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
 import type { RouteProfile } from '../config/snapshot.ts';
+import { compileChain } from '../core/chain.ts';
+import { FAILURES } from '../core/failure.ts';
 import { RandomWords } from '../observe/random-words.ts';
 import { Series } from '../observe/series.ts';
+import { WORD } from '../observe/span-record.ts';
+import { SpanRing } from '../observe/spans.ts';
+import { travel } from './hand-made-exchange.ts';
 import { buildFilters } from './index.ts';
 
 const context = {
@@ -21,6 +26,20 @@ const profile: RouteProfile = {
 };
 const namesOf = (direction: RouteProfile['direction']) =>
   buildFilters({ ...profile, direction }, context).map(({ name }) => name);
+
+test('a request that can not be read has one id in its answer, the log and its span', () => {
+  const ring = new SpanRing(16);
+  const chain = compileChain(buildFilters(profile, { ...context, ring, headSampleRatio: 1 }));
+  const { exchange, returned, body } = travel({ chain, requestLine: 'unreadable' });
+  const spans: (string | undefined)[][] = [];
+  ring.take(16, (span) =>
+    spans.push([span.text(WORD.requestIdBytes), FAILURES[span.word(WORD.failure)]?.name]),
+  );
+  expect(exchange.requestId).toMatch(/^[0-9a-f-]{36}$/);
+  expect(returned).toContain(`x-request-id: ${exchange.requestId}`);
+  expect(JSON.parse(body).requestId).toBe(exchange.requestId);
+  expect(spans).toEqual([[exchange.requestId, 'malformed_request']]);
+});
 
 test('what a request passes, without an access log', () => {
   expect(namesOf('inbound')).toEqual(['metrics', 'request-id', 'trace', 'forwarded']);

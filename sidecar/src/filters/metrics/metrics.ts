@@ -15,14 +15,17 @@ export class MetricsFilter implements Filter {
     this.series = series;
   }
 
-  onRequestHead(exchange: Exchange): Verdict {
-    exchange.counted = true;
+  onRequestHead(): Verdict {
     this.series.active++;
     return CONTINUE;
   }
 
+  onUnreadableHead(): void {
+    this.series.active++;
+  }
+
   onEnd(exchange: Exchange): void {
-    if (exchange.counted) this.series.active--;
+    this.series.active--;
     const peer =
       this.series.direction === 'inbound' ? exchange.peerIdentity : (exchange.upstream?.identity ?? '');
     this.series.observe(exchange, peer);

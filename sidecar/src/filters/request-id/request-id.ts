@@ -1,8 +1,8 @@
 /**
  * One X-Request-ID for an exchange: taken over from trusted peers, made otherwise, forwarded and always returned.
  *
- * Invariants: after `onRequestHead` the request holds exactly one valid id; a response carries the id of its request, whatever the
- * upstream put there, local replies to unreadable requests included.
+ * Invariants: after the request head, readable or not, there is exactly one valid id; a response carries the id of its request, whatever
+ * the upstream put there.
  */
 import type { Exchange } from '../../core/exchange.ts';
 import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
@@ -49,10 +49,13 @@ export class RequestIdFilter implements Filter {
     return CONTINUE;
   }
 
+  onUnreadableHead(exchange: Exchange): void {
+    this.onRequestHead(exchange);
+  }
+
   onResponseHead(exchange: Exchange): void {
     const { request, response } = exchange;
     if (response === null) return;
-    if (exchange.requestIdEnd === 0) this.assign(exchange);
     response.drop(X_REQUEST_ID);
     response.addValue(PREFIX, request.bytes, exchange.requestIdStart, exchange.requestIdEnd);
   }

@@ -92,7 +92,7 @@ describe('trace', () => {
     travel({ chain });
     travel({ chain, fields: ['host: a', PARENT] });
     travel({ chain, requestLine: 'unreadable' });
-    expect({ recorded: ring.recorded, waiting: ring.waiting }).toEqual({ recorded: 2, waiting: 1 });
+    expect({ recorded: ring.recorded, waiting: ring.waiting }).toEqual({ recorded: 3, waiting: 1 });
   });
 
   test('leaves context alone where no spans are kept, so that sidecars behind it still decide', () => {

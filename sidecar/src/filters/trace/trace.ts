@@ -64,9 +64,12 @@ export class TraceFilter implements Filter {
     return CONTINUE;
   }
 
+  onUnreadableHead(exchange: Exchange): void {
+    this.onRequestHead(exchange);
+  }
+
   onEnd(exchange: Exchange): void {
-    // A request whose head could not be read has no place in any trace.
-    if (this.ring !== null && exchange.spanId1 !== 0) this.ring.record(exchange, this.origin);
+    this.ring?.record(exchange, this.origin);
   }
 
   private beginTrace(exchange: Exchange): void {

@@ -10,6 +10,7 @@
 import {
   acceptsRequestBody,
   begin,
+  beginUnreadable,
   onDownstreamDrained,
   onDownstreamGone,
   onRequestBody,
@@ -52,8 +53,6 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
     transport.handler = this;
   }
 
-  // For the listener.
-
   start(): void {
     this.transport.deadlineMs = this.transport.context.clock.monotonicMs() + this.fallback.timeouts.headMs;
   }
@@ -67,8 +66,6 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
     this.transport.reset();
     this.onGone(Failure.drainDeadline, '');
   }
-
-  // What happens on the connection.
 
   onBytes(bytes: Buffer, start: number, end: number): void {
     this.intake.take(bytes, start, end);
@@ -140,8 +137,8 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
     request.keepAlive = false;
     if (!request.adopted) request.reset();
     const exchange = this.createExchange(this.fallback);
-    exchange.headMs = this.transport.context.nowMs;
     exchange.requestComplete = true;
+    beginUnreadable(exchange);
     reply(exchange, failure);
   }
 

@@ -9,6 +9,7 @@
 import {
   acceptsRequestBody,
   begin,
+  beginUnreadable,
   onDownstreamDrained,
   onDownstreamGone,
   onRequestBody,
@@ -396,8 +397,8 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
     if (!request.adopted) request.reset();
     const exchange = this.connection.createExchange(this, fallback);
     this.exchange = exchange;
-    exchange.headMs = this.connection.transport.context.nowMs;
     exchange.requestComplete = this.remoteEnded;
+    beginUnreadable(exchange);
     if (failure !== Failure.malformedRequest) {
       reply(exchange, failure);
       return;

@@ -65,6 +65,13 @@ export const Failure = Object.freeze({
     'The host field is missing, repeated, malformed or differs from the request target.',
   ),
   invalidBody: define('invalid_body', 'downstream', 400, 3, 'The framing of the request body is malformed.'),
+  misdirectedRequest: define(
+    'misdirected_request',
+    'downstream',
+    421,
+    9,
+    'The target is an https URI, but the connection is not encrypted; a local caller asks for http, and its sidecar encrypts.',
+  ),
   targetTooLong: define(
     'target_too_long',
     'downstream',

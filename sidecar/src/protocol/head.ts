@@ -230,6 +230,8 @@ export class RequestHead extends Head {
   /** The client asked for a protocol switch and is waiting for 101. */
   wantsUpgrade = false;
   expectsContinue = false;
+  /** Of the connection that it came over, hence not reset. */
+  encrypted = false;
 
   override reset(): void {
     super.reset();

@@ -175,6 +175,14 @@ export const target: Case[] = [
       'RFC 3986: browsers and parsers differ on where the authority ends',
     ],
   ]),
+  ...family(reject(421), withTarget, [
+    [
+      'target-absolute-https',
+      'https://a.test/b',
+      'RFC 9110 7.4: an https resource must be refused on a connection that is not secured',
+    ],
+    ['target-absolute-https-port', 'HTTPS://a.test:443/b', 'RFC 9110 7.4'],
+  ]),
   {
     id: 'target-absolute-without-host',
     why: 'RFC 9112 3.2: a client must send Host in every HTTP/1.1 request, absolute-form or not',

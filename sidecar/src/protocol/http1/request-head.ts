@@ -158,6 +158,8 @@ function rewriteAbsoluteForm(head: RequestHead): number {
   if (equalsWord(bytes, target, target + WORD_HTTP.length, WORD_HTTP)) scheme = WORD_HTTP.length;
   else if (equalsWord(bytes, target, target + WORD_HTTPS.length, WORD_HTTPS)) scheme = WORD_HTTPS.length;
   else return Failure.malformedRequest.code;
+  // What was to be secret all the way is not any more (RFC 9110 section 7.4).
+  if (scheme === WORD_HTTPS.length && !head.encrypted) return Failure.misdirectedRequest.code;
 
   const authorityStart = target + scheme;
   let authorityEnd = authorityStart;

@@ -47,10 +47,10 @@ export class RequestIntake implements BodySink {
   private feeding = false;
   private ignoreUntilMs = 0;
 
-  constructor(transport: Transport, sink: IntakeSink) {
+  constructor(transport: Transport, sink: IntakeSink, encrypted: boolean) {
     this.transport = transport;
     this.sink = sink;
-    this.heads = new RequestReader(transport.context);
+    this.heads = new RequestReader(transport.context, encrypted);
   }
 
   get request(): RequestHead {

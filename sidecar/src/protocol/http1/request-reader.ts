@@ -22,8 +22,9 @@ export class RequestReader {
   private readonly context: TransportContext;
   private emptyLine = EMPTY_LINE_ALLOWED;
 
-  constructor(context: TransportContext) {
+  constructor(context: TransportContext, encrypted: boolean) {
     this.context = context;
+    this.request.encrypted = encrypted;
   }
 
   /** A head has begun to arrive. */

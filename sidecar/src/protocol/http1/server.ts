@@ -44,7 +44,7 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
 
   constructor(transport: Transport, owner: ConnectionOwner, fallback: Route, peerIdentity: string) {
     this.transport = transport;
-    this.intake = new RequestIntake(transport, this);
+    this.intake = new RequestIntake(transport, this, peerIdentity !== '');
     this.writer = new ResponseWriter(transport);
     this.owner = owner;
     this.fallback = fallback;

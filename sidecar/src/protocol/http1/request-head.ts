@@ -10,7 +10,7 @@ import { fieldId } from '../field-names.ts';
 import { BODY_NONE, type RequestHead } from '../head.ts';
 import { equalsBytes, noteMethod } from '../method.ts';
 import { isAuthority, sameAuthority } from './authority.ts';
-import { CLASS, CR, LF, SP, TARGET, TOKEN } from './bytes.ts';
+import { CLASS, CR, LF, SP, skipTarget, TOKEN } from './bytes.ts';
 import {
   FRAMING_AMBIGUOUS,
   FRAMING_OK,
@@ -71,7 +71,7 @@ function scanRequestLine(head: RequestHead, bytes: Uint8Array, base: number, end
   if (at === base || bytes[at] !== SP) return -Failure.malformedRequest.code;
   head.methodEnd = at - base;
   const targetStart = ++at;
-  while (at < end && ((CLASS[bytes[at] as number] as number) & TARGET) !== 0) at++;
+  at = skipTarget(bytes, targetStart, end);
   if (at - targetStart > LIMITS.targetBytes) return -Failure.targetTooLong.code;
   if (at === end) return INCOMPLETE;
   if (at === targetStart || bytes[at] !== SP) return -Failure.malformedRequest.code;

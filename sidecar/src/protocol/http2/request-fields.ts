@@ -12,7 +12,7 @@ import { copyBytes } from '../../transport/output.ts';
 import { fieldId } from '../field-names.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, type RequestHead } from '../head.ts';
 import { isAuthority } from '../http1/authority.ts';
-import { CLASS, CR, LF, SP, TARGET, TOKEN } from '../http1/bytes.ts';
+import { CLASS, CR, LF, SP, skipTarget, TOKEN } from '../http1/bytes.ts';
 import { equalsWord } from '../http1/scan.ts';
 import { equalsBytes, noteMethod } from '../method.ts';
 import {
@@ -279,7 +279,7 @@ export class RequestFields implements FieldSink {
     const pathEnd = ends[PSEUDO_PATH] as number;
     if (pathStart === -1 || pathStart === pathEnd) return malformed;
     if (pathEnd - pathStart > LIMITS.targetBytes) return Failure.targetTooLong.code;
-    if (!isOf(TARGET, pathStart, pathEnd)) return malformed;
+    if (skipTarget(scratch, pathStart, pathEnd) !== pathEnd) return malformed;
     const asterisk = pathEnd - pathStart === 1 && scratch[pathStart] === 0x2a;
     if (asterisk) return equalsBytes(scratch, methodStart, methodEnd, METHOD_OPTIONS) ? 0 : malformed;
     return scratch[pathStart] === 0x2f ? 0 : malformed;

@@ -1,9 +1,10 @@
-// Our sidecar, started as its own process the way a pod starts it.
+// Our sidecar, started as its own process the way a pod starts it: as the one file that images ship.
 //
 // Bare: one inbound listener without mTLS; access log and traces are off, and what has no switch (request id, metrics,
 // x-forwarded-*) stays on. Features: the same with a JSON access log and 1 % of traces. Pair: two sidecars with features,
-// mTLS over pooled HTTP/1.1 between them.
+// HTTP/2 over mTLS between them.
 import { join } from 'node:path';
+import { buildSidecar } from '../../../sidecar/build.ts';
 import { type Part, startPart } from '../../parts/part.ts';
 import { HOST, type ScenarioName } from '../cells.ts';
 import { listProcessTree } from '../process-stats.ts';
@@ -17,7 +18,6 @@ interface ReadySidecar {
   outbound: number | null;
 }
 
-const MAIN = join(import.meta.dirname, '../../../sidecar/src/main.ts');
 export const TRUST_DOMAIN = 'bench.tulle.test';
 const ACCESS_LOG = './access.log';
 /** As long as the peers keep idle connections: no measurement pays for reconnecting. */
@@ -110,7 +110,7 @@ async function startSidecar(
   const part = await startPart({
     name: 'tulle',
     command: process.execPath,
-    args: [MAIN, '--config', 'sidecar.yaml'],
+    args: [await builtOnce(), '--config', 'sidecar.yaml'],
     env: { NODE_ENV: 'production' },
     cpu: stage.cpu,
     files: {
@@ -124,6 +124,13 @@ async function startSidecar(
   });
   const ready = JSON.parse(findReadyLine(part.output()) ?? '{}');
   return { part, stop: part.stop, inbound: ready.inbound, outbound: ready.outbound };
+}
+
+let built: Promise<string> | null = null;
+
+function builtOnce(): Promise<string> {
+  built ??= buildSidecar();
+  return built;
 }
 
 function findReadyLine(output: string): string | undefined {

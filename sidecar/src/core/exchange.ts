@@ -107,6 +107,8 @@ export class Exchange {
   parentId1 = 0;
   hasParent = false;
   sampled = false;
+  /** Whoever made the trace id vouches that its last seven bytes are random (Trace Context level 2). */
+  randomTraceId = false;
 
   /** Body bytes, framing not counted. */
   requestBytes = 0;

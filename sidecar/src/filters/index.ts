@@ -32,7 +32,13 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     // Before anything that may answer, so that every answer carries an id.
     new RequestIdFilter(trustsPeer, random),
     // Before anything that takes time or fails, so that the span tells of it.
-    new TraceFilter(random, context.headSampleRatio, ring, ring?.addOrigin({ direction, route: name }) ?? 0),
+    new TraceFilter(
+      trustsPeer,
+      random,
+      context.headSampleRatio,
+      ring,
+      ring?.addOrigin({ direction, route: name }) ?? 0,
+    ),
   ];
   // Only the service behind this sidecar is told who called; what it says to others is its own affair.
   if (direction === 'inbound') filters.push(new ForwardedFilter(trustsPeer, () => context.ownIdentity()));

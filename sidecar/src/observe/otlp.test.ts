@@ -52,7 +52,7 @@ function exportTo(port: number): SpanExport {
 function chainOf(direction: Direction, route: string): Chain {
   const random = new RandomWords(Math.random);
   const origin = ring.addOrigin({ direction, route });
-  return compileChain([new RequestIdFilter(true, random), new TraceFilter(random, 1, ring, origin)]);
+  return compileChain([new RequestIdFilter(true, random), new TraceFilter(true, random, 1, ring, origin)]);
 }
 
 const send = (journey: Omit<Journey, 'chain'> = {}, direction: Direction = 'inbound', route = 'http') =>

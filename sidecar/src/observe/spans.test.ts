@@ -13,7 +13,7 @@ const CAPACITY = 8;
 function ringOf(headSampleRatio = 1) {
   const ring = new SpanRing(CAPACITY);
   const origin = ring.addOrigin({ direction: 'inbound', route: 'http' });
-  const filter = new TraceFilter(new RandomWords(Math.random), headSampleRatio, ring, origin);
+  const filter = new TraceFilter(true, new RandomWords(Math.random), headSampleRatio, ring, origin);
   const chain = compileChain([filter]);
   return { ring, send: (journey: Omit<Journey, 'chain'> = {}) => travel({ chain, ...journey }).exchange };
 }

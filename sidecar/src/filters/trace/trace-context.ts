@@ -10,7 +10,8 @@ const DASH = 0x2d;
 /** `00-` trace id `-` parent id `-` flags */
 const TRACEPARENT_BYTES = 55;
 const INVALID_VERSION = 0xff;
-const FLAG_SAMPLED = 1;
+export const FLAG_SAMPLED = 1;
+export const FLAG_RANDOM = 2;
 /** `0`, `1` and `d`. A b3 value without a decision leaves it to us, and we leave the trace alone. */
 const DECISION_NONE = 0x30;
 const DECISION_SAMPLED = 0x31;
@@ -36,7 +37,9 @@ export function readTraceparent(exchange: Exchange, bytes: Uint8Array, start: nu
     isHex(bytes, parentAt, 16) &&
     isHex(bytes, flagsAt, 2);
   if (!wellFormed) return false;
-  exchange.sampled = (readHexByte(bytes, flagsAt) & FLAG_SAMPLED) !== 0;
+  const flags = readHexByte(bytes, flagsAt);
+  exchange.sampled = (flags & FLAG_SAMPLED) !== 0;
+  exchange.randomTraceId = (flags & FLAG_RANDOM) !== 0;
   return takeIds(exchange, bytes, traceAt, parentAt);
 }
 
@@ -51,6 +54,7 @@ export function readB3(exchange: Exchange, bytes: Uint8Array, start: number, end
   const decision = parentEnd === end ? DECISION_NONE : readDecision(bytes, parentEnd, end);
   if (decision === -1) return false;
   exchange.sampled = decision !== DECISION_NONE;
+  exchange.randomTraceId = false;
   if (traceDigits === 32) return takeIds(exchange, bytes, start, parentAt);
   exchange.traceId0 = 0;
   exchange.traceId1 = 0;

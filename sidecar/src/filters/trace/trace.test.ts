@@ -9,10 +9,10 @@ const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
 const PARENT = `traceparent: 00-${TRACE}-${SPAN}-01`;
 
-function chainOf(headSampleRatio: number, ring: SpanRing | null = new SpanRing(16)) {
+function chainOf(headSampleRatio: number, ring: SpanRing | null = new SpanRing(16), trustsPeer = true) {
   const random = new RandomWords(Math.random);
   const origin = ring?.addOrigin({ direction: 'inbound', route: 'http' }) ?? 0;
-  return compileChain([new TraceFilter(random, headSampleRatio, ring, origin)]);
+  return compileChain([new TraceFilter(trustsPeer, random, headSampleRatio, ring, origin)]);
 }
 
 const send = (fields: readonly string[], headSampleRatio = 0) =>
@@ -22,7 +22,7 @@ const send = (fields: readonly string[], headSampleRatio = 0) =>
 function sentContext({ forwarded }: Arrival) {
   const lines = (forwarded ?? []).filter((line) => /^traceparent:/i.test(line));
   expect(lines).toHaveLength(1);
-  const match = /^traceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])$/.exec(lines[0] as string);
+  const match = /^traceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-(0[0-3])$/.exec(lines[0] as string);
   expect(match).not.toBeNull();
   const [, traceId, spanId, flags] = match as RegExpExecArray;
   return { traceId, spanId, flags };
@@ -49,7 +49,7 @@ describe('trace', () => {
     const first = sentContext(send([]));
     const second = sentContext(send([]));
     expect(first.traceId).not.toBe(second.traceId);
-    expect(first.flags).toBe('00');
+    expect(first.flags).toBe('02');
     expect(send([]).exchange.hasParent).toBe(false);
   });
 
@@ -84,6 +84,37 @@ describe('trace', () => {
     // Six standard deviations; exact at both ends.
     const tolerance = 6 * Math.sqrt(count * ratio * (1 - ratio));
     expect(Math.abs(sampled - count * ratio)).toBeLessThanOrEqual(tolerance);
+  });
+
+  test.each(['00', '01', '02', '03'])('keeps the flags %s of a trusted parent', (flags) => {
+    expect(sentContext(send([`traceparent: 00-${TRACE}-${SPAN}-${flags}`], 0.5)).flags).toBe(flags);
+  });
+
+  describe('of a stranger', () => {
+    const flagsOf = (headSampleRatio: number, fields: readonly string[]) => {
+      const chain = chainOf(headSampleRatio, new SpanRing(16), false);
+      const { traceId, flags } = sentContext(travel({ chain, fields: ['host: a', ...fields] }));
+      expect(traceId).toBe(TRACE);
+      return flags;
+    };
+
+    test.each([
+      ['traceparent', [`traceparent: 00-${TRACE}-${SPAN}-03`]],
+      ['b3', [`b3: ${TRACE}-${SPAN}-d`]],
+    ])('is joined by its %s, and neither kept nor vouched for on its word', (_what, fields) => {
+      expect(flagsOf(0, fields)).toBe('00');
+      expect(flagsOf(1, fields)).toBe('01');
+    });
+
+    test('is kept at our ratio, whatever trace id was chosen', () => {
+      const chain = chainOf(0.25, new SpanRing(16), false);
+      // By the rule for roots this id would always be sampled.
+      const fields = ['host: a', `traceparent: 00-${'1'.repeat(24)}00000000-${SPAN}-01`];
+      const count = 4_000;
+      let sampled = 0;
+      for (let i = 0; i < count; i++) if (travel({ chain, fields }).exchange.sampled) sampled++;
+      expect(Math.abs(sampled - count / 4)).toBeLessThanOrEqual(6 * Math.sqrt((count * 3) / 16));
+    });
   });
 
   test('leaves one record for each exchange, and lets only sampled ones wait for export', () => {

@@ -2,7 +2,8 @@
  * Continues the caller's trace, or begins one, and leaves a span in the ring for every exchange.
  *
  * Invariants: where spans are kept, the upstream always gets exactly one valid traceparent that names this hop as parent; tracestate
- * is passed on with the traceparent that it belongs to, and dropped without one. The sampling decision of a parent is honoured.
+ * is passed on with the traceparent that it belongs to, and dropped without one. The sampling decision of a trusted parent is honoured;
+ * anybody else's trace is joined, but what is kept of it is decided here, or strangers could fill the trace store.
  */
 import type { Exchange } from '../../core/exchange.ts';
 import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
@@ -11,7 +12,7 @@ import type { RandomWords } from '../../observe/random-words.ts';
 import type { SpanRing } from '../../observe/spans.ts';
 import { fieldId } from '../../protocol/field-names.ts';
 import type { RequestHead } from '../../protocol/head.ts';
-import { readB3, readTraceparent } from './trace-context.ts';
+import { FLAG_RANDOM, FLAG_SAMPLED, readB3, readTraceparent } from './trace-context.ts';
 
 const TRACEPARENT = fieldId('traceparent');
 const TRACESTATE = fieldId('tracestate');
@@ -21,6 +22,7 @@ const LINE = Buffer.from(`traceparent: 00-${'0'.repeat(32)}-${'0'.repeat(16)}-00
 
 export class TraceFilter implements Filter {
   readonly name = 'trace';
+  private readonly trustsPeer: boolean;
   private readonly random: RandomWords;
   /** Of 2^32; a root is sampled when the last word of its trace id is below. */
   private readonly threshold: number;
@@ -28,7 +30,14 @@ export class TraceFilter implements Filter {
   private readonly origin: number;
 
   /** `ring` and `origin` say where spans go and how they are known there; without a ring, context passes untouched. */
-  constructor(random: RandomWords, headSampleRatio: number, ring: SpanRing | null, origin: number) {
+  constructor(
+    trustsPeer: boolean,
+    random: RandomWords,
+    headSampleRatio: number,
+    ring: SpanRing | null,
+    origin: number,
+  ) {
+    this.trustsPeer = trustsPeer;
     this.random = random;
     this.threshold = headSampleRatio * 0x1_0000_0000;
     this.ring = ring;
@@ -45,6 +54,7 @@ export class TraceFilter implements Filter {
       return CONTINUE;
     }
     if (!continued) this.beginTrace(exchange);
+    else if (!this.trustsPeer) this.decideAnew(exchange);
     // Continued from b3: it belongs to a traceparent, and there was none.
     if (!request.has(TRACEPARENT)) request.drop(TRACESTATE);
     exchange.spanId0 = random.next();
@@ -60,7 +70,8 @@ export class TraceFilter implements Filter {
     writeHexWord(bytes, at + 27, exchange.traceId3);
     writeHexWord(bytes, at + 36, exchange.spanId0);
     writeHexWord(bytes, at + 44, exchange.spanId1);
-    writeHexByte(bytes, at + 53, exchange.sampled ? 1 : 0);
+    const flags = (exchange.sampled ? FLAG_SAMPLED : 0) | (exchange.randomTraceId ? FLAG_RANDOM : 0);
+    writeHexByte(bytes, at + 53, flags);
     return CONTINUE;
   }
 
@@ -82,7 +93,14 @@ export class TraceFilter implements Filter {
     exchange.traceId1 = random.next();
     exchange.traceId2 = random.next();
     exchange.traceId3 = random.next();
+    exchange.randomTraceId = true;
     exchange.sampled = exchange.traceId3 >>> 0 < this.threshold;
+  }
+
+  /** By a number of our own: a trace id can be chosen so that any rule about its bits comes out as wished. */
+  private decideAnew(exchange: Exchange): void {
+    exchange.randomTraceId = false;
+    exchange.sampled = this.random.next() >>> 0 < this.threshold;
   }
 }
 

@@ -8,18 +8,17 @@
  */
 import { type AdminServer, startAdminServer } from './admin/server.ts';
 import { formatProblem } from './config/problem.ts';
-import type { InboundConfig, OutboundConfig, SidecarConfig } from './config/schema.ts';
+import type { SidecarConfig } from './config/schema.ts';
 import { buildSnapshot, retireSnapshot, type Snapshot } from './config/snapshot.ts';
 import { type ConfigEvent, type ConfigStatus, type ConfigWatch, startConfigWatch } from './config/watch.ts';
 import { systemClock } from './core/clock.ts';
 import { Deadlines } from './core/deadlines.ts';
-import type { Route } from './core/route.ts';
-import { Listener, type ListenerSecurity } from './downstream/listener.ts';
+import type { Listener } from './downstream/listener.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
-import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './identity/trust.ts';
+import { clientTlsOptions } from './identity/trust.ts';
+import { Listeners, type ListeningPorts } from './listeners.ts';
 import { Observability } from './observe/observability.ts';
 import type { UpstreamReading } from './observe/series.ts';
-import { HostRouter } from './outbound/host-router.ts';
 import { report } from './report.ts';
 import { TransportContext } from './transport/transport.ts';
 
@@ -31,8 +30,12 @@ export interface SidecarOptions {
 
 export interface Sidecar {
   readonly adminPort: number;
-  readonly inboundPorts: Readonly<Record<string, number>>;
+  readonly inboundPorts: ListeningPorts['inbound'];
+  readonly inboundCapturePort: number | null;
   readonly outboundPort: number | null;
+  readonly outboundCapturePort: number | null;
+  /** Of outbound services with a listener of their own, by host. */
+  readonly servicePorts: ListeningPorts['services'];
   /** Reads the config file again. */
   reload(): Promise<void>;
   /** Settles when everything is stopped. */
@@ -112,6 +115,7 @@ class SidecarCore {
       compileChain: (profile) => observability.buildChain(profile, () => this.identity?.svid.spiffeId ?? ''),
       clientTlsOptions: (peer) => clientTlsOptions(this.requiredIdentity.svid, peer),
       poolObserver: (profile) => observability.poolObserver(profile),
+      connectionObserver: (profile) => observability.connectionObserver(profile),
     });
     if (previous !== null) retireSnapshot(previous, this.current);
   }
@@ -123,6 +127,7 @@ class SidecarCore {
     this.current = null;
     parts?.identity?.stop();
     for (const pool of current?.pools.values() ?? []) pool.close();
+    current?.passthrough?.close();
     await parts?.observability.close(OBSERVABILITY_CLOSE_MS);
   }
 }
@@ -144,7 +149,14 @@ async function openSidecar(
 ): Promise<OpenSidecar> {
   let readiness: 'starting' | 'ready' | 'draining' = 'starting';
   let startDrain = (): void => {};
-  const listeners: Listener[] = [];
+  const listening = new Listeners({
+    context: core.context,
+    handshakeTimeoutMs: config.timeouts.connectMs,
+    snapshot: () => core.snapshot,
+    svid: () => core.requiredIdentity.svid,
+    observerOf: (name) => core.observability.listenerObserver(name),
+  });
+  const { listeners } = listening;
   let admin: AdminServer | null = null;
   try {
     await core.open(config);
@@ -164,21 +176,10 @@ async function openSidecar(
       drain: () => startDrain(),
     });
     core.identity?.onRotated((svid) => {
-      for (const listener of listeners) listener.setCertificate(serverTlsOptions(svid));
+      listening.setCertificate(svid);
       for (const pool of core.snapshot.pools.values()) pool.retireConnections();
     });
-    const inboundPorts: Record<string, number> = {};
-    for (const entry of config.inbound) {
-      const listener = inboundListener(core, entry);
-      listeners.push(listener);
-      inboundPorts[entry.name] = await listener.listen();
-    }
-    let outboundPort: number | null = null;
-    if (config.outbound !== null) {
-      const listener = outboundListener(core, config.outbound);
-      listeners.push(listener);
-      outboundPort = await listener.listen();
-    }
+    const ports = await listening.open(config);
     const { port: adminPort, close: closeAdmin } = admin;
     const serve = (watch: ConfigWatch): Sidecar => {
       const reload = async (): Promise<void> => {
@@ -197,7 +198,16 @@ async function openSidecar(
       });
       startDrain = () => void drain();
       readiness = 'ready';
-      return { adminPort, inboundPorts, outboundPort, reload, drain };
+      return {
+        adminPort,
+        inboundPorts: ports.inbound,
+        inboundCapturePort: ports.inboundCapture,
+        outboundPort: ports.outbound,
+        outboundCapturePort: ports.outboundCapture,
+        servicePorts: ports.services,
+        reload,
+        drain,
+      };
     };
     return { serve };
   } catch (error) {
@@ -223,38 +233,6 @@ function once(action: () => Promise<void>): () => Promise<void> {
     running ??= action();
     return running;
   };
-}
-
-function inboundListener(core: SidecarCore, { name, listen, mtls }: InboundConfig): Listener {
-  const route = (): Route => {
-    const found = core.snapshot.inbound.get(name);
-    if (found === undefined) throw new Error(`no route for listener ${name}`);
-    return found;
-  };
-  const security: ListenerSecurity | null =
-    mtls === 'off'
-      ? null
-      : { tlsOptions: serverTlsOptions(core.requiredIdentity.svid), peerIdentity: peerSpiffeId };
-  return new Listener({
-    ...listen,
-    context: core.context,
-    observer: core.observability.listenerObserver(name),
-    security,
-    routeFor: route,
-    fallback: route,
-  });
-}
-
-function outboundListener(core: SidecarCore, { listen }: OutboundConfig): Listener {
-  const router = new HostRouter(() => core.snapshot);
-  return new Listener({
-    ...listen,
-    context: core.context,
-    observer: core.observability.listenerObserver('outbound'),
-    security: null,
-    routeFor: (request) => router.routeFor(request),
-    fallback: () => core.snapshot.unrouted,
-  });
 }
 
 function* upstreamsOf(snapshot: Snapshot): Iterable<UpstreamReading> {

@@ -18,8 +18,15 @@ try {
   const stop = (): void => void sidecar.drain().then(() => process.exit(0));
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
-  const { adminPort: admin, inboundPorts: inbound, outboundPort: outbound } = sidecar;
-  process.stdout.write(`${JSON.stringify({ event: 'ready', admin, inbound, outbound })}\n`);
+  const ports = {
+    admin: sidecar.adminPort,
+    inbound: sidecar.inboundPorts,
+    inboundCapture: sidecar.inboundCapturePort,
+    outbound: sidecar.outboundPort,
+    outboundCapture: sidecar.outboundCapturePort,
+    services: sidecar.servicePorts,
+  };
+  process.stdout.write(`${JSON.stringify({ event: 'ready', ...ports })}\n`);
 } catch (error) {
   if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
   else report('start_failed', { reason: error instanceof Error ? error.message : String(error) });

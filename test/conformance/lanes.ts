@@ -46,6 +46,8 @@ function configFor(ports: number[]): string {
         name: `lane-${i}`,
         listen: '127.0.0.1:0',
         mtls: 'off',
+        // Bytes that are no HTTP are to be refused here, not passed on.
+        protocol: 'http',
         target: `127.0.0.1:${port}`,
       })),
       telemetry: { accessLog: 'off' },

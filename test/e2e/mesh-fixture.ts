@@ -69,6 +69,8 @@ export function sidecarConfig(service: string, spec: Record<string, unknown>): s
 
 export interface EchoOrigin {
   readonly port: number;
+  /** Accepted so far. */
+  connections(): number;
   close(): void;
 }
 
@@ -85,10 +87,15 @@ export async function startOrigin(name = 'origin'): Promise<EchoOrigin> {
     );
   });
   server.keepAliveTimeout = 60_000;
+  let connections = 0;
+  server.on('connection', () => {
+    connections++;
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
+    connections: () => connections,
     close() {
       server.closeAllConnections();
       server.close();

@@ -45,6 +45,11 @@ export function formatAddress(address: Address): string {
   return isIPv6(address.host) ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
+/** With an IPv6 host in the one form that RFC 5952 has for it. */
+export function canonicalAddress({ host, port }: Address): Address {
+  return isIPv6(host) ? { host: new URL(`http://[${host}]`).hostname.slice(1, -1), port } : { host, port };
+}
+
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');

@@ -4,6 +4,7 @@
  */
 
 import { parseSpiffeId } from '../identity/spiffe-id.ts';
+import { HANDLING, PROTOCOL_NAMES, protocolNamed } from '../protocol/protocol.ts';
 import type { Finding } from './explain.ts';
 import type { KeyPath } from './problem.ts';
 import { formatPath, quote } from './problem.ts';
@@ -17,8 +18,18 @@ export function checkDocument(document: unknown): Finding[] {
   const identity = child(spec, 'identity');
   const outbound = child(spec, 'outbound');
   const inbound = items(child(spec, 'inbound'));
+  const inboundCapture = child(spec, 'inboundCapture');
+  const outboundCapture = child(outbound, 'capture');
   const services = items(child(outbound, 'services'));
-  const listeners = [child(spec, 'admin'), ...inbound, outbound].map((place) => child(place, 'listen'));
+  const listening = [
+    child(spec, 'admin'),
+    ...inbound,
+    inboundCapture,
+    outbound,
+    outboundCapture,
+    ...services,
+  ];
+  const listeners = listening.map((place) => child(place, 'listen'));
 
   return [
     ...checkIdentity(identity),
@@ -31,6 +42,12 @@ export function checkDocument(document: unknown): Finding[] {
     ...findRepeated(
       services.map((place) => child(place, 'host')),
       'list all endpoints of a host under one service',
+    ),
+    ...checkCapture(inbound, inboundCapture),
+    ...services.flatMap((place) => checkReach(place, outboundCapture)),
+    ...findRepeated(
+      services.flatMap((place) => items(child(place, 'addresses'))),
+      'an address can mean one service only',
     ),
     // Port 0 asks for any free port, as often as one likes.
     ...findRepeated(
@@ -101,6 +118,67 @@ function checkPeer(service: Place, trustDomain: unknown): Finding[] {
       path,
       message: `is in trust domain ${peer.trustDomain}, while spec.identity trusts ${quote(trustDomain)} alone`,
       suggestion: `did you mean "spiffe://${trustDomain}${peer.path}"?`,
+      at: 'value',
+    },
+  ];
+}
+
+/** A captured connection is known by the port that it was meant for, so that has to lead to one entry. */
+function checkCapture(inbound: readonly Place[], capture: Place): Finding[] {
+  if (capture.value === undefined) {
+    return inbound
+      .filter((place) => isMapping(place.value) && child(place, 'listen').value === undefined)
+      .map((place) => ({
+        path: child(place, 'listen').path,
+        message: 'is required without spec.inboundCapture: nothing would lead here',
+        suggestion: 'write `listen: 0.0.0.0:15006`, or the address that peers connect to',
+        at: 'parent',
+      }));
+  }
+  const first = new Map<string, KeyPath>();
+  return inbound.flatMap((place) => {
+    const { path, value } = child(place, 'target');
+    const port = typeof value === 'string' ? /:(\d+)$/.exec(value)?.[1] : undefined;
+    if (port === undefined) return [];
+    const earlier = first.get(port);
+    if (earlier === undefined) {
+      first.set(port, path);
+      return [];
+    }
+    return [
+      {
+        path,
+        message: `has the port of ${formatPath(earlier)}, by which captured connections are told apart`,
+        suggestion: 'keep one of the two entries',
+        at: 'value' as const,
+      },
+    ];
+  });
+}
+
+/** Host and server name lead to a service that speaks HTTP or TLS; to any other, only an address does. */
+function checkReach(service: Place, capture: Place): Finding[] {
+  const addresses = child(service, 'addresses');
+  const hasAddresses = Array.isArray(addresses.value) && addresses.value.length > 0;
+  if (hasAddresses && capture.value === undefined) {
+    return [
+      {
+        path: addresses.path,
+        message: 'has no effect without spec.outbound.capture, as no connection to them gets here',
+        suggestion: 'add `capture: { listen: 127.0.0.1:15001 }` to spec.outbound, or remove the addresses',
+        at: 'key',
+      },
+    ];
+  }
+  const { path, value } = child(service, 'protocol');
+  const raw = typeof value === 'string' && PROTOCOL_NAMES.includes(value) ? protocolNamed(value) : 'auto';
+  if (HANDLING[raw] !== 'tcp' || raw === 'tls' || hasAddresses) return [];
+  if (child(service, 'listen').value !== undefined) return [];
+  return [
+    {
+      path,
+      message: `is ${quote(value)}, which names no host, so nothing leads to this service`,
+      suggestion: 'add `listen` for a listener of its own, or `addresses` to capture',
       at: 'value',
     },
   ];

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Document } from 'yaml';
+import { HANDLING, type Protocol } from '../protocol/protocol.ts';
 import type { Address } from './address.ts';
 import { formatAddress } from './address.ts';
 import { parseConfig } from './load.ts';
@@ -24,6 +25,8 @@ const port = fc.integer({ min: 1, max: 65_535 });
 const target: fc.Arbitrary<Address> = fc.record({ host: fc.oneof(ip, hostName), port });
 const anyPort = ip.map((host): Address => ({ host, port: 0 }));
 const loopback = fc.record({ host: fc.constantFrom('127.0.0.1', '::1', 'localhost'), port: fc.nat(65_535) });
+
+const protocol = fc.constantFrom(...(Object.keys(HANDLING) as Protocol[]));
 
 const config: fc.Arbitrary<SidecarConfig> = fc
   .record({ hasIdentity: fc.boolean(), trustDomain })
@@ -54,10 +57,13 @@ const config: fc.Arbitrary<SidecarConfig> = fc
         ),
         mtls,
         label,
+        protocol: fc.constantFrom(...(['auto', 'http', 'grpc', 'tls'] as const)),
+        listen: fc.option(anyPort),
         endpoints: fc.array(target, { minLength: 1, maxLength: 3 }),
       })
       .map(({ label, ...rest }) => ({
         ...rest,
+        addresses: [],
         identity: rest.mtls === 'strict' ? `spiffe://${trustDomain}/ns/demo/sa/${label}` : null,
       }));
     return fc.record({
@@ -66,13 +72,20 @@ const config: fc.Arbitrary<SidecarConfig> = fc
       service: label,
       identity: hasIdentity ? source.map((value) => ({ trustDomain, source: value })) : fc.constant(null),
       admin: fc.record({ listen: loopback }),
-      inbound: fc.uniqueArray(fc.record({ name: label, listen: anyPort, mtls, target }), {
+      inbound: fc.uniqueArray(fc.record({ name: label, listen: anyPort, mtls, protocol, target }), {
         selector: ({ name }) => name,
         maxLength: 3,
       }),
+      inboundCapture: fc.constant(null),
       outbound: fc.option(
         fc.record({
           listen: anyPort,
+          capture: fc.option(
+            fc.record({
+              listen: anyPort,
+              unknown: fc.constantFrom('passthrough' as const, 'reject' as const),
+            }),
+          ),
           services: fc.uniqueArray(service, { selector: ({ host }) => host, maxLength: 3 }),
         }),
       ),
@@ -83,6 +96,8 @@ const config: fc.Arbitrary<SidecarConfig> = fc
         connectMs: timeoutMs,
         upstreamMs: timeoutMs,
         drainMs: timeoutMs,
+        detectMs: timeoutMs,
+        tcpIdleMs: timeoutMs,
       }),
       telemetry: fc.record({
         accessLog: fc.oneof(
@@ -108,7 +123,8 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
   if (inbound.length > 0 || !terse) {
     spec.inbound = inbound.map((listener) => ({
       name: listener.name,
-      listen: formatAddress(listener.listen),
+      ...(listener.listen === null ? {} : { listen: formatAddress(listener.listen) }),
+      ...toProtocol(listener.protocol, terse),
       target: formatAddress(listener.target),
       ...toMtls(listener.mtls, terse),
     }));
@@ -116,8 +132,15 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
   if (outbound !== null) {
     spec.outbound = {
       listen: formatAddress(outbound.listen),
-      services: outbound.services.map(({ host, mtls, identity: peer, endpoints }) => ({
+      ...(outbound.capture === null
+        ? {}
+        : {
+            capture: { listen: formatAddress(outbound.capture.listen), unknown: outbound.capture.unknown },
+          }),
+      services: outbound.services.map(({ host, mtls, protocol, listen, identity: peer, endpoints }) => ({
         host,
+        ...toProtocol(protocol, terse),
+        ...(listen === null ? {} : { listen: formatAddress(listen) }),
         ...toMtls(mtls, terse),
         ...(peer === null ? {} : { identity: peer }),
         endpoints: endpoints.map(formatAddress),
@@ -138,6 +161,10 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
 
 function toMtls(mtls: string, terse: boolean): Mapping {
   return terse && mtls === 'strict' ? {} : { mtls };
+}
+
+function toProtocol(protocol: string, terse: boolean): Mapping {
+  return terse && protocol === 'auto' ? {} : { protocol };
 }
 
 function toIdentity({ trustDomain, source }: NonNullable<SidecarConfig['identity']>): Mapping {
@@ -233,6 +260,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain authority url rootsFile tokenFile files ' +
     'certificate key roots admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs telemetry accessLog traces endpoint headSampleRatio'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses telemetry accessLog traces endpoint headSampleRatio'
   ).split(' '),
 );

@@ -28,16 +28,22 @@ describe('a valid file', () => {
           name: 'http',
           listen: { host: '127.0.0.1', port: 0 },
           mtls: 'strict',
+          protocol: 'auto',
           target: { host: '127.0.0.1', port: 8080 },
         },
       ],
+      inboundCapture: null,
       outbound: {
         listen: { host: '127.0.0.1', port: 0 },
+        capture: null,
         services: [
           {
             host: 'webhook-dispatcher',
             mtls: 'strict',
             identity: 'spiffe://demo.tulle.test/ns/demo/sa/webhook-dispatcher',
+            protocol: 'auto',
+            listen: null,
+            addresses: [],
             endpoints: [
               { host: '127.0.0.1', port: 15_006 },
               { host: '::1', port: 15_006 },
@@ -52,6 +58,8 @@ describe('a valid file', () => {
         connectMs: 2_000,
         upstreamMs: 15_000,
         drainMs: 10_000,
+        detectMs: 100,
+        tcpIdleMs: 3_600_000,
       },
       telemetry: {
         accessLog: { kind: 'file', path: '/etc/tulle/logs/access.log' },

@@ -15,15 +15,18 @@ export function normalise(document: SidecarDocument, folder: string): SidecarCon
     service: spec.service,
     identity: identity === undefined ? null : normaliseIdentity(identity, folder),
     admin: spec.admin,
-    inbound: spec.inbound,
+    inbound: spec.inbound.map((entry) => ({ ...entry, listen: entry.listen ?? null })),
+    inboundCapture: spec.inboundCapture ?? null,
     outbound:
       outbound === undefined
         ? null
         : {
             listen: outbound.listen,
+            capture: outbound.capture ?? null,
             services: outbound.services.map((service) => ({
               ...service,
               identity: service.identity ?? null,
+              listen: service.listen ?? null,
             })),
           },
     timeouts: spec.timeouts,

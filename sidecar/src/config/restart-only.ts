@@ -4,7 +4,7 @@
  * old one. Everything else (targets, outbound services, timeouts, the sampling ratio) is taken over live.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { formatAddress } from './address.ts';
+import { type Address, formatAddress } from './address.ts';
 import type { KeyPath } from './problem.ts';
 import { quote } from './problem.ts';
 import type { InboundConfig, SidecarConfig } from './schema.ts';
@@ -29,6 +29,11 @@ const SETTINGS: readonly Setting[] = [
     path: ['spec', 'outbound', 'listen'],
     read: ({ outbound }) => (outbound === null ? null : formatAddress(outbound.listen)),
   },
+  {
+    path: ['spec', 'outbound', 'capture', 'listen'],
+    read: ({ outbound }) => formatListen(outbound?.capture?.listen),
+  },
+  { path: ['spec', 'inboundCapture'], read: ({ inboundCapture }) => formatListen(inboundCapture?.listen) },
   { path: ['spec', 'telemetry', 'accessLog'], read: ({ telemetry }) => telemetry.accessLog },
   { path: ['spec', 'telemetry', 'traces', 'endpoint'], read: ({ telemetry }) => telemetry.traces?.endpoint },
 ];
@@ -58,8 +63,9 @@ export function findRestartOnly(running: SidecarConfig, wanted: SidecarConfig): 
       findings.push({ path, message, suggestion: SUGGESTION });
       return;
     }
-    compare([...path, 'listen'], formatAddress(before.listen), formatAddress(listener.listen));
+    compare([...path, 'listen'], formatListen(before.listen), formatListen(listener.listen));
     compare([...path, 'mtls'], before.mtls, listener.mtls);
+    compare([...path, 'protocol'], before.protocol, listener.protocol);
   });
 
   const wantedByName = byName(wanted.inbound);
@@ -68,7 +74,29 @@ export function findRestartOnly(running: SidecarConfig, wanted: SidecarConfig): 
     const message = `cannot remove the listener "${name}" while the sidecar runs`;
     findings.push({ path: ['spec', 'inbound'], message, suggestion: SUGGESTION });
   }
+  const listens = serviceListens(running);
+  for (const [index, { host, listen }] of (wanted.outbound?.services ?? []).entries()) {
+    compare(
+      ['spec', 'outbound', 'services', index, 'listen'],
+      listens.get(host) ?? null,
+      formatListen(listen),
+    );
+    listens.delete(host);
+  }
+  for (const [host, listen] of listens) {
+    if (listen === null) continue;
+    const message = `cannot remove the service "${host}", which has a listener, while the sidecar runs`;
+    findings.push({ path: ['spec', 'outbound', 'services'], message, suggestion: SUGGESTION });
+  }
   return findings;
+}
+
+function serviceListens({ outbound }: SidecarConfig): Map<string, string | null> {
+  return new Map((outbound?.services ?? []).map(({ host, listen }) => [host, formatListen(listen)]));
+}
+
+function formatListen(address: Address | null | undefined): string | null {
+  return address === null || address === undefined ? null : formatAddress(address);
 }
 
 function byName(listeners: readonly InboundConfig[]): ReadonlyMap<string, InboundConfig> {

@@ -3,8 +3,11 @@
  * reads (`SidecarConfig`, normalised and deeply frozen: defaults filled in, absent sections null, addresses split,
  * paths absolute). Rules that span several keys are in check.ts, the way from one to the other in normalise.ts.
  */
+
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isTrustDomain, parseSpiffeId } from '../identity/spiffe-id.ts';
+import { PROTOCOL_NAMES, type Protocol, protocolNamed } from '../protocol/protocol.ts';
 import type { Address, AddressUse } from './address.ts';
 import { isLoopback, parseAddress } from './address.ts';
 
@@ -18,6 +21,8 @@ export type SidecarConfig = {
   readonly admin: AdminConfig;
   /** May be empty. Names are unique. */
   readonly inbound: readonly InboundConfig[];
+  /** Null when no connections to the local service are redirected to the sidecar. */
+  readonly inboundCapture: InboundCaptureConfig | null;
   readonly outbound: OutboundConfig | null;
   readonly timeouts: TimeoutsConfig;
   readonly telemetry: TelemetryConfig;
@@ -53,16 +58,28 @@ export type MtlsMode = 'strict' | 'off';
 
 export type InboundConfig = {
   readonly name: string;
-  /** Port 0 takes any free port. */
-  readonly listen: Address;
+  /** Port 0 takes any free port. Null for what is reached through `inboundCapture` alone. */
+  readonly listen: Address | null;
   readonly mtls: MtlsMode;
+  readonly protocol: Protocol;
   /** The local service. */
   readonly target: Address;
 };
 
+/** Takes redirected connections; the port that they were meant for is that of an entry's `target`. */
+export type InboundCaptureConfig = { readonly listen: Address };
+
 export type OutboundConfig = {
   readonly listen: Address;
+  /** Null when no connections of the local service are redirected to the sidecar. */
+  readonly capture: OutboundCaptureConfig | null;
   readonly services: readonly OutboundServiceConfig[];
+};
+
+export type OutboundCaptureConfig = {
+  readonly listen: Address;
+  /** What happens to a connection that is for no service: it goes where it was meant to go, or it is closed. */
+  readonly unknown: 'passthrough' | 'reject';
 };
 
 export type OutboundServiceConfig = {
@@ -71,6 +88,11 @@ export type OutboundServiceConfig = {
   readonly mtls: MtlsMode;
   /** Who the peer must prove to be; null exactly when `mtls` is off. */
   readonly identity: string | null;
+  readonly protocol: Protocol;
+  /** A listener of the service's own; null without one. */
+  readonly listen: Address | null;
+  /** IP addresses that mean this service when a connection to them is captured. */
+  readonly addresses: readonly Address[];
   /** At least one. */
   readonly endpoints: readonly Address[];
 };
@@ -83,6 +105,8 @@ export type TimeoutsConfig = {
   readonly connectMs: number;
   readonly upstreamMs: number;
   readonly drainMs: number;
+  readonly detectMs: number;
+  readonly tcpIdleMs: number;
 };
 
 export type TelemetryConfig = {
@@ -102,6 +126,7 @@ export const CONFIG_LIMITS = {
   inboundListeners: 64,
   outboundServices: 1024,
   endpointsPerService: 256,
+  addressesPerService: 64,
   /** An hour: longer is no timeout any more. */
   timeoutMs: 3_600_000,
   pathBytes: 4096,
@@ -146,6 +171,10 @@ const accessLog = text(
 
 // Off has to be written out: nobody should talk in clear because a line is missing.
 const mtls = z.enum(['strict', 'off']).default('strict');
+const protocol = z
+  .enum(PROTOCOL_NAMES as [string, ...string[]])
+  .default('auto')
+  .transform(protocolNamed);
 const timeoutMs = (defaultMs: number) => z.int().min(1).max(CONFIG_LIMITS.timeoutMs).default(defaultMs);
 
 export const sidecarDocument = z.strictObject({
@@ -167,18 +196,37 @@ export const sidecarDocument = z.strictObject({
       .optional(),
     admin: z.strictObject({ listen: loopbackAddress() }).prefault({ listen: '127.0.0.1:0' }),
     inbound: z
-      .array(z.strictObject({ name: label, listen: address('listen'), mtls, target: address('connect') }))
+      .array(
+        z.strictObject({
+          name: label,
+          // Whether it may be absent is a matter of `inboundCapture`: check.ts.
+          listen: address('listen').optional(),
+          mtls,
+          protocol,
+          target: address('connect'),
+        }),
+      )
       .max(CONFIG_LIMITS.inboundListeners)
       .default([]),
+    inboundCapture: z.strictObject({ listen: address('listen') }).optional(),
     outbound: z
       .strictObject({
         listen: address('listen'),
+        capture: z
+          .strictObject({
+            listen: address('listen'),
+            unknown: z.enum(['passthrough', 'reject']).default('passthrough'),
+          })
+          .optional(),
         services: z
           .array(
             z.strictObject({
               host: serviceHost(),
               mtls,
               identity: spiffeId.optional(),
+              protocol,
+              listen: address('listen').optional(),
+              addresses: z.array(ipAddress()).max(CONFIG_LIMITS.addressesPerService).default([]),
               endpoints: z.array(address('connect')).min(1).max(CONFIG_LIMITS.endpointsPerService),
             }),
           )
@@ -193,6 +241,8 @@ export const sidecarDocument = z.strictObject({
         connectMs: timeoutMs(2_000),
         upstreamMs: timeoutMs(15_000),
         drainMs: timeoutMs(10_000),
+        detectMs: timeoutMs(100),
+        tcpIdleMs: timeoutMs(3_600_000),
       })
       .prefault({}),
     telemetry: z
@@ -229,6 +279,18 @@ function address(use: AddressUse) {
     if ('address' in result) return result.address;
     context.addIssue({ code: 'custom', message: result.message, params: { suggestion: result.suggestion } });
     return z.NEVER;
+  });
+}
+
+/** What the kernel calls a destination: names are resolved before a connection can be captured. */
+function ipAddress() {
+  return address('connect').superRefine((value, context) => {
+    if (isIP(value.host) !== 0) return;
+    context.addIssue({
+      code: 'custom',
+      message: `must be an IP address and a port, not the name "${value.host}"`,
+      params: { suggestion: 'write the cluster address of the service, like 10.96.0.12:6379' },
+    });
   });
 }
 

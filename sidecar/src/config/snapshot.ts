@@ -7,12 +7,16 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Chain } from '../core/chain.ts';
 import type { Direction, Route, Timeouts } from '../core/route.ts';
+import { Passthrough, type PassthroughRoute } from '../outbound/passthrough.ts';
+import { HANDLING, type Protocol } from '../protocol/protocol.ts';
+import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
 import type { TransportContext } from '../transport/transport.ts';
 import { RoundRobin } from '../upstream/balancer.ts';
 import { type Endpoint, EndpointTransport, type UpstreamTransport } from '../upstream/endpoint.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { type Address, formatAddress } from './address.ts';
 import type { SidecarConfig } from './schema.ts';
+import { buildTcpRoutes, type TcpRoutes } from './tcp-routes.ts';
 
 export interface Snapshot {
   /** By name of the listener. */
@@ -21,6 +25,10 @@ export interface Snapshot {
   readonly outbound: ReadonlyMap<string, Route>;
   /** For outbound requests whose host is no service of the mesh. */
   readonly unrouted: Route;
+  /** For connections that are no HTTP, or not seen as such. */
+  readonly tcp: TcpRoutes;
+  /** To addresses outside of the mesh; null when nothing goes there. */
+  readonly passthrough: Passthrough | null;
   readonly pools: ReadonlyMap<string, UpstreamTransport>;
 }
 
@@ -39,6 +47,7 @@ export interface SnapshotDeps {
   compileChain(profile: RouteProfile): Chain;
   clientTlsOptions(identity: string): ConnectionOptions;
   poolObserver(profile: RouteProfile): PoolObserver;
+  connectionObserver(profile: RouteProfile): ConnectionObserver;
 }
 
 export function buildSnapshot(
@@ -49,56 +58,63 @@ export function buildSnapshot(
   const pools = new Map<string, UpstreamTransport>();
   const { timeouts, service } = config;
 
-  const endpointOf = (profile: RouteProfile, address: Address): Endpoint => {
+  const endpointOf = (profile: RouteProfile, protocol: Protocol, address: Address): Endpoint => {
     const target = formatAddress(address);
-    const key = JSON.stringify([profile.direction, profile.name, target, profile.upstreamIdentity, timeouts]);
-    const pool = previous?.pools.get(key) ?? pools.get(key) ?? createPool(profile, address, timeouts, deps);
+    const { direction, name, upstreamIdentity } = profile;
+    const key = JSON.stringify([direction, name, target, upstreamIdentity, protocol, timeouts]);
+    const pool =
+      previous?.pools.get(key) ?? pools.get(key) ?? createPool(profile, protocol, address, timeouts, deps);
     pools.set(key, pool);
     return { address: target, transport: pool };
   };
-  const routeTo = (profile: RouteProfile, addresses: readonly Address[] | null): Route =>
-    Object.freeze({
-      name: profile.name,
-      direction: profile.direction,
-      service,
-      trustsPeer: profile.trustsPeer,
-      balancer:
-        addresses === null ? null : new RoundRobin(addresses.map((address) => endpointOf(profile, address))),
-      chain: deps.compileChain(profile),
-      timeouts,
-    });
+  const compile = (profile: RouteProfile) => {
+    const { name, direction, trustsPeer } = profile;
+    const common = { name, direction, service, trustsPeer, chain: deps.compileChain(profile), timeouts };
+    return (endpoints: Endpoint[] | null): Route =>
+      Object.freeze({ ...common, balancer: endpoints === null ? null : new RoundRobin(endpoints) });
+  };
+  const routeTo = (profile: RouteProfile, protocol: Protocol, addresses: readonly Address[]): Route =>
+    compile(profile)(addresses.map((address) => endpointOf(profile, protocol, address)));
 
   const inbound = new Map<string, Route>();
-  for (const { name, mtls, target } of config.inbound) {
+  for (const { name, mtls, protocol, target } of config.inbound) {
     const trustsPeer = mtls === 'strict';
-    inbound.set(
-      name,
-      routeTo({ name, direction: 'inbound', service, trustsPeer, upstreamIdentity: '' }, [target]),
-    );
+    const profile = { name, direction: 'inbound', service, trustsPeer, upstreamIdentity: '' } as const;
+    inbound.set(name, routeTo(profile, protocol, [target]));
   }
   const outbound = new Map<string, Route>();
-  for (const { host, identity, endpoints } of config.outbound?.services ?? []) {
-    outbound.set(
-      host,
-      routeTo({ ...outboundProfile(host, service), upstreamIdentity: identity ?? '' }, endpoints),
-    );
+  for (const { host, identity, protocol, endpoints } of config.outbound?.services ?? []) {
+    // A host of a request leads to those alone that can answer one.
+    if (HANDLING[protocol] === 'tcp') continue;
+    const profile = { ...outboundProfile(host, service), upstreamIdentity: identity ?? '' };
+    outbound.set(host, routeTo(profile, protocol, endpoints));
   }
-  const unrouted = routeTo(outboundProfile('unrouted', service), null);
-  return { inbound, outbound, unrouted, pools };
+  const unrouted = compile(outboundProfile('unrouted', service))(null);
+  const tcp = buildTcpRoutes(config, deps);
+  const passthroughProfile = outboundProfile('passthrough', service);
+  const compiled = compile(passthroughProfile);
+  const passTo = (address: Address): PassthroughRoute => {
+    const transport = createPool(passthroughProfile, 'auto', address, timeouts, deps);
+    return { transport, route: compiled([{ address: formatAddress(address), transport }]) };
+  };
+  const passthrough = config.outbound?.capture?.unknown === 'passthrough' ? new Passthrough(passTo) : null;
+  return { inbound, outbound, unrouted, tcp, passthrough, pools };
 }
 
 /** Lets go of what the snapshot that took over does not use. */
 export function retireSnapshot(previous: Snapshot, current: Snapshot): void {
   for (const [key, pool] of previous.pools) if (!current.pools.has(key)) pool.close();
+  previous.passthrough?.close();
 }
 
 /** The local service is on the other side of loopback: it is who it says it is. */
-function outboundProfile(name: string, service: string): RouteProfile {
+export function outboundProfile(name: string, service: string): RouteProfile {
   return { name, direction: 'outbound', service, trustsPeer: true, upstreamIdentity: '' };
 }
 
 function createPool(
   profile: RouteProfile,
+  protocol: Protocol,
   address: Address,
   timeouts: Timeouts,
   deps: SnapshotDeps,
@@ -110,5 +126,6 @@ function createPool(
     identity: upstreamIdentity,
     tlsOptions: upstreamIdentity === '' ? null : () => deps.clientTlsOptions(upstreamIdentity),
   };
-  return new EndpointTransport(deps.context, target, 'auto', timeouts, deps.poolObserver(profile));
+  const spoken = HANDLING[protocol] === 'http2' ? 'http2' : 'auto';
+  return new EndpointTransport(deps.context, target, spoken, timeouts, deps.poolObserver(profile));
 }

@@ -21,9 +21,6 @@ type ServerCodec = new (
 const CODECS: Record<HttpCodec, ServerCodec> = { http1: Http1Server, http2: Http2Server };
 
 /** By the protocol that a TLS handshake agreed on (RFC 7301): who names it is not asked again. */
-/** What a TLS listener offers, the preferred first. */
-export const ALPN_PROTOCOLS = ['h2', 'http/1.1'];
-
 const ALPN_CODECS: Record<string, HttpCodec> = { 'http/1.1': 'http1', h2: 'http2' };
 
 /** Agreed on between sidecars for connections that are passed on, so that the far side need not find out. */

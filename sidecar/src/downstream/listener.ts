@@ -1,5 +1,5 @@
 /**
- * Accepts connections, plain or mTLS, finds out what each speaks, and hands it to the codec for that.
+ * Accepts connections, plain or mTLS, and keeps those that are open.
  *
  * Invariants
  * - Connections are bounded; one too many is closed at once.
@@ -8,30 +8,28 @@
  */
 import net from 'node:net';
 import tls from 'node:tls';
+import type { Address } from '../config/address.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { Route } from '../core/route.ts';
-import type { RequestHead } from '../protocol/head.ts';
 import { Transport, type TransportContext } from '../transport/transport.ts';
-import { ALPN_PROTOCOLS, codecOfAlpn, createConnection, type HttpCodec } from './codecs.ts';
-import type { ConnectionOwner, DownstreamConnection } from './connection.ts';
-import { DetectingConnection, type DetectionOwner } from './detecting-connection.ts';
+import { Arrival, type ArrivalOwner, type ConnectionKind } from './arrival.ts';
+import type { Destination } from './destination.ts';
 
 const KEEP_ALIVE_MS = 30_000;
 
 export interface ListenerOptions {
-  readonly host: string;
-  readonly port: number;
   readonly context: TransportContext;
   readonly observer: ListenerObserver;
   /** Null for a plain listener. */
   readonly security: ListenerSecurity | null;
-  routeFor(request: RequestHead): Route;
-  /** For requests whose head can't be read. */
-  fallback(): Route;
+  /** Of a connection that was just accepted; null when it was handed to another listener. */
+  destinationOf(socket: net.Socket): Destination | null;
+  readonly handshakeTimeoutMs: number;
 }
 
 export interface ListenerSecurity {
   readonly tlsOptions: tls.TlsOptions;
+  /** What is offered in a handshake, the preferred first; null for nothing. */
+  readonly alpnProtocols: readonly string[] | null;
   /** SPIFFE id of the peer; null when it is not one to talk to. */
   peerIdentity(socket: tls.TLSSocket): string | null;
 }
@@ -43,13 +41,15 @@ export interface ListenerObserver {
   /** Closed at once, because there were too many. */
   onRejected(): void;
   onHandshakeFailed(reason: string): void;
+  /** What a connection turned out to speak. */
+  onRecognised(kind: ConnectionKind): void;
 }
 
-export class Listener implements ConnectionOwner, DetectionOwner {
+export class Listener implements ArrivalOwner {
   draining = false;
   private readonly options: ListenerOptions;
   private readonly server: net.Server | tls.Server;
-  private readonly connections = new Set<DownstreamConnection>();
+  private readonly connections = new Set<Arrival>();
   private drained: (() => void) | null = null;
 
   constructor(options: ListenerOptions) {
@@ -69,8 +69,8 @@ export class Listener implements ConnectionOwner, DetectionOwner {
       const secure = {
         ...common,
         ...security.tlsOptions,
-        ALPNProtocols: ALPN_PROTOCOLS,
-        handshakeTimeout: options.fallback().timeouts.connectMs,
+        ...(security.alpnProtocols === null ? {} : { ALPNProtocols: [...security.alpnProtocols] }),
+        handshakeTimeout: options.handshakeTimeoutMs,
       };
       this.server = tls.createServer(secure, (socket) => this.acceptSecure(socket, security));
       this.server.on('tlsClientError', (error, socket) => {
@@ -84,8 +84,7 @@ export class Listener implements ConnectionOwner, DetectionOwner {
   }
 
   /** Settles with the port. */
-  listen(): Promise<number> {
-    const { host, port } = this.options;
+  listen({ host, port }: Address): Promise<number> {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
       this.server.listen({ host, port }, () => {
@@ -103,8 +102,9 @@ export class Listener implements ConnectionOwner, DetectionOwner {
     if (this.server instanceof tls.Server) this.server.setSecureContext(options);
   }
 
-  routeFor(request: RequestHead): Route {
-    return this.options.routeFor(request);
+  /** Serves a connection that was accepted elsewhere. Its socket has not been read. */
+  take(socket: net.Socket): void {
+    this.server.emit('connection', socket);
   }
 
   /** Settles when the last connection is gone. */
@@ -123,8 +123,12 @@ export class Listener implements ConnectionOwner, DetectionOwner {
     for (const connection of this.connections) connection.cutOff();
   }
 
-  onGone(connection: DownstreamConnection): void {
-    if (!this.connections.delete(connection)) return;
+  onRecognised(kind: ConnectionKind): void {
+    this.options.observer.onRecognised(kind);
+  }
+
+  onGone(arrival: Arrival): void {
+    if (!this.connections.delete(arrival)) return;
     this.options.observer.onClosed();
     if (this.connections.size === 0) this.drained?.();
   }
@@ -139,39 +143,14 @@ export class Listener implements ConnectionOwner, DetectionOwner {
     this.accept(socket, identity, true);
   }
 
-  onDetected(
-    connection: DetectingConnection,
-    codec: HttpCodec,
-    bytes: Buffer,
-    start: number,
-    end: number,
-  ): void {
-    this.connections.delete(connection);
-    const { transport, peerIdentity } = connection;
-    this.serve(codec, transport, peerIdentity);
-    transport.handler.onBytes(bytes, start, end);
-  }
-
   private accept(socket: net.Socket, identity: string, secure: boolean): void {
-    const transport = new Transport(this.options.context, socket, secure);
-    this.options.observer.onOpened(secure);
-    const codec = secure ? codecOfAlpn((socket as tls.TLSSocket).alpnProtocol) : null;
-    if (codec === null) {
-      const { headMs } = this.options.fallback().timeouts;
-      this.add(new DetectingConnection(transport, this, headMs, identity));
-    } else {
-      this.serve(codec, transport, identity);
-    }
-    transport.startReading();
-  }
-
-  private serve(codec: HttpCodec, transport: Transport, identity: string): void {
-    this.add(createConnection(codec, transport, this, this.options.fallback(), identity));
-  }
-
-  private add(connection: DownstreamConnection): void {
-    this.connections.add(connection);
-    connection.start();
-    if (this.draining) connection.drain();
+    const { context, observer, destinationOf } = this.options;
+    const destination = destinationOf(socket);
+    if (destination === null) return;
+    const arrival = new Arrival(new Transport(context, socket, secure), this, destination, identity);
+    this.connections.add(arrival);
+    observer.onOpened(secure);
+    arrival.begin(secure ? (socket as tls.TLSSocket).alpnProtocol : null);
+    if (this.draining) arrival.drain();
   }
 }

@@ -11,6 +11,9 @@ import type { AccessLogConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
+import type { RelayedConnection } from '../protocol/tcp/tcp-route.ts';
+import { writeConnectionLine } from './connection-line.ts';
+import type { ConnectionTrace } from './connection-watch.ts';
 import { JsonLine, jsonKey } from './json-line.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { measurePhases, PHASES } from './phases.ts';
@@ -59,14 +62,31 @@ export class AccessLog {
   }
 
   append(exchange: Exchange, origin: Buffer): void {
+    if (!this.beginLine()) return;
+    this.writeLine(exchange, origin);
+    this.endLine();
+  }
+
+  /** `trace` is null where no spans are kept. */
+  appendConnection(connection: RelayedConnection, trace: ConnectionTrace | null, origin: Buffer): void {
+    if (!this.beginLine()) return;
+    this.line.time(this.wallTime.at(connection.endedMs));
+    this.line.raw(origin);
+    writeConnectionLine(this.line, connection, trace);
+    this.endLine();
+  }
+
+  private beginLine(): boolean {
     if (this.closed || this.filled + LINE_BYTES > this.filling.length) {
       this.dropped++;
-      return;
+      return false;
     }
-    const { line } = this;
-    line.begin(this.filling, this.filled);
-    this.writeLine(exchange, origin);
-    this.filled = line.end();
+    this.line.begin(this.filling, this.filled);
+    return true;
+  }
+
+  private endLine(): void {
+    this.filled = this.line.end();
     this.lines++;
     if (this.filled >= accessLogWriteBytes && this.resting !== null) this.writeOut();
     else if (this.timer === null) this.schedule(accessLogDelayMs);

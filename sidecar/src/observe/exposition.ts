@@ -9,6 +9,7 @@ import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { AccessLog } from './access-log.ts';
+import { registerRelayed } from './connection-exposition.ts';
 import { errorTypeOf } from './error-type.ts';
 import { type Labels, type Reading, registerCounter, registerGauge, registerHistogram } from './family.ts';
 import type { Histogram } from './histogram.ts';
@@ -31,6 +32,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registry.setDefaultLabels({ service_name: service });
   registerRequests(registry, sources.series);
   registerConnections(registry, sources.series);
+  registerRelayed(registry, sources.series);
   registerSidecar(registry, sources.series);
   if (sources.spans !== null && sources.spanExport !== null) {
     registerSpans(registry, sources.spans, sources.spanExport);
@@ -107,6 +109,13 @@ function registerConnections(registry: Registry, series: Series): void {
     'tulle_downstream_tls_failures_total',
     'TLS handshakes with peers that failed.',
     downstream((listener) => listener.tlsFailures),
+  );
+
+  registerCounter(
+    registry,
+    'tulle_downstream_protocols_total',
+    'Connections to a listener by what they turned out to speak.',
+    () => perKind(series),
   );
 
   const upstream = (read: (upstream: UpstreamSeries) => number) => () => perUpstream(series, read);
@@ -247,6 +256,14 @@ function* perRoute<V>(series: Series, read: (route: RouteSeries) => V): Iterable
 
 function* perListener<V>(series: Series, read: (listener: ListenerSeries) => V): Iterable<Reading<V>> {
   for (const listener of series.listeners.values()) yield [{ listener: listener.listener }, read(listener)];
+}
+
+function* perKind(series: Series): Iterable<Reading<number>> {
+  for (const { listener, recognised } of series.listeners.values()) {
+    for (const [protocol, count] of Object.entries(recognised)) {
+      if (count > 0) yield [{ listener, protocol }, count];
+    }
+  }
 }
 
 function* perUpstream<V>(series: Series, read: (upstream: UpstreamSeries) => V): Iterable<Reading<V>> {

@@ -21,11 +21,19 @@ export type Reading<V> = readonly [labels: Labels, value: V];
  * Upper bounds of the exposed buckets: those that OpenTelemetry recommends, and three below for hops that take less than 5 ms. Each is
  * an edge of a cell, so the counts are exact.
  */
-const BUCKET_SECONDS = [
+const REQUEST_BUCKETS = bucketsOf([
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
-];
-const BUCKET_CELLS = BUCKET_SECONDS.map((seconds) => cellOf(seconds * 1_000));
-const BUCKET_LABELS = BUCKET_SECONDS.map((seconds) => ({ le: String(seconds) }));
+]);
+/** For what lives as long as connections do. */
+export const CONNECTION_BUCKETS = bucketsOf([
+  0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100,
+]);
+
+interface Buckets {
+  readonly cells: readonly number[];
+  readonly labels: readonly Labels[];
+}
+
 const INFINITE_BUCKET = { le: '+Inf' };
 const NO_LABELS = {};
 
@@ -52,12 +60,20 @@ export function registerHistogram(
   name: string,
   help: string,
   read: () => Iterable<Reading<Histogram>>,
+  buckets: Buckets = REQUEST_BUCKETS,
 ): void {
   register(registry, name, help, 'histogram', () => {
     const samples: Sample[] = [];
-    for (const [labels, histogram] of read()) addHistogram(samples, name, labels, histogram);
+    for (const [labels, histogram] of read()) addHistogram(samples, name, labels, histogram, buckets);
     return samples;
   });
+}
+
+function bucketsOf(bounds: readonly number[]): Buckets {
+  return {
+    cells: bounds.map((seconds) => cellOf(seconds * 1_000)),
+    labels: bounds.map((seconds) => ({ le: String(seconds) })),
+  };
 }
 
 function register(
@@ -81,11 +97,17 @@ function numbers(readings: Iterable<Reading<number>>): Sample[] {
   return Array.from(readings, ([labels, value]) => ({ labels, value }));
 }
 
-function addHistogram(samples: Sample[], name: string, sharedLabels: Labels, histogram: Histogram): void {
+function addHistogram(
+  samples: Sample[],
+  name: string,
+  sharedLabels: Labels,
+  histogram: Histogram,
+  buckets: Buckets,
+): void {
   const bucketName = `${name}_bucket`;
   const { count } = histogram;
-  histogram.cumulate(BUCKET_CELLS).forEach((value, i) => {
-    samples.push({ metricName: bucketName, labels: BUCKET_LABELS[i] as Labels, sharedLabels, value });
+  histogram.cumulate(buckets.cells).forEach((value, i) => {
+    samples.push({ metricName: bucketName, labels: buckets.labels[i] as Labels, sharedLabels, value });
   });
   samples.push({ metricName: bucketName, labels: INFINITE_BUCKET, sharedLabels, value: count });
   samples.push({

@@ -58,8 +58,18 @@ function observe(telemetry: SidecarConfig['telemetry']): Observability {
     identity: null,
     admin: { listen: { host: '127.0.0.1', port: 0 } },
     inbound: [],
+    inboundCapture: null,
     outbound: null,
-    timeouts: { headMs: 1, bodyIdleMs: 1, idleMs: 1, connectMs: 1, upstreamMs: 1, drainMs: 1 },
+    timeouts: {
+      headMs: 1,
+      bodyIdleMs: 1,
+      idleMs: 1,
+      connectMs: 1,
+      upstreamMs: 1,
+      drainMs: 1,
+      detectMs: 1,
+      tcpIdleMs: 1,
+    },
     telemetry,
   };
   const report = (event: string) => reports.push(event);

@@ -11,8 +11,10 @@ import { type Chain, compileChain } from '../core/chain.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
 import { buildFilters } from '../filters/index.ts';
+import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { AccessLog } from './access-log.ts';
+import { ConnectionWatch } from './connection-watch.ts';
 import { createRegistry } from './exposition.ts';
 import { SpanExport } from './otlp.ts';
 import { RandomWords } from './random-words.ts';
@@ -76,6 +78,20 @@ export class Observability {
 
   poolObserver({ name }: RouteProfile): PoolObserver {
     return this.series.upstream(name);
+  }
+
+  connectionObserver(profile: RouteProfile): ConnectionObserver {
+    const { random, series, ring, headSampleRatio, accessLog } = this;
+    const { direction, name: route } = profile;
+    return new ConnectionWatch({
+      series: series.connection(direction, route),
+      ring,
+      ringOrigin: ring?.addOrigin({ direction, route }) ?? 0,
+      accessLog,
+      logOrigin: accessLog?.originOf(profile) ?? Buffer.alloc(0),
+      random,
+      headSampleRatio,
+    });
   }
 
   listenerObserver(name: string): ListenerObserver {

@@ -3,21 +3,23 @@
  *
  * Invariant: made when a span is exported, never on the request path; the result holds nothing of the ring.
  */
-import { isIP } from 'node:net';
 import { type Attributes, type HrTime, SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { FAILURES } from '../core/failure.ts';
+import { connectionAttributes, connectionName } from './connection-record.ts';
 import { errorTypeOf } from './error-type.ts';
 import { hexText } from './hex.ts';
 import { PHASES } from './phases.ts';
 import { METHODS } from './request-line.ts';
-import { DOUBLE, FLAG_HTTP_1_0, FLAG_PARENT, type SpanRecord, WORD } from './span-record.ts';
+import { DOUBLE, FLAG_CONNECTION, FLAG_HTTP_1_0, FLAG_PARENT, type SpanRecord, WORD } from './span-record.ts';
+import { splitAddress } from './split-address.ts';
 
 const SCOPE = { name: 'tulle.sidecar' };
 
 /** `wallOffsetMs` leads from monotonic times to milliseconds since the Unix epoch. */
 export function toReadableSpan(record: SpanRecord, resource: Resource, wallOffsetMs: number): ReadableSpan {
+  const connection = record.has(FLAG_CONNECTION);
   const { direction, route } = record.origin;
   const inbound = direction === 'inbound';
   const method = METHODS[record.word(WORD.method)] as string;
@@ -29,7 +31,7 @@ export function toReadableSpan(record: SpanRecord, resource: Resource, wallOffse
   const startedMs = record.double(DOUBLE.startedMs);
   const endedMs = record.double(DOUBLE.endedMs);
   const span = {
-    name: `${method === '_OTHER' ? 'HTTP' : method} ${route}`,
+    name: connection ? connectionName(record) : `${method === '_OTHER' ? 'HTTP' : method} ${route}`,
     kind: inbound ? SpanKind.SERVER : SpanKind.CLIENT,
     spanContext: () => context,
     startTime: hrTime(wallOffsetMs + startedMs),
@@ -39,7 +41,9 @@ export function toReadableSpan(record: SpanRecord, resource: Resource, wallOffse
     status: isError(error, failure, inbound)
       ? { code: SpanStatusCode.ERROR, message: record.text(WORD.detailBytes) }
       : { code: SpanStatusCode.UNSET },
-    attributes: attributesOf(record, method, status, error),
+    attributes: connection
+      ? connectionAttributes(record, error)
+      : attributesOf(record, method, status, error),
     links: [],
     events: [],
     resource,
@@ -114,11 +118,4 @@ function wordsText(record: SpanRecord, word: number, count: number): string {
 function hrTime(ms: number): HrTime {
   const seconds = Math.floor(ms / 1_000);
   return [seconds, Math.floor((ms - seconds * 1_000) * 1e6)];
-}
-
-/** `host:port`, `[v6]:port` or a host or address alone. */
-function splitAddress(text: string): { host: string; port: number | undefined } {
-  const port = isIP(text) === 0 ? /:(\d{1,5})$/.exec(text)?.[1] : undefined;
-  const host = port === undefined ? text : text.slice(0, -port.length - 1);
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: port === undefined ? undefined : Number(port) };
 }

@@ -7,9 +7,11 @@
  */
 import { Failure, type FailureKind } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
+import type { ConnectionKind } from '../downstream/arrival.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
+import { ConnectionSeries } from './connection-series.ts';
 import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { OVERFLOW, RouteSeries, type SeriesBudget } from './route-series.ts';
@@ -24,6 +26,8 @@ export class ListenerSeries implements ListenerObserver {
   rejected = 0;
   tlsHandshakes = 0;
   tlsFailures = 0;
+  /** Connections by what they turned out to speak. */
+  readonly recognised: Record<ConnectionKind, number> = { http1: 0, http2: 0, tcp: 0 };
 
   constructor(listener: string) {
     this.listener = listener;
@@ -45,6 +49,10 @@ export class ListenerSeries implements ListenerObserver {
 
   onHandshakeFailed(): void {
     this.tlsFailures++;
+  }
+
+  onRecognised(kind: ConnectionKind): void {
+    this.recognised[kind]++;
   }
 }
 
@@ -92,6 +100,7 @@ export class Series {
   readonly routes = new Map<string, RouteSeries>();
   readonly listeners = new Map<string, ListenerSeries>();
   readonly upstreams = new Map<string, UpstreamSeries>();
+  readonly connections = new Map<string, ConnectionSeries>();
   private readonly budget: SeriesBudget = { left: OBSERVE_LIMITS.metricRequestSeries };
 
   route(direction: Direction, name: string): RouteSeries {
@@ -101,6 +110,16 @@ export class Series {
       `${direction} ${OVERFLOW}`,
       OBSERVE_LIMITS.metricRoutes,
       (key) => new RouteSeries(direction, key.slice(direction.length + 1), this.budget),
+    );
+  }
+
+  connection(direction: Direction, name: string): ConnectionSeries {
+    return bind(
+      this.connections,
+      `${direction} ${name}`,
+      `${direction} ${OVERFLOW}`,
+      OBSERVE_LIMITS.metricConnectionSeries,
+      (key) => new ConnectionSeries(direction, key.slice(direction.length + 1)),
     );
   }
 

@@ -34,6 +34,8 @@ export const FLAG_PARENT = 1;
 export const FLAG_HTTP_1_0 = 2;
 /** To be exported, and not yet taken. */
 export const FLAG_WAITING = 4;
+/** Of a connection that was passed on, not of an exchange; see connection-record.ts. */
+export const FLAG_CONNECTION = 8;
 
 /** Times are monotonic milliseconds. */
 export const DOUBLE = { startedMs: 0, endedMs: 1, requestBytes: 2, responseBytes: 3, phases: 4 } as const;

@@ -9,7 +9,10 @@
  */
 import type { Exchange } from '../core/exchange.ts';
 import type { Direction } from '../core/route.ts';
+import type { RelayedConnection } from '../protocol/tcp/tcp-route.ts';
 import { copyBytes } from '../transport/output.ts';
+import { writeConnection } from './connection-record.ts';
+import type { ConnectionTrace } from './connection-watch.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { measurePhases, PHASES } from './phases.ts';
 import { methodIndex, pathEnd } from './request-line.ts';
@@ -71,20 +74,36 @@ export class SpanRing {
   }
 
   record(exchange: Exchange, origin: number): void {
+    const slot = this.takeSlot();
+    this.writeWords(exchange, origin, slot * WORDS);
+    this.writeDoubles(exchange, slot * DOUBLES);
+    this.writeText(exchange, slot * WORDS, slot * spanTextBytes);
+    this.settle(slot, exchange.sampled);
+  }
+
+  recordConnection(connection: RelayedConnection, trace: ConnectionTrace, origin: number): void {
+    const slot = this.takeSlot();
+    writeConnection(this, slot, connection, trace, origin);
+    this.settle(slot, trace.sampled);
+  }
+
+  /** The slot of the oldest record, which is lost. */
+  private takeSlot(): number {
     const slot = this.next;
     this.next = slot + 1 === this.capacity ? 0 : slot + 1;
     this.recorded++;
-    const { words } = this;
-    const at = slot * WORDS;
-    if (((words[at + WORD.flags] as number) & FLAG_WAITING) !== 0) {
+    if (((this.words[slot * WORDS + WORD.flags] as number) & FLAG_WAITING) !== 0) {
       this.overwritten++;
       this.waiting--;
     }
-    this.writeWords(exchange, origin, at);
-    this.writeDoubles(exchange, slot * DOUBLES);
-    this.writeText(exchange, at, slot * spanTextBytes);
-    if (exchange.sampled) {
-      words[at + WORD.flags] = (words[at + WORD.flags] as number) | FLAG_WAITING;
+    return slot;
+  }
+
+  /** The record is written. */
+  private settle(slot: number, sampled: boolean): void {
+    if (sampled) {
+      const at = slot * WORDS + WORD.flags;
+      this.words[at] = (this.words[at] as number) | FLAG_WAITING;
       if (this.waiting++ === 0) this.listener?.onWaiting();
     }
     // Twice a turn, so that whatever waits is called urgent at least once before it is lost.

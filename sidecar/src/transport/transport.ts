@@ -16,6 +16,7 @@ import { LIMITS } from '../core/limits.ts';
 import { readAccepted } from './accepted-reads.ts';
 import type { Batch } from './batch.ts';
 import { BufferPool } from './buffer-pool.ts';
+import type { OutgoingConnections } from './outgoing.ts';
 import { Output } from './output.ts';
 
 /** What the connections of one sidecar share. */
@@ -27,6 +28,8 @@ export class TransportContext {
   readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(LIMITS.readBufferBytes);
   /** Monotonic time of the event being handled. */
   nowMs = 0;
+  /** Kept only where connections are captured, and our own could be. */
+  outgoing: OutgoingConnections | null = null;
   private readonly batches: Batch[] = [];
   private roundEnds = false;
 
@@ -97,6 +100,15 @@ interface DirectWrite {
     chunks: readonly { chunk: Uint8Array; encoding: string }[],
     callback: (error?: Error | null) => void,
   ): void;
+}
+
+interface LayeredSocket {
+  readonly _handle: { readonly _parent?: TcpHandle } | null;
+}
+
+interface TcpHandle {
+  close(callback: () => void): void;
+  reset?(callback: () => void): number;
 }
 
 export class Transport implements Watched {
@@ -204,9 +216,20 @@ export class Transport implements Watched {
   /** Closes at once with RST, so that the peer can't take what it has for complete. */
   reset(): void {
     this.context.output.discard(this);
-    // A socket that is shutting down can't be reset any more, and TLS sockets never can.
-    if (this.encrypted || this.ending) this.socket.destroy();
+    // A socket that is shutting down can't be reset any more.
+    if (this.closed || (this.ending && !this.inFlight)) this.socket.destroy();
+    else if (this.encrypted) this.resetBeneath();
     else this.socket.resetAndDestroy();
+  }
+
+  /**
+   * TLS sockets have no reset of their own, and their end would be taken for a clean one: the TCP handle beneath closes with a reset when
+   * the socket is destroyed.
+   */
+  private resetBeneath(): void {
+    const tcp = (this.socket as unknown as LayeredSocket)._handle?._parent;
+    if (tcp?.reset !== undefined) tcp.close = tcp.reset;
+    this.socket.destroy();
   }
 
   onDeadline(): void {

@@ -65,6 +65,7 @@ export class ConnectAttempt implements TransportHandler {
     this.transport.deadlineMs = this.startedMs + timeoutMs;
     socket.once('connect', () => {
       this.tcpConnected = true;
+      context.outgoing?.add(socket);
       if (secure === null) this.succeed();
     });
     socket.once('secureConnect', () => this.succeed());

@@ -11,6 +11,7 @@ import type { Exchange } from '../../core/exchange.ts';
 import type { Filter } from '../../core/filter.ts';
 import { ManualClock } from '../../core/manual-clock.fixture.ts';
 import type { Route } from '../../core/route.ts';
+import { HttpDestination } from '../../downstream/http-destination.fixture.ts';
 import { Listener } from '../../downstream/listener.ts';
 import { TransportContext } from '../../transport/transport.ts';
 import { RoundRobin } from '../../upstream/balancer.ts';
@@ -99,15 +100,19 @@ export class Hop {
       timeouts: TIMEOUTS,
     };
     this.listener = new Listener({
-      host,
-      port: 0,
       context,
-      observer: { onOpened: ignore, onClosed: ignore, onRejected: ignore, onHandshakeFailed: ignore },
+      observer: {
+        onOpened: ignore,
+        onClosed: ignore,
+        onRejected: ignore,
+        onHandshakeFailed: ignore,
+        onRecognised: ignore,
+      },
       security: null,
-      routeFor: () => route,
-      fallback: () => route,
+      handshakeTimeoutMs: TIMEOUTS.connectMs,
+      destinationOf: () => new HttpDestination(route),
     });
-    this.port = await this.listener.listen();
+    this.port = await this.listener.listen({ host, port: 0 });
   }
 
   client(): End {

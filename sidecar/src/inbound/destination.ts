@@ -1,0 +1,50 @@
+/**
+ * Connections from peers to the local service, through the listener of one inbound entry.
+ */
+import type { Snapshot } from '../config/snapshot.ts';
+import type { FailureKind } from '../core/failure.ts';
+import type { Route } from '../core/route.ts';
+import type { Destination } from '../downstream/destination.ts';
+import type { Protocol } from '../protocol/protocol.ts';
+import type { TcpRoute } from '../protocol/tcp/tcp-route.ts';
+
+export class InboundDestination implements Destination {
+  readonly protocol: Protocol;
+  readonly takesTcp = true;
+  /** TLS of the service's own goes to the service, whatever it names. */
+  readonly byServerName = false;
+  readonly address = '';
+  private readonly snapshot: () => Snapshot;
+  private readonly name: string;
+
+  constructor(snapshot: () => Snapshot, name: string, protocol: Protocol) {
+    this.snapshot = snapshot;
+    this.name = name;
+    this.protocol = protocol;
+  }
+
+  routeFor(): Route {
+    return required(this.snapshot().inbound.get(this.name), this.name);
+  }
+
+  fallback(): Route {
+    return this.routeFor();
+  }
+
+  tcpRoute(): TcpRoute {
+    return required(this.snapshot().tcp.inbound.get(this.name), this.name);
+  }
+
+  tlsRoute(): TcpRoute {
+    return this.tcpRoute();
+  }
+
+  refusal(): FailureKind | null {
+    return null;
+  }
+}
+
+function required<R>(route: R | undefined, name: string): R {
+  if (route === undefined) throw new Error(`no route for listener ${name}`);
+  return route;
+}

@@ -6,6 +6,7 @@
  * - A config is applied as a whole or not at all; what can't change without a restart is refused before it gets here.
  * - Draining: readiness goes first, then no new connections and requests, then exchanges complete until `drainMs`.
  */
+import type { SvidSummary } from './admin/config-dump.ts';
 import { type AdminServer, startAdminServer } from './admin/server.ts';
 import { formatProblem } from './config/problem.ts';
 import type { SidecarConfig } from './config/schema.ts';
@@ -165,6 +166,7 @@ async function openSidecar(
       upstreams: () => upstreamsOf(core.snapshot),
       config: () => readConfigStatus() ?? { accepted: 0, rejected: 0, version: '' },
       certificateExpiresMs: () => core.identity?.svid.notAfterMs ?? null,
+      certificateExpired: () => core.identity?.expired ?? false,
     });
     admin = await startAdminServer(config.admin.listen, {
       configPath,
@@ -244,8 +246,10 @@ function* upstreamsOf(snapshot: Snapshot): Iterable<UpstreamReading> {
   }
 }
 
-function summarise(identity: Identity | null): { id: string; expiresAtMs: number } | null {
-  return identity === null ? null : { id: identity.svid.spiffeId, expiresAtMs: identity.svid.notAfterMs };
+function summarise(identity: Identity | null): SvidSummary | null {
+  if (identity === null) return null;
+  const { svid, expired } = identity;
+  return { id: svid.spiffeId, expiresAtMs: svid.notAfterMs, expired };
 }
 
 function reportConfigEvent(event: ConfigEvent): void {

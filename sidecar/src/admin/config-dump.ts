@@ -17,11 +17,13 @@ export type ConfigDump = {
   readonly accepted: number;
   readonly rejected: number;
   readonly problems: readonly ConfigProblem[];
-  readonly svid: { readonly id: string; readonly expiresAt: string } | null;
+  readonly svid: ShownSvid | null;
   readonly config: SidecarConfig;
 };
 
-export type SvidSummary = { readonly id: string; readonly expiresAtMs: number };
+export type SvidSummary = { readonly id: string; readonly expiresAtMs: number; readonly expired: boolean };
+
+export type ShownSvid = { readonly id: string; readonly expiresAt: string; readonly expired: boolean };
 
 export function buildConfigDump(path: string, status: ConfigStatus, svid: SvidSummary | null): ConfigDump {
   const { version, onLastGood, accepted, rejected, problems, config } = status;
@@ -32,7 +34,11 @@ export function buildConfigDump(path: string, status: ConfigStatus, svid: SvidSu
     accepted,
     rejected,
     problems: problems.map((problem) => ({ ...problem, file: basename(problem.file) })),
-    svid: svid === null ? null : { id: svid.id, expiresAt: new Date(svid.expiresAtMs).toISOString() },
+    svid: svid === null ? null : showSvid(svid),
     config,
   };
+}
+
+export function showSvid({ id, expiresAtMs, expired }: SvidSummary): ShownSvid {
+  return { id, expiresAt: new Date(expiresAtMs).toISOString(), expired };
 }

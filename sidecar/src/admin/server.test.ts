@@ -30,6 +30,16 @@ describe('health', () => {
   });
 });
 
+test('/healthz/ready shows an SVID that nobody renewed in time', async () => {
+  const svid = { id: 'spiffe://demo/ns/default/sa/a', expiresAtMs: 0, expired: true };
+  const answer = await ask(await start({ svid: () => svid }), '/healthz/ready');
+  expect(answer.status).toBe(200);
+  expect(JSON.parse(answer.body)).toEqual({
+    status: 'ready',
+    svid: { id: svid.id, expiresAt: '1970-01-01T00:00:00.000Z', expired: true },
+  });
+});
+
 describe('/metrics', () => {
   test('hands out what it is given, type and all', async () => {
     const answer = await ask(await start(), '/metrics');
@@ -70,7 +80,7 @@ describe('/config_dump', () => {
           suggestion: null,
         },
       ],
-      svid: { id: 'spiffe://demo/ns/default/sa/a', expiresAt: '1970-01-01T00:00:00.000Z' },
+      svid: { id: 'spiffe://demo/ns/default/sa/a', expiresAt: '1970-01-01T00:00:00.000Z', expired: false },
       config,
     });
     expect(answer.body).not.toContain('hunter2');

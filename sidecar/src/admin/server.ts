@@ -13,7 +13,7 @@ import { formatAddress, isLoopback } from '../config/address.ts';
 import type { ConfigStatus } from '../config/watch.ts';
 import type { Clock } from '../core/clock.ts';
 import type { SvidSummary } from './config-dump.ts';
-import { buildConfigDump } from './config-dump.ts';
+import { buildConfigDump, showSvid } from './config-dump.ts';
 
 /** What the endpoint shows and triggers. All of it is asked anew for each request. */
 export type AdminSource = {
@@ -104,7 +104,9 @@ async function answer(request: IncomingMessage, source: AdminSource): Promise<Re
 
 function replyReady(source: AdminSource): Reply {
   const status = source.readiness();
-  return status === 'ready' ? json(200, { status }) : problem(503, `the sidecar is ${status}`);
+  if (status !== 'ready') return problem(503, `the sidecar is ${status}`);
+  const svid = source.svid();
+  return json(200, svid === null ? { status } : { status, svid: showSvid(svid) });
 }
 
 async function replyMetrics(source: AdminSource): Promise<Reply> {

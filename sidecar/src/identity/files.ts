@@ -26,7 +26,7 @@ export async function startFileIdentity(
   };
   // Taken before the files are read: a change in between is then seen as one.
   const fingerprint = await fingerprintOf(files);
-  const live = new LiveSvid(await load(), deps.report);
+  const live = new LiveSvid(await load(), deps);
   void follow(live, files, fingerprint, load, deps);
   return live;
 }
@@ -40,7 +40,6 @@ async function follow(
 ): Promise<void> {
   let loaded = firstFingerprint;
   let rejected = '';
-  let expired: Svid | null = null;
   while (await pause(clock, FILE_POLL_MS, live.stopped)) {
     try {
       const fingerprint = await fingerprintOf(files);
@@ -53,11 +52,6 @@ async function follow(
       const reason = (error as Error).message;
       if (reason !== rejected) report({ kind: 'files_rejected', reason });
       rejected = reason;
-    }
-    const { svid } = live;
-    if (svid.notAfterMs <= clock.nowMs() && svid !== expired) {
-      report({ kind: 'expired', spiffeId: svid.spiffeId, notAfterMs: svid.notAfterMs });
-      expired = svid;
     }
   }
 }

@@ -13,6 +13,8 @@ import type { Svid } from './svid.ts';
 
 export interface Identity {
   readonly svid: Svid;
+  /** The SVID is past its end, and peers refuse it in every new handshake. */
+  readonly expired: boolean;
   /** Returns the function that takes the listener off again. */
   onRotated(listener: (svid: Svid) => void): () => void;
   stop(): void;
@@ -40,7 +42,7 @@ export type IdentityEvent =
     }
   /** Changed files do not make a usable SVID; the last good one stays. */
   | { readonly kind: 'files_rejected'; readonly reason: string }
-  /** Peers refuse us from now on. */
+  /** Nothing renewed the SVID in time: peers refuse us from now on, in every new handshake. */
   | { readonly kind: 'expired'; readonly spiffeId: string; readonly notAfterMs: number }
   | { readonly kind: 'listener_failed'; readonly reason: string };
 

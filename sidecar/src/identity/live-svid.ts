@@ -1,21 +1,30 @@
 /**
  * The SVID in use now and those who want to hear of the next one: an `Identity` whose source pushes new SVIDs in.
  *
- * Invariants: it is replaced as a whole and never after `stop`. A listener that throws keeps neither the other listeners nor the
- * rotation from going on.
+ * Invariants: it is replaced as a whole and never after `stop`. That nobody replaced it in time is reported once for each SVID, whatever
+ * its source. A listener that throws keeps neither the other listeners nor the rotation from going on.
  */
+import type { Clock, Timer } from '../core/clock.ts';
 import type { Identity, IdentityDeps } from './identity.ts';
 import type { Svid } from './svid.ts';
 
+/** Timers don't see it when the wall clock is set or the machine was asleep, so the clock is looked at that often. */
+const EXPIRY_CHECK_MS = 60_000;
+
 export class LiveSvid implements Identity {
+  expired = false;
   private current: Svid;
+  private readonly clock: Clock;
   private readonly report: IdentityDeps['report'];
   private readonly listeners = new Set<(svid: Svid) => void>();
   private readonly stopping = new AbortController();
+  private expiry: Timer | null = null;
 
-  constructor(first: Svid, report: IdentityDeps['report']) {
+  constructor(first: Svid, { clock, report }: Pick<IdentityDeps, 'clock' | 'report'>) {
     this.current = first;
+    this.clock = clock;
     this.report = report;
+    this.watchExpiry();
   }
 
   get svid(): Svid {
@@ -34,6 +43,7 @@ export class LiveSvid implements Identity {
   replace(svid: Svid): void {
     if (this.stopped.aborted) return;
     this.current = svid;
+    this.watchExpiry();
     this.report({ kind: 'rotated', spiffeId: svid.spiffeId, notAfterMs: svid.notAfterMs });
     for (const listener of this.listeners) {
       try {
@@ -46,6 +56,16 @@ export class LiveSvid implements Identity {
 
   stop(): void {
     this.stopping.abort();
+    this.expiry?.cancel();
     this.listeners.clear();
+  }
+
+  private watchExpiry(): void {
+    this.expiry?.cancel();
+    const { spiffeId, notAfterMs } = this.current;
+    const leftMs = notAfterMs - this.clock.nowMs();
+    this.expired = leftMs <= 0;
+    if (this.expired) this.report({ kind: 'expired', spiffeId, notAfterMs });
+    else this.expiry = this.clock.setTimer(() => this.watchExpiry(), Math.min(leftMs, EXPIRY_CHECK_MS));
   }
 }

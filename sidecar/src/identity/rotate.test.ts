@@ -152,6 +152,30 @@ describe('rotation', () => {
     identity.stop();
   });
 
+  it('says once, and on the minute, that nothing renewed it in time, until something does', async () => {
+    const bench = new Bench();
+    const identity = await bench.start();
+    const { notAfterMs } = identity.svid;
+    bench.failure = new Error('down');
+    await bench.clock.advance(HOUR_MS - 1);
+    expect(bench.kinds()).not.toContain('expired');
+    expect(identity.expired).toBe(false);
+    await bench.clock.advance(1);
+    expect(bench.events.at(-1)).toEqual({
+      kind: 'expired',
+      spiffeId: identity.svid.spiffeId,
+      notAfterMs,
+    });
+    await bench.clock.advance(HOUR_MS);
+    expect(bench.kinds().filter((kind) => kind === 'expired')).toHaveLength(1);
+    expect(identity.expired).toBe(true);
+    bench.failure = null;
+    await bench.clock.advance(HOUR_MS / 60);
+    expect(identity.expired).toBe(false);
+    identity.stop();
+    expect(bench.clock.pendingTimers).toBe(0);
+  });
+
   it('leaves no timer behind and ends the request under way when stopped', async () => {
     const bench = new Bench();
     const identity = await bench.start();
@@ -174,7 +198,7 @@ describe('rotation', () => {
       report: (event) => bench.events.push(event),
     });
     const before = second.svid;
-    await bench.clock.advance(HOUR_MS);
+    await bench.clock.advance((HOUR_MS * 3) / 4);
     second.stop();
     await bench.clock.advance(HOUR_MS);
     expect(aborted).toBe(true);

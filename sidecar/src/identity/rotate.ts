@@ -3,7 +3,7 @@
  *
  * Invariants: renewal begins at about half of the lifetime, at a random moment so that a fleet which started together does
  * not ask together. Failures are retried after growing, jittered, capped pauses; until one attempt succeeds the last good
- * SVID stays. An authority that is away for less than a tenth of the lifetime delays no renewal beyond two thirds.
+ * SVID stays, and its end is an event of its own (live-svid.ts). An authority that is away for less than a tenth of the lifetime delays no renewal beyond two thirds.
  */
 import type { Identity, IdentityDeps } from './identity.ts';
 import { LiveSvid } from './live-svid.ts';
@@ -16,7 +16,7 @@ export type ObtainSvid = (signal: AbortSignal) => Promise<Svid>;
 export class PermanentFailure extends Error {}
 
 export async function startRotation(obtain: ObtainSvid, deps: IdentityDeps): Promise<Identity> {
-  const live = new LiveSvid(await obtainFirst(obtain, deps), deps.report);
+  const live = new LiveSvid(await obtainFirst(obtain, deps), deps);
   void keepFresh(live, obtain, deps);
   return live;
 }

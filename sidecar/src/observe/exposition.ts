@@ -184,6 +184,17 @@ function registerSidecar(registry: Registry, series: Series): void {
       return expiresMs === null ? [] : [[{}, expiresMs / 1_000]];
     },
   );
+  registerGauge(
+    registry,
+    'tulle_certificate_expired',
+    'Whether the certificate is past its end, so that peers refuse it: 1 or 0.',
+    () => {
+      const { live } = series;
+      return live === null || live.certificateExpiresMs() === null
+        ? []
+        : [[{}, live.certificateExpired() ? 1 : 0]];
+    },
+  );
 }
 
 function registerSpans(registry: Registry, spans: SpanRing, spanExport: SpanExport): void {

@@ -196,6 +196,7 @@ describe('metrics', () => {
       upstreams: () => [{ route: 'cards', address: '10.0.0.1:80', counts: { open: 3, idle: 2, waiting: 1 } }],
       config: () => ({ accepted: 4, rejected: 5, version: 'v-7' }),
       certificateExpiresMs: () => 1_700_000_000_000,
+      certificateExpired: () => true,
     });
     const endpoint = 'endpoint="10.0.0.1:80" upstream="cards"';
     expect(await samplesOf('tulle_downstream_')).toEqual({
@@ -221,6 +222,7 @@ describe('metrics', () => {
       'info version="v-7"': 1,
     });
     expect(await samplesOf('tulle_certificate_expiry_timestamp_seconds')).toEqual({ '': 1_700_000_000 });
+    expect(await samplesOf('tulle_certificate_expired')).toEqual({ '': 1 });
     expect(await samplesOf('process_cpu_seconds_total')).toHaveProperty('');
   });
 

@@ -93,6 +93,8 @@ export interface LiveReadings {
   config(): { readonly accepted: number; readonly rejected: number; readonly version: string };
   /** Milliseconds since the Unix epoch; null without a certificate. */
   certificateExpiresMs(): number | null;
+  /** It is past its end and nothing has replaced it. */
+  certificateExpired(): boolean;
 }
 
 export class Series {

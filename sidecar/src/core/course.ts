@@ -8,6 +8,7 @@
  * - Once an exchange has ended, reports about it are ignored.
  */
 import type { Head, ResponseHead } from '../protocol/head.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Observer, Step } from './chain.ts';
 import {
   type Exchange,
@@ -20,8 +21,11 @@ import {
 } from './exchange.ts';
 import { Failure, type FailureKind } from './failure.ts';
 import { CONTINUE, PAUSED } from './filter.ts';
+import { grpcReply, grpcTrailers, isGrpc, readGrpcStatus } from './grpc.ts';
 import { LIMITS } from './limits.ts';
 import { problemReply } from './problem.ts';
+
+const NO_BODY = Buffer.alloc(0);
 
 const PHASE_REQUEST_HEAD = 1;
 const PHASE_PICK_ENDPOINT = 2;
@@ -30,6 +34,7 @@ const PHASE_ATTEMPT_HEAD = 3;
 /** The request head is there. `requestComplete` tells whether a body follows. */
 export function begin(exchange: Exchange): void {
   exchange.headMs = exchange.time.nowMs;
+  exchange.isGrpc = isGrpc(exchange.request);
   if (exchange.requestComplete) exchange.requestEndMs = exchange.headMs;
   runRequestHead(exchange, 0);
 }
@@ -59,14 +64,13 @@ export function reply(exchange: Exchange, failure: FailureKind, detail = ''): vo
   exchange.failureDetail = detail;
   leaveUpstream(exchange);
   if (exchange.state === STATE_RESPONDING || failure.httpStatus === 0) {
-    exchange.downstream.abortResponse();
-    finish(exchange);
+    cutOff(exchange);
     return;
   }
-  const { head, body } = problemReply(exchange);
+  const { head, body } = localReply(exchange);
   exchange.replied = true;
   respond(exchange, head);
-  if (!exchange.request.isHead) exchange.downstream.sendResponseBody(body, 0, body.length);
+  if (body.length > 0 && !exchange.request.isHead) exchange.downstream.sendResponseBody(body, 0, body.length);
   exchange.responseBytes += body.length;
   exchange.downstream.endResponse(null);
   finish(exchange);
@@ -110,6 +114,12 @@ export function onUpstreamReady(exchange: Exchange, stream: UpstreamStream): voi
 
 /** The pool has no connection to offer. */
 export function onUpstreamUnavailable(exchange: Exchange, failure: FailureKind, detail: string): void {
+  if (mayGoElsewhere(exchange, failure)) {
+    observe(exchange, exchange.route.chain.attemptEnd);
+    exchange.endpoint = pickOther(exchange);
+    connect(exchange);
+    return;
+  }
   reply(exchange, failure, detail);
 }
 
@@ -120,6 +130,7 @@ export function onInterim(exchange: Exchange, head: ResponseHead): void {
 export function onResponseHead(exchange: Exchange, head: ResponseHead): void {
   if (exchange.state !== STATE_SENT) return;
   exchange.responseHeadMs = exchange.time.nowMs;
+  if (exchange.isGrpc) exchange.grpcStatus = readGrpcStatus(head);
   respond(exchange, head);
 }
 
@@ -133,6 +144,7 @@ export function onResponseBody(exchange: Exchange, bytes: Uint8Array, start: num
 export function onResponseEnd(exchange: Exchange, trailers: Head | null): void {
   if (exchange.state !== STATE_RESPONDING) return;
   exchange.responseComplete = true;
+  if (exchange.isGrpc && trailers !== null) exchange.grpcStatus = readGrpcStatus(trailers);
   exchange.downstream.endResponse(trailers);
   // After a protocol switch the two directions end on their own; anything else is over with its response.
   if (exchange.response?.switchesProtocol && !exchange.requestComplete) return;
@@ -174,7 +186,9 @@ function pickEndpoint(exchange: Exchange, from: number): void {
 }
 
 function connect(exchange: Exchange): void {
-  exchange.filteredMs = exchange.time.nowMs;
+  exchange.attemptMs = exchange.time.nowMs;
+  exchange.connectedMs = 0;
+  if (exchange.attempts === 0) exchange.filteredMs = exchange.attemptMs;
   if (exchange.endpoint === null) {
     reply(exchange, Failure.noEndpoint);
     return;
@@ -191,6 +205,24 @@ function sendRequest(exchange: Exchange, from: number): void {
   upstream.sendRequestHead(exchange);
   if (exchange.requestComplete) upstream.endRequest(null);
   else exchange.downstream.resumeRequest();
+}
+
+/** A response that has begun can only be completed as a failure where the protocol has a word for it. */
+function cutOff(exchange: Exchange): void {
+  const { downstream } = exchange;
+  if (exchange.isGrpc && exchange.state === STATE_RESPONDING && downstream.takesTrailers) {
+    exchange.grpcStatus = exchange.failure.grpcStatus;
+    downstream.endResponse(grpcTrailers(exchange));
+  } else {
+    downstream.abortResponse();
+  }
+  finish(exchange);
+}
+
+function localReply(exchange: Exchange): { head: ResponseHead; body: Buffer } {
+  if (!exchange.isGrpc) return problemReply(exchange);
+  exchange.grpcStatus = exchange.failure.grpcStatus;
+  return { head: grpcReply(exchange), body: NO_BODY };
 }
 
 function respond(exchange: Exchange, head: ResponseHead): void {
@@ -215,6 +247,22 @@ function canReplay(exchange: Exchange, stream: UpstreamStream): boolean {
     exchange.requestBytes === 0 &&
     attempts <= LIMITS.staleReplays
   );
+}
+
+/** Nothing was sent: another endpoint may take the request, whatever its method. */
+function mayGoElsewhere({ route, attempts }: Exchange, failure: FailureKind): boolean {
+  const endpoints = route.balancer?.endpoints.length ?? 0;
+  return failure.retryable && attempts < Math.min(endpoints, LIMITS.connectAttempts);
+}
+
+function pickOther({ route, endpoint }: Exchange): Endpoint | null {
+  const { balancer } = route;
+  let other: Endpoint | null = null;
+  for (let left = balancer?.endpoints.length ?? 0; left > 0; left--) {
+    other = balancer?.pick() ?? null;
+    if (other !== endpoint) break;
+  }
+  return other;
 }
 
 function leaveUpstream(exchange: Exchange): void {

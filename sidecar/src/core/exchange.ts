@@ -9,6 +9,7 @@
  */
 import type { Head, RequestHead, ResponseHead } from '../protocol/head.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
+import type { Deadlines, Watched } from './deadlines.ts';
 import { Failure, type FailureKind } from './failure.ts';
 import type { Route } from './route.ts';
 
@@ -28,6 +29,8 @@ export interface DownstreamStream {
   release(): void;
   /** More waits to be sent than one connection should hold. */
   readonly congested: boolean;
+  /** Whether trailers reach the peer, whatever head they follow. */
+  readonly takesTrailers: boolean;
 }
 
 /** One attempt at an endpoint: implemented by a client codec. Bytes are consumed before a call returns. */
@@ -50,9 +53,12 @@ export interface UpstreamStream {
   readonly unprocessed: boolean;
 }
 
-/** The time of the event that is being handled, in monotonic milliseconds. */
+/** The event that is being handled. */
 export interface EventTime {
+  /** Its time, in monotonic milliseconds. */
   readonly nowMs: number;
+  /** For who needs an event at a later time. */
+  readonly deadlines: Deadlines;
 }
 
 /** Filters are at work on the request head. */
@@ -87,11 +93,17 @@ export class Exchange {
   replied = false;
   /** Status sent downstream; 0 while there is none. */
   status = 0;
+  /** The caller speaks gRPC. */
+  isGrpc = false;
+  /** How the call ended, as gRPC says it; -1 while that is not known. */
+  grpcStatus = -1;
 
   endpoint: Endpoint | null = null;
   upstream: UpstreamStream | null = null;
   /** Attempts begun. */
   attempts = 0;
+  /** When the attempt began. */
+  attemptMs = 0;
 
   /** Where the request id lies in `request.bytes`; both 0 while there is none. */
   requestIdStart = 0;
@@ -124,6 +136,9 @@ export class Exchange {
   endedMs = 0;
   /** Of the time between `filteredMs` and `connectedMs`, what connection set-up took. */
   connectMs = 0;
+
+  /** Ends the exchange when the deadline of the caller itself passes; null when it has none. */
+  callDeadline: Watched | null = null;
 
   /** Where a filter paused, so that `resume` goes on behind it. */
   pausedPhase = 0;

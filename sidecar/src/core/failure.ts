@@ -193,6 +193,13 @@ export const Failure = Object.freeze({
     4,
     'The endpoint stopped reading the request or sending the response.',
   ),
+  deadlineExceeded: define(
+    'deadline_exceeded',
+    'upstream',
+    504,
+    4,
+    'The deadline that the caller had set passed before the response was complete.',
+  ),
   invalidResponse: define(
     'invalid_response',
     'upstream',

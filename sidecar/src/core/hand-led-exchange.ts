@@ -7,8 +7,10 @@ import { scanRequestHead } from '../protocol/http1/request-head.ts';
 import { RoundRobin } from '../upstream/balancer.ts';
 import type { UpstreamTransport } from '../upstream/endpoint.ts';
 import { compileChain } from './chain.ts';
+import { Deadlines } from './deadlines.ts';
 import { type DownstreamStream, Exchange, type UpstreamStream } from './exchange.ts';
 import type { Filter } from './filter.ts';
+import { ManualClock } from './manual-clock.fixture.ts';
 import type { Route } from './route.ts';
 
 export const BODY = Buffer.from('abc');
@@ -33,10 +35,15 @@ export interface StageOptions {
   readonly body?: boolean;
   readonly routed?: boolean;
   readonly endpoints?: number;
+  /** Field lines beside Host. */
+  readonly fields?: readonly string[];
+  readonly takesTrailers?: boolean;
+  readonly clock?: ManualClock;
 }
 
 export function setStage(filters: readonly Filter[], options: StageOptions = {}): Stage {
   const { requestLine = 'GET / HTTP/1.1', body = false, routed = true, endpoints = 1 } = options;
+  const { fields = [], takesTrailers = false, clock = new ManualClock(0) } = options;
   const events: string[] = [];
   const transport: UpstreamTransport = {
     open: () => {
@@ -61,9 +68,15 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
     chain: compileChain([...filters, { name: 'witness', onEnd: () => void events.push('end') }]),
     timeouts: TIMEOUTS,
   };
-  const downstream = noteDownstream(events);
-  const request = readRequest(requestLine, body);
-  const exchange = new Exchange(route, downstream, request, { nowMs: 1 }, '', '10.0.0.9', 1);
+  const downstream = noteDownstream(events, takesTrailers);
+  const request = readRequest(requestLine, body, fields);
+  const time = {
+    get nowMs(): number {
+      return clock.monotonicMs() + 1;
+    },
+    deadlines: new Deadlines(clock),
+  };
+  const exchange = new Exchange(route, downstream, request, time, '', '10.0.0.9', 1);
   exchange.requestComplete = !body;
   const stage: Stage = {
     exchange,
@@ -87,9 +100,9 @@ export function answer(status = 200): ResponseHead {
   return head;
 }
 
-function readRequest(requestLine: string, body: boolean): RequestHead {
+function readRequest(requestLine: string, body: boolean, fields: readonly string[]): RequestHead {
   const framing = body ? [`content-length: ${BODY.length}`] : [];
-  const raw = Buffer.from([requestLine, 'host: a', ...framing, '', ''].join('\r\n'), 'latin1');
+  const raw = Buffer.from([requestLine, 'host: a', ...fields, ...framing, '', ''].join('\r\n'), 'latin1');
   const request = new RequestHead();
   const expected = body ? BODY_LENGTH : BODY_NONE;
   if (scanRequestHead(request, raw, 0, raw.length) !== raw.length || request.bodyKind !== expected) {
@@ -98,13 +111,15 @@ function readRequest(requestLine: string, body: boolean): RequestHead {
   return request;
 }
 
-function noteDownstream(events: string[]): Stage['downstream'] {
+function noteDownstream(events: string[], takesTrailers: boolean): Stage['downstream'] {
   return {
     congested: false,
+    takesTrailers,
     sendInterim: () => void events.push('interim'),
     sendResponseHead: ({ status }) => void events.push(`head ${status}`),
     sendResponseBody: () => void events.push('body'),
-    endResponse: () => void events.push('response end'),
+    endResponse: (trailers) =>
+      void events.push(trailers === null ? 'response end' : 'response end with trailers'),
     abortResponse: () => void events.push('abort response'),
     pauseRequest: () => void events.push('pause request'),
     resumeRequest: () => void events.push('resume request'),

@@ -80,6 +80,8 @@ export const LIMITS = {
   pendingPerEndpoint: 1_024,
   /** Times that a request is sent again because a kept-alive connection turned out to be closed. */
   staleReplays: 2,
+  /** Endpoints that one request is offered to while no connection can be had. */
+  connectAttempts: 3,
   /** Interim (1xx) responses to one request. */
   interimResponses: 16,
 

@@ -5,6 +5,7 @@
  * Invariant: everything happens within one call; time passes in steps of STEP_MS.
  */
 import type { Chain } from '../core/chain.ts';
+import { systemClock } from '../core/clock.ts';
 import {
   begin,
   beginUnreadable,
@@ -17,6 +18,7 @@ import {
   onUpstreamUnavailable,
   reply,
 } from '../core/course.ts';
+import { Deadlines } from '../core/deadlines.ts';
 import { type DownstreamStream, Exchange, type UpstreamStream } from '../core/exchange.ts';
 import { FAILURES, type FailureKind } from '../core/failure.ts';
 import type { Direction, Route } from '../core/route.ts';
@@ -64,7 +66,7 @@ export interface Arrival {
 export function travel(journey: Journey): Arrival {
   const { requestLine = 'GET / HTTP/1.1', fields = ['host: a'], requestBody = '' } = journey;
   const raw = Buffer.from([requestLine, ...fields, '', ''].join('\r\n'), 'latin1');
-  const time = { nowMs: journey.startedMs ?? 1_000 };
+  const time = { nowMs: journey.startedMs ?? 1_000, deadlines: new Deadlines(systemClock) };
   const caller = new Caller();
   const upstream = new ScriptedUpstream(journey, time);
   const request = new RequestHead();
@@ -126,6 +128,7 @@ function sendBody(exchange: Exchange, text: string): void {
 }
 
 class Caller implements DownstreamStream {
+  readonly takesTrailers = false;
   readonly congested = false;
   fields: string[] = [];
   body = '';

@@ -42,6 +42,6 @@ test('a request that can not be read has one id in its answer, the log and its s
 });
 
 test('what a request passes, without an access log', () => {
-  expect(namesOf('inbound')).toEqual(['metrics', 'request-id', 'trace', 'forwarded']);
-  expect(namesOf('outbound')).toEqual(['metrics', 'request-id', 'trace']);
+  expect(namesOf('inbound')).toEqual(['metrics', 'request-id', 'trace', 'deadline', 'forwarded']);
+  expect(namesOf('outbound')).toEqual(['metrics', 'request-id', 'trace', 'deadline']);
 });

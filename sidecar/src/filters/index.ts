@@ -8,6 +8,7 @@ import type { RandomWords } from '../observe/random-words.ts';
 import type { Series } from '../observe/series.ts';
 import type { SpanRing } from '../observe/spans.ts';
 import { AccessLogFilter } from './access-log/access-log.ts';
+import { DeadlineFilter } from './deadline/deadline.ts';
 import { ForwardedFilter } from './forwarded/forwarded.ts';
 import { MetricsFilter } from './metrics/metrics.ts';
 import { RequestIdFilter } from './request-id/request-id.ts';
@@ -39,6 +40,8 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
       ring,
       ring?.addOrigin({ direction, route: name }) ?? 0,
     ),
+    // Behind what identifies a call, before what may take time.
+    new DeadlineFilter(),
   ];
   // Only the service behind this sidecar is told who called; what it says to others is its own affair.
   if (direction === 'inbound') filters.push(new ForwardedFilter(trustsPeer, () => context.ownIdentity()));

@@ -36,8 +36,7 @@ export function measurePhases(exchange: Exchange, out: Float64Array): void {
   }
   out[FILTERS] = filteredMs - from;
   from = filteredMs;
-  // Before `filteredMs`: what is left of an attempt before this one.
-  if (connectedMs < filteredMs) {
+  if (connectedMs === 0) {
     const connecting =
       failure === Failure.connectRefused ||
       failure === Failure.connectTimeout ||

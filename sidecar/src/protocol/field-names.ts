@@ -37,6 +37,8 @@ const names = [
   'cookie',
   'sec-websocket-key',
   'sec-websocket-accept',
+  'grpc-timeout',
+  'grpc-status',
 ] as const;
 
 export type FieldName = Exclude<(typeof names)[number], ''>;

@@ -36,6 +36,11 @@ export class TransportContext {
   constructor(clock: Clock, deadlines: Deadlines) {
     this.clock = clock;
     this.deadlines = deadlines;
+    deadlines.handleAround((tell) => {
+      this.nowMs = clock.monotonicMs();
+      tell();
+      this.output.flush();
+    });
   }
 
   /** The batch is flushed when the round of events that is being handled is over. */
@@ -233,9 +238,7 @@ export class Transport implements Watched {
   }
 
   onDeadline(): void {
-    this.context.nowMs = this.context.clock.monotonicMs();
     this.handler.onDeadline();
-    this.context.output.flush();
   }
 
   private dispatchWrite(bytes: Uint8Array, count: number): void {

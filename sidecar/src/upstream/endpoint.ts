@@ -13,9 +13,7 @@ import type { TransportContext } from '../transport/transport.ts';
 import type { ConnectTarget } from './connect.ts';
 import { ConnectionPool, type PoolObserver, type PoolProtocol } from './pool.ts';
 
-const CONTENT_TYPE = fieldId('content-type');
 const UPGRADE = fieldId('upgrade');
-const WORD_GRPC = Buffer.from('application/grpc');
 const WORD_WEBSOCKET = Buffer.from('websocket');
 
 /** What an endpoint is known to speak. */
@@ -86,7 +84,7 @@ export class EndpointTransport implements UpstreamTransport {
   }
 
   open(exchange: Exchange): void {
-    this.pool(this.protocolFor(exchange.request)).open(exchange);
+    this.pool(this.protocolFor(exchange)).open(exchange);
   }
 
   cancel(exchange: Exchange): void {
@@ -101,9 +99,9 @@ export class EndpointTransport implements UpstreamTransport {
     for (const pool of this.opened()) pool.close();
   }
 
-  private protocolFor(request: RequestHead): PoolProtocol {
+  private protocolFor({ request, isGrpc }: Exchange): PoolProtocol {
     if (this.protocol !== 'auto') return this.protocol;
-    if (this.target.tlsOptions === null) return isGrpc(request) ? 'http2' : 'http1';
+    if (this.target.tlsOptions === null) return isGrpc ? 'http2' : 'http1';
     if (!request.wantsUpgrade) return 'negotiated';
     return isWebSocket(request) && this.pools.negotiated?.takesTunnels ? 'negotiated' : 'http1';
   }
@@ -120,15 +118,6 @@ export class EndpointTransport implements UpstreamTransport {
   private opened(): ConnectionPool[] {
     return Object.values(this.pools).filter((pool) => pool !== null);
   }
-}
-
-/** `application/grpc` with or without a suffix or parameters. */
-function isGrpc(request: RequestHead): boolean {
-  const row = request.firstRow[CONTENT_TYPE] as number;
-  if (row === -1) return false;
-  const start = request.valueStart(row);
-  const end = start + WORD_GRPC.length;
-  return end <= request.valueEnd(row) && equalsWord(request.bytes, start, end, WORD_GRPC);
 }
 
 function isWebSocket(request: RequestHead): boolean {

@@ -93,7 +93,7 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
       return;
     }
     this.waiting.add(exchange);
-    if (this.waiting.size === 1) this.deadlineMs = exchange.filteredMs + this.timeouts.connectMs;
+    if (this.waiting.size === 1) this.deadlineMs = exchange.attemptMs + this.timeouts.connectMs;
     this.connectForWaiting();
   }
 
@@ -163,9 +163,8 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
   }
 
   onDeadline(): void {
-    this.context.nowMs = this.context.clock.monotonicMs();
     for (const exchange of this.waiting) {
-      const deadlineMs = exchange.filteredMs + this.timeouts.connectMs;
+      const deadlineMs = exchange.attemptMs + this.timeouts.connectMs;
       if (deadlineMs > this.context.nowMs) {
         this.deadlineMs = deadlineMs;
         break;
@@ -177,7 +176,6 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
         `no connection within ${this.timeouts.connectMs} ms`,
       );
     }
-    this.context.output.flush();
   }
 
   private codecOf({ socket }: Transport): ClientCodec {

@@ -174,6 +174,9 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
 
   // What the exchange sends.
 
+  /** Only behind a chunked body, and many clients drop them even there. */
+  readonly takesTrailers = false;
+
   get congested(): boolean {
     return this.transport.congested;
   }

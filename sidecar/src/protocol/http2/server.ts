@@ -226,6 +226,7 @@ export class Http2Server extends Http2Connection<ServerStream> implements Downst
 
 export class ServerStream extends Http2Stream implements DownstreamStream {
   readonly request = new RequestHead();
+  readonly takesTrailers = true;
   declare readonly connection: Http2Server;
   private exchange: Exchange | null = null;
   private idleMs = 0;

@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { type Context, context, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { type Context, context, type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_HTTP_REQUEST_METHOD,
@@ -32,6 +32,7 @@ import {
   withRequestId,
   withSpan,
 } from './request-context.ts';
+import { endSpan, startSpan } from './span.ts';
 
 export interface HttpServer {
   app: FastifyInstance;
@@ -131,7 +132,7 @@ function beginRequest(
 
 function startServerSpan(request: FastifyRequest, parent: Context): Span {
   const route = request.routeOptions.url;
-  return trace.getTracer('tulle.services').startSpan(
+  return startSpan(
     route ? `${request.method} ${route}` : request.method,
     {
       kind: SpanKind.SERVER,
@@ -161,7 +162,7 @@ function endRequest(
     span.setAttribute(ATTR_ERROR_TYPE, String(status));
     span.setStatus({ code: SpanStatusCode.ERROR });
   }
-  span.end();
+  endSpan(span);
   log.info(
     {
       method: request.method,

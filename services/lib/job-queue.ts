@@ -4,7 +4,7 @@
  * Invariants: a job id is added once, a second add of the same id changes nothing; a queue accepts no more than `queuedJobs` waiting jobs;
  * what Redis keeps of finished jobs is bounded.
  */
-import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_MESSAGING_DESTINATION_NAME,
@@ -20,6 +20,7 @@ import { LIMITS } from './limits.ts';
 import { Problem } from './problem.ts';
 import { orUnavailable } from './redis.ts';
 import { contextCarrier, injectContext, withSpan } from './request-context.ts';
+import { endSpan, startSpan } from './span.ts';
 
 export const ATTR_TENANT = 'tulle.tenant';
 
@@ -105,9 +106,7 @@ async function readJob(queue: Queue<JobEnvelope>, id: string): Promise<JobReadin
 async function addJob(queue: Queue<JobEnvelope>, { id, tenant, work }: NewJob): Promise<void> {
   const parent = context.active();
   const attributes = describeJob(queue.name, id, tenant, 'send');
-  const span = trace
-    .getTracer('tulle.services')
-    .startSpan(`send ${queue.name}`, { kind: SpanKind.PRODUCER, attributes }, parent);
+  const span = startSpan(`send ${queue.name}`, { kind: SpanKind.PRODUCER, attributes }, parent);
   const scope = withSpan(parent, span);
   try {
     const queued = await queue.getJobCountByTypes('waiting', 'delayed');
@@ -118,7 +117,7 @@ async function addJob(queue: Queue<JobEnvelope>, { id, tenant, work }: NewJob): 
     span.setStatus({ code: SpanStatusCode.ERROR, message: (error as Error).message });
     throw error;
   } finally {
-    span.end();
+    endSpan(span);
   }
 }
 

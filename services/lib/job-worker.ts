@@ -6,7 +6,7 @@
  * be idempotent.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { context, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
 import { UnrecoverableError, Worker } from 'bullmq';
 import type { z } from 'zod';
@@ -15,6 +15,7 @@ import { LIMITS } from './limits.ts';
 import type { Logger } from './log.ts';
 import { extractContext, withSpan } from './request-context.ts';
 import { nextDelayMs, type RetryPolicy } from './retry.ts';
+import { endSpan, startSpan } from './span.ts';
 
 export interface JobWorkerOptions<W> {
   queueName: string;
@@ -120,7 +121,7 @@ async function runAttempt<W>(job: QueuedJob, options: JobWorkerOptions<W>): Prom
   const tenant = envelope.data?.tenant ?? 'unknown';
   const parent = extractContext(envelope.data?.context ?? {});
   const attempt = job.attemptsMade + 1;
-  const span = trace.getTracer('tulle.services').startSpan(
+  const span = startSpan(
     `process ${options.queueName}`,
     {
       kind: SpanKind.CONSUMER,
@@ -151,7 +152,7 @@ async function runAttempt<W>(job: QueuedJob, options: JobWorkerOptions<W>): Prom
     } catch (error) {
       throw settleFailure(error as Error, attempt, options, span, log);
     } finally {
-      span.end();
+      endSpan(span);
     }
   });
 }

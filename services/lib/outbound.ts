@@ -5,7 +5,7 @@
  * Invariants: each call is one client span and carries traceparent, tracestate and x-request-id of the active context; redirects are not
  * followed; time, concurrency and what is read of an answer are bounded; no connection is needed before the first call.
  */
-import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_HTTP_REQUEST_METHOD,
@@ -19,6 +19,7 @@ import { Agent, type Dispatcher, Pool } from 'undici';
 import { LIMITS } from './limits.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 import { injectContext, withSpan } from './request-context.ts';
+import { endSpan, startSpan } from './span.ts';
 
 export interface OutboundRequest {
   method: 'GET' | 'POST';
@@ -63,7 +64,7 @@ export function openOutbound(sidecarUrl?: string): Outbound {
   const request = async (call: OutboundRequest): Promise<OutboundResponse> => {
     const url = new URL(call.url);
     const parent = context.active();
-    const span = trace.getTracer('tulle.services').startSpan(
+    const span = startSpan(
       call.route ? `${call.method} ${call.route}` : call.method,
       {
         kind: SpanKind.CLIENT,
@@ -97,7 +98,7 @@ export function openOutbound(sidecarUrl?: string): Outbound {
       throw failure;
     } finally {
       inFlight--;
-      span.end();
+      endSpan(span);
     }
   };
   return { request, close: () => wire.dispatcher.destroy() };

@@ -5,11 +5,12 @@
  * crash or a failed attempt changes nothing that was done before.
  */
 import { createHash } from 'node:crypto';
-import { context, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, SpanStatusCode } from '@opentelemetry/api';
 import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
 import type { DeliveryRequest, RunWork } from '../lib/contracts.ts';
 import { type AcceptedJob, PermanentFailure } from '../lib/job-worker.ts';
 import { withSpan } from '../lib/request-context.ts';
+import { endSpan, startSpan } from '../lib/span.ts';
 import type { WorkflowStep, Workflows } from '../lib/workflow-file.ts';
 
 export interface RunOutcome {
@@ -40,7 +41,7 @@ async function runStep(
 ): Promise<void> {
   const parent = context.active();
   const attributes = { 'tulle.workflow': job.work.workflow, 'tulle.step': step.name };
-  const span = trace.getTracer('tulle.services').startSpan(`step ${step.name}`, { attributes }, parent);
+  const span = startSpan(`step ${step.name}`, { attributes }, parent);
   try {
     await context.with(withSpan(parent, span), () => perform(step, job, outcome, deliver));
   } catch (error) {
@@ -51,7 +52,7 @@ async function runStep(
     span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message });
     throw failure;
   } finally {
-    span.end();
+    endSpan(span);
   }
 }
 

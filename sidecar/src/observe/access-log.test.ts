@@ -1,5 +1,15 @@
+import { execFileSync } from 'node:child_process';
 import { pbkdf2 } from 'node:crypto';
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,6 +21,7 @@ import { AccessLogFilter } from '../filters/access-log/access-log.ts';
 import { ENDPOINT, type Journey, STEP_MS, travel } from '../filters/hand-made-exchange.ts';
 import { RequestIdFilter } from '../filters/request-id/request-id.ts';
 import { AccessLog } from './access-log.ts';
+import { OBSERVE_LIMITS } from './limits.ts';
 import { RandomWords } from './random-words.ts';
 
 const PEER = 'spiffe://demo.tulle.test/ns/demo/sa/gateway';
@@ -24,13 +35,18 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'access-log-'));
   path = join(folder, 'access.log');
   reports = [];
-  log = new AccessLog({ kind: 'file', path }, { clock: systemClock, report: (event) => reports.push(event) });
+  log = open(path);
 });
 
 afterEach(async () => {
   await log.close();
   rmSync(folder, { recursive: true });
 });
+
+function open(file: string): AccessLog {
+  const report = (event: string) => reports.push(event);
+  return new AccessLog({ kind: 'file', path: file }, { clock: systemClock, report });
+}
 
 function send(journey: Omit<Journey, 'chain'> = {}): void {
   const profile = {
@@ -168,5 +184,40 @@ describe('AccessLog', () => {
     send();
     expect([log.written, log.dropped]).toEqual([0, 1]);
     expect(textOf(path)).toBe('');
+  });
+
+  test('refuses a pipe that nobody reads instead of waiting for a reader', () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    expect(() => open(pipe)).toThrow('a pipe that nobody reads');
+  });
+
+  test('writes into a pipe that is read, and waits for nobody while its reader stalls', async () => {
+    await log.close();
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    log = open(pipe);
+    // More than a pipe holds.
+    const sent = 300;
+    for (let i = 0; i < sent; i++) send({ requestLine: `GET /${'p'.repeat(500)} HTTP/1.1` });
+    const closed = log.close();
+    await delay(OBSERVE_LIMITS.accessLogDelayMs);
+    expect(log.written).toBe(0);
+    const buffer = Buffer.alloc(65_536);
+    let text = '';
+    // Up to the end, which comes once the log has let go of the pipe; until then it may be empty for a moment.
+    for (let count = -1; count !== 0; ) {
+      await delay(1);
+      try {
+        count = readSync(reader, buffer);
+        text += buffer.toString('latin1', 0, count);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'EAGAIN' });
+      }
+    }
+    await closed;
+    closeSync(reader);
+    expect([log.written, text.split('\n').length - 1]).toEqual([sent, sent]);
   });
 });

@@ -6,7 +6,7 @@
  * - Two buffers: one is filled while the other is written. A line that finds no room is dropped and counted; nobody waits.
  * - Queries are left out, since they carry tokens and personal data.
  */
-import { closeSync, openSync, write } from 'node:fs';
+import { closeSync, constants, openSync, write } from 'node:fs';
 import type { AccessLogConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import type { Clock, Timer } from '../core/clock.ts';
@@ -51,7 +51,7 @@ export class AccessLog {
     this.deps = deps;
     this.wallTime = new WallTime(deps.clock);
     // Reading `process.stdout` makes a pipe non-blocking: a write that blocked would hold up the exit for as long as its reader stalls.
-    this.file = this.path === null ? process.stdout.fd : openSync(this.path, 'a');
+    this.file = this.path === null ? process.stdout.fd : openLog(this.path);
   }
 
   /** The beginning of every line of a route. */
@@ -96,7 +96,7 @@ export class AccessLog {
   reopen(): void {
     if (this.path === null || this.closed) return;
     try {
-      const reopened = openSync(this.path, 'a');
+      const reopened = openLog(this.path);
       const before = this.file;
       this.file = reopened;
       // A write under way still uses the old one.
@@ -192,6 +192,17 @@ export class AccessLog {
   private whenIdle(done: () => void): void {
     if (this.resting === null) this.idle.push(done);
     else done();
+  }
+}
+
+/** Without O_NONBLOCK a named pipe would hold up the start until somebody reads it, and every write while its reader stalls. */
+function openLog(path: string): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
+  try {
+    return openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+    throw new Error(`access log ${path}: a pipe that nobody reads; start its reader first`);
   }
 }
 

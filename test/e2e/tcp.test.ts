@@ -230,7 +230,6 @@ describe('what goes wrong', () => {
     expect(await metric(sidecar, 'tulle_upstream_connect_failures_total', 'upstream="far"')).toBe(1);
   });
 
-
   it('a connection on which nothing moves is closed', async () => {
     const server = await serve(echo);
     const sidecar = await startSingle(server.port, {}, { tcpIdleMs: 200 });

@@ -1,7 +1,15 @@
-// HAProxy, nginx, curl, nghttp and the load generators wrk and h2load, from PATH or from Debian's packages.
+// HAProxy, nginx, curl, nghttp, iptables and the load generators wrk and h2load, from PATH or from Debian's packages.
 import { findInDebian, type Program } from './install.ts';
 
-export type DebianTool = 'haproxy' | 'nginx' | 'wrk' | 'h2load' | 'nghttp' | 'curl';
+export type DebianTool =
+  | 'haproxy'
+  | 'nginx'
+  | 'wrk'
+  | 'h2load'
+  | 'nghttp'
+  | 'curl'
+  | 'iptables-nft'
+  | 'ip6tables-nft';
 
 const PACKAGES: Record<DebianTool, string> = {
   haproxy: 'haproxy',
@@ -10,6 +18,8 @@ const PACKAGES: Record<DebianTool, string> = {
   h2load: 'nghttp2-client',
   nghttp: 'nghttp2-client',
   curl: 'curl',
+  'iptables-nft': 'iptables',
+  'ip6tables-nft': 'iptables',
 };
 
 export function findDebianTool(tool: DebianTool): Promise<Program> {

@@ -127,6 +127,7 @@ export class AccessLog {
     const end = Math.min(pathEnd(request), request.pathStart + OBSERVE_LIMITS.accessLogPathBytes);
     line.bytes(KEY.path, request.bytes, request.pathStart, end);
     line.number(KEY.status, exchange.status);
+    if (exchange.grpcStatus >= 0) line.number(KEY.grpcStatus, exchange.grpcStatus);
     line.text(KEY.failure, failure.name);
     if (exchange.failureDetail !== '') {
       line.text(KEY.failureDetail, exchange.failureDetail.slice(0, OBSERVE_LIMITS.accessLogDetailChars));
@@ -210,6 +211,7 @@ const KEY = {
   method: jsonKey('method'),
   path: jsonKey('path'),
   status: jsonKey('status'),
+  grpcStatus: jsonKey('grpc_status'),
   failure: jsonKey('failure'),
   failureDetail: jsonKey('failure_detail'),
   requestId: jsonKey('request_id'),

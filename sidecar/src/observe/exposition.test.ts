@@ -149,3 +149,38 @@ describe('the exposition', () => {
     expect(sample).toMatchObject({ labels: { listener: odd }, value: 1 });
   });
 });
+
+describe('gRPC calls', () => {
+  const call = (route: ReturnType<Series['route']>, path: string, status: number) =>
+    travel({
+      chain: compileChain([new MetricsFilter(route)]),
+      requestLine: `POST ${path} HTTP/1.1`,
+      fields: ['host: a', 'content-type: application/grpc'],
+      answerFields: [`grpc-status: ${status}`],
+    });
+  const counts = async () =>
+    (await expose())
+      .get('rpc_server_call_duration_seconds')
+      ?.samples.filter(({ name }) => name.endsWith('_count')) ?? [];
+
+  test('have series by method and status', async () => {
+    const route = series.route('inbound', 'http');
+    call(route, '/a.B/C', 0);
+    call(route, '/a.B/C', 0);
+    call(route, '/a.B/D?x', 13);
+    expect((await counts()).map(({ labels, value }) => [labels, value])).toEqual([
+      [expect.objectContaining({ rpc_method: 'a.B/C', rpc_response_status_code: 'OK' }), 2],
+      [expect.objectContaining({ rpc_method: 'a.B/D', error_type: 'INTERNAL' }), 1],
+    ]);
+  });
+
+  test('of more methods than are told apart share series, and none is lost', async () => {
+    const route = series.route('inbound', 'http');
+    const methods = OBSERVE_LIMITS.metricRpcMethods + 50;
+    for (let i = 0; i < methods; i++) for (const status of [0, 5, 14]) call(route, `/a.B/M${i}`, status);
+    const samples = await counts();
+    expect(samples.length).toBeLessThanOrEqual(OBSERVE_LIMITS.metricRpcSeries + 3);
+    expect(samples.filter(({ labels }) => labels.rpc_method === '_OTHER')).toHaveLength(3);
+    expect(samples.reduce((sum, { value }) => sum + value, 0)).toBe(methods * 3);
+  });
+});

@@ -16,6 +16,8 @@ import type { Histogram } from './histogram.ts';
 import type { SpanExport } from './otlp.ts';
 import { METHODS } from './request-line.ts';
 import type { RequestSeries, RouteSeries } from './route-series.ts';
+import { statusError, statusName } from './rpc.ts';
+import type { CallSeries } from './rpc-series.ts';
 import type { ListenerSeries, Series, UpstreamSeries } from './series.ts';
 import type { SpanRing } from './spans.ts';
 
@@ -54,6 +56,18 @@ function registerRequests(registry: Registry, series: Series): void {
     'http_client_request_duration_seconds',
     'Duration of requests of the service to peers, from the first byte of the head to the end of the response.',
     () => durations(series, 'outbound'),
+  );
+  registerHistogram(
+    registry,
+    'rpc_server_call_duration_seconds',
+    'Duration of gRPC calls from peers to the service, from the first byte of the head to the end of the response.',
+    () => calls(series, 'inbound'),
+  );
+  registerHistogram(
+    registry,
+    'rpc_client_call_duration_seconds',
+    'Duration of gRPC calls of the service to peers, from the first byte of the head to the end of the response.',
+    () => calls(series, 'outbound'),
   );
   registerCounter(
     registry,
@@ -232,6 +246,24 @@ function* durations(series: Series, direction: Direction): Iterable<Reading<Hist
       yield [memoLabels(requests, () => requestLabels(route, requests)), requests.duration];
     }
   }
+}
+
+function* calls(series: Series, direction: Direction): Iterable<Reading<Histogram>> {
+  for (const route of series.routes.values()) {
+    if (route.direction !== direction) continue;
+    for (const call of route.rpc.calls())
+      yield [memoLabels(call, () => callLabels(route, call)), call.duration];
+  }
+}
+
+function callLabels({ direction, route }: RouteSeries, { method, status, failure }: CallSeries): Labels {
+  const labels: Record<string, string> = { rpc_system_name: 'grpc', rpc_method: method, http_route: route };
+  if (direction === 'outbound') labels.server_address = route;
+  const statusCode = statusName(status);
+  if (statusCode !== '') labels.rpc_response_status_code = statusCode;
+  const errorType = errorTypeOf(failure, 0, direction) || statusError(status, direction);
+  if (errorType !== '') labels.error_type = errorType;
+  return labels;
 }
 
 function requestLabels({ direction, route }: RouteSeries, requests: RequestSeries): Labels {

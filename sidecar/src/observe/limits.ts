@@ -41,6 +41,9 @@ export const OBSERVE_LIMITS = {
   metricRequestSeriesPerRoute: 256,
   /** Peer identities with a label value of their own. */
   metricPeers: 64,
+  /** gRPC methods of one route that are told apart, and series of its calls. */
+  metricRpcMethods: 256,
+  metricRpcSeries: 512,
   /** Listeners and upstream services with series of their own. */
   metricConnectionSeries: 2_048,
 

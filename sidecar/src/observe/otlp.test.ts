@@ -121,6 +121,34 @@ describe('spans at a collector', () => {
     });
   });
 
+  test('of a gRPC call: named by its method, with its status, which is an error where it is one of the server', async () => {
+    const spanExport = exportTo(receiver.port);
+    const call = (status: number, direction: 'inbound' | 'outbound') =>
+      send(
+        {
+          requestLine: 'POST /shop.Orders/Place HTTP/1.1',
+          fields: ['host: orders', 'content-type: application/grpc'],
+          answerFields: [`grpc-status: ${status}`],
+        },
+        direction,
+        'orders',
+      );
+    call(5, 'inbound');
+    call(5, 'outbound');
+    call(14, 'inbound');
+    await spanExport.flush(FLUSH_MS);
+    expect(received.map(({ name }) => name)).toEqual(Array(3).fill('shop.Orders/Place'));
+    expect(received.map(({ error }) => error)).toEqual([false, true, true]);
+    const [served, , failed] = received as [Span, Span, Span];
+    expect(Object.fromEntries(served.attributes)).toMatchObject({
+      'rpc.system.name': 'grpc',
+      'rpc.method': 'shop.Orders/Place',
+      'rpc.response.status_code': 'NOT_FOUND',
+      'http.response.status_code': 200,
+    });
+    expect(failed.attributes.get('error.type')).toBe('UNAVAILABLE');
+  });
+
   test('of an outbound exchange that failed: a client span that says where and why', async () => {
     const spanExport = exportTo(receiver.port);
     const detail = 'the peer is spiffe://x/y';

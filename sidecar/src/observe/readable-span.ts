@@ -12,7 +12,17 @@ import { errorTypeOf } from './error-type.ts';
 import { hexText } from './hex.ts';
 import { PHASES } from './phases.ts';
 import { METHODS } from './request-line.ts';
-import { DOUBLE, FLAG_CONNECTION, FLAG_HTTP_1_0, FLAG_PARENT, type SpanRecord, WORD } from './span-record.ts';
+import { statusError, statusName } from './rpc.ts';
+import {
+  DOUBLE,
+  FLAG_CONNECTION,
+  FLAG_GRPC,
+  FLAG_HTTP_1_0,
+  FLAG_HTTP_2,
+  FLAG_PARENT,
+  type SpanRecord,
+  WORD,
+} from './span-record.ts';
 import { splitAddress } from './split-address.ts';
 
 const SCOPE = { name: 'tulle.sidecar' };
@@ -25,13 +35,15 @@ export function toReadableSpan(record: SpanRecord, resource: Resource, wallOffse
   const method = METHODS[record.word(WORD.method)] as string;
   const status = record.word(WORD.status);
   const failure = record.word(WORD.failure);
-  const error = errorTypeOf(failure, status, direction);
+  const rpc = record.has(FLAG_GRPC);
+  const grpcStatus = record.word(WORD.grpcStatus);
+  const error = errorTypeOf(failure, status, direction) || (rpc ? statusError(grpcStatus, direction) : '');
   const traceId = wordsText(record, WORD.traceId, 4);
   const context = { traceId, spanId: wordsText(record, WORD.spanId, 2), traceFlags: TraceFlags.SAMPLED };
   const startedMs = record.double(DOUBLE.startedMs);
   const endedMs = record.double(DOUBLE.endedMs);
   const span = {
-    name: connection ? connectionName(record) : `${method === '_OTHER' ? 'HTTP' : method} ${route}`,
+    name: connection ? connectionName(record) : rpc ? methodOf(record) : httpName(method, route),
     kind: inbound ? SpanKind.SERVER : SpanKind.CLIENT,
     spanContext: () => context,
     startTime: hrTime(wallOffsetMs + startedMs),
@@ -81,7 +93,8 @@ function attributesOf(record: SpanRecord, method: string, status: number, error:
     'http.response.status_code': status === 0 ? undefined : status,
     'network.peer.address': inbound ? peer.host : endpoint.host,
     'network.peer.port': inbound ? peer.port : endpoint.port,
-    'network.protocol.version': record.has(FLAG_HTTP_1_0) ? '1.0' : '1.1',
+    'network.protocol.version': versionOf(record),
+    ...(record.has(FLAG_GRPC) ? rpcAttributes(record) : {}),
     'error.type': error,
     'tulle.direction': direction,
     'tulle.route': route,
@@ -101,6 +114,28 @@ function attributesOf(record: SpanRecord, method: string, status: number, error:
   });
   for (const key of Object.keys(attributes)) if (attributes[key] === '') delete attributes[key];
   return attributes;
+}
+
+function rpcAttributes(record: SpanRecord): Attributes {
+  return {
+    'rpc.system.name': 'grpc',
+    'rpc.method': methodOf(record),
+    'rpc.response.status_code': statusName(record.word(WORD.grpcStatus)),
+  };
+}
+
+/** The path of a call is its method behind a slash. */
+function methodOf(record: SpanRecord): string {
+  return record.text(WORD.pathBytes).slice(1);
+}
+
+function httpName(method: string, route: string): string {
+  return `${method === '_OTHER' ? 'HTTP' : method} ${route}`;
+}
+
+function versionOf(record: SpanRecord): string {
+  if (record.has(FLAG_HTTP_2)) return '2';
+  return record.has(FLAG_HTTP_1_0) ? '1.0' : '1.1';
 }
 
 /** A caller's own mistake, or its hanging up, is no error of the server that answered it. */

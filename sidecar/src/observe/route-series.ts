@@ -10,6 +10,7 @@ import type { Direction } from '../core/route.ts';
 import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { METHODS, methodIndex } from './request-line.ts';
+import { RpcSeries } from './rpc-series.ts';
 
 /** Label value of whatever has no value of its own. */
 export const OVERFLOW = '_OTHER';
@@ -50,6 +51,7 @@ export class RouteSeries {
   readonly ended = new Float64Array(FAILURES.length);
   requestBytes = 0;
   responseBytes = 0;
+  readonly rpc = new RpcSeries();
   private readonly requests = new Map<number, RequestSeries>();
   private readonly budget: SeriesBudget;
   private readonly peers = new Map<string, number>();
@@ -71,6 +73,7 @@ export class RouteSeries {
     this.ended[failure.code] = (this.ended[failure.code] as number) + 1;
     this.requestBytes += exchange.requestBytes;
     this.responseBytes += exchange.responseBytes;
+    if (exchange.isGrpc) this.rpc.observe(exchange);
     const method = methodIndex(request);
     const peerIndex = peer === this.lastPeer ? this.lastPeerIndex : this.findPeer(peer);
     const key = ((peerIndex * METHODS.length + method) * MAX_FAILURES + failure.code) * STATUSES + status;

@@ -27,8 +27,10 @@ export const WORD = {
   pathBytes: 19,
   authorityBytes: 20,
   detailBytes: 21,
+  /** -1 when there was none. */
+  grpcStatus: 22,
 } as const;
-export const WORDS = 22;
+export const WORDS = 23;
 
 export const FLAG_PARENT = 1;
 export const FLAG_HTTP_1_0 = 2;
@@ -36,6 +38,8 @@ export const FLAG_HTTP_1_0 = 2;
 export const FLAG_WAITING = 4;
 /** Of a connection that was passed on, not of an exchange; see connection-record.ts. */
 export const FLAG_CONNECTION = 8;
+export const FLAG_GRPC = 16;
+export const FLAG_HTTP_2 = 32;
 
 /** Times are monotonic milliseconds. */
 export const DOUBLE = { startedMs: 0, endedMs: 1, requestBytes: 2, responseBytes: 3, phases: 4 } as const;

@@ -19,7 +19,9 @@ import { methodIndex, pathEnd } from './request-line.ts';
 import {
   DOUBLE,
   DOUBLES,
+  FLAG_GRPC,
   FLAG_HTTP_1_0,
+  FLAG_HTTP_2,
   FLAG_PARENT,
   FLAG_WAITING,
   SpanRecord,
@@ -130,7 +132,10 @@ export class SpanRing {
     const { words, names } = this;
     const { request, upstream, endpoint } = exchange;
     words[at + WORD.flags] =
-      (exchange.hasParent ? FLAG_PARENT : 0) | (request.minorVersion === 0 ? FLAG_HTTP_1_0 : 0);
+      (exchange.hasParent ? FLAG_PARENT : 0) |
+      (exchange.isGrpc ? FLAG_GRPC : 0) |
+      (request.majorVersion === 2 ? FLAG_HTTP_2 : request.minorVersion === 0 ? FLAG_HTTP_1_0 : 0);
+    words[at + WORD.grpcStatus] = exchange.grpcStatus;
     words[at + WORD.traceId] = exchange.traceId0;
     words[at + WORD.traceId + 1] = exchange.traceId1;
     words[at + WORD.traceId + 2] = exchange.traceId2;

@@ -215,6 +215,8 @@ export class Head {
 
 /** A request head. The start line is `method SP target SP HTTP/1.x`, whatever the wire protocol was. */
 export class RequestHead extends Head {
+  /** HTTP major version as received: 1 or 2. */
+  majorVersion = 1;
   methodEnd = 0;
   /** The path and query that policy sees and that is forwarded, byte for byte; `*` for OPTIONS of the whole server. */
   pathStart = 0;
@@ -235,6 +237,7 @@ export class RequestHead extends Head {
 
   override reset(): void {
     super.reset();
+    this.majorVersion = 1;
     this.methodEnd = 0;
     this.pathStart = 0;
     this.pathEnd = 0;

@@ -75,6 +75,7 @@ export class RequestFields implements FieldSink {
 
   begin(head: RequestHead): void {
     head.reset();
+    head.majorVersion = 2;
     this.head = head;
     this.failure = 0;
     this.used = 0;

@@ -395,7 +395,10 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
   /** Answers a request that can't be forwarded, or resets its stream when there is no sense in an answer. */
   private refuse(failure: FailureKind, fallback: Route): void {
     const { request } = this;
-    if (!request.adopted) request.reset();
+    if (!request.adopted) {
+      request.reset();
+      request.majorVersion = 2;
+    }
     const exchange = this.connection.createExchange(this, fallback);
     this.exchange = exchange;
     exchange.requestComplete = this.remoteEnded;

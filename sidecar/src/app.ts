@@ -110,7 +110,7 @@ class SidecarCore {
 
   apply(config: SidecarConfig): void {
     const { observability, current: previous } = this;
-    observability.setHeadSampleRatio(config.telemetry.traces?.headSampleRatio ?? 0);
+    observability.follow(config);
     this.current = buildSnapshot(config, previous, {
       context: this.context,
       compileChain: (profile) => observability.buildChain(profile, () => this.identity?.svid.spiffeId ?? ''),

@@ -99,6 +99,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
         detectMs: timeoutMs,
         tcpIdleMs: timeoutMs,
       }),
+      headers: fc.record({ requestId: fc.boolean(), forwarded: fc.boolean() }),
       telemetry: fc.record({
         accessLog: fc.oneof(
           fc.constantFrom({ kind: 'stdout' as const }, { kind: 'off' as const }),
@@ -116,7 +117,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
 
 /** The document a person would write for a config; `terse` leaves out what is the default anyway. */
 function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse: boolean): Mapping {
-  const { identity, admin, inbound, outbound, timeouts, telemetry } = rest;
+  const { identity, admin, inbound, outbound, timeouts, headers, telemetry } = rest;
   const metadata: Mapping = terse && namespace === 'default' ? { name } : { name, namespace };
   const spec: Mapping = { service, admin: { listen: formatAddress(admin.listen) }, timeouts };
   if (identity !== null) spec.identity = toIdentity(identity);
@@ -147,6 +148,11 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
       })),
     };
   }
+  spec.headers = Object.fromEntries(
+    Object.entries(headers)
+      .filter(([, isOn]) => !(terse && isOn))
+      .map(([key, isOn]) => [key, isOn ? 'on' : 'off']),
+  );
   spec.telemetry = {
     ...(terse && telemetry.accessLog.kind === 'stdout'
       ? {}
@@ -260,6 +266,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain authority url rootsFile tokenFile files ' +
     'certificate key roots admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses telemetry accessLog traces endpoint headSampleRatio'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers requestId forwarded telemetry accessLog traces endpoint headSampleRatio'
   ).split(' '),
 );

@@ -61,6 +61,7 @@ describe('a valid file', () => {
         detectMs: 100,
         tcpIdleMs: 3_600_000,
       },
+      headers: { requestId: true, forwarded: true },
       telemetry: {
         accessLog: { kind: 'file', path: '/etc/tulle/logs/access.log' },
         traces: { endpoint: 'http://127.0.0.1:4317', headSampleRatio: 0.01 },

@@ -30,6 +30,7 @@ export function normalise(document: SidecarDocument, folder: string): SidecarCon
             })),
           },
     timeouts: spec.timeouts,
+    headers: { requestId: spec.headers.requestId === 'on', forwarded: spec.headers.forwarded === 'on' },
     telemetry: {
       accessLog: normaliseAccessLog(telemetry.accessLog, folder),
       traces: telemetry.traces ?? null,

@@ -25,6 +25,7 @@ export type SidecarConfig = {
   readonly inboundCapture: InboundCaptureConfig | null;
   readonly outbound: OutboundConfig | null;
   readonly timeouts: TimeoutsConfig;
+  readonly headers: HeadersConfig;
   readonly telemetry: TelemetryConfig;
 };
 
@@ -109,6 +110,9 @@ export type TimeoutsConfig = {
   readonly tcpIdleMs: number;
 };
 
+/** Whether the sidecar adds these fields; if not, those of the caller pass as they are. */
+export type HeadersConfig = { readonly requestId: boolean; readonly forwarded: boolean };
+
 export type TelemetryConfig = {
   readonly accessLog: AccessLogConfig;
   readonly traces: TracesConfig | null;
@@ -175,6 +179,7 @@ const protocol = z
   .enum(PROTOCOL_NAMES as [string, ...string[]])
   .default('auto')
   .transform(protocolNamed);
+const onOff = z.enum(['on', 'off']).default('on');
 const timeoutMs = (defaultMs: number) => z.int().min(1).max(CONFIG_LIMITS.timeoutMs).default(defaultMs);
 
 export const sidecarDocument = z.strictObject({
@@ -245,6 +250,7 @@ export const sidecarDocument = z.strictObject({
         tcpIdleMs: timeoutMs(3_600_000),
       })
       .prefault({}),
+    headers: z.strictObject({ requestId: onOff, forwarded: onOff }).prefault({}),
     telemetry: z
       .strictObject({
         accessLog: accessLog.default('stdout'),

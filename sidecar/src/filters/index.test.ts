@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { RouteProfile } from '../config/snapshot.ts';
 import { compileChain } from '../core/chain.ts';
-import { FAILURES } from '../core/failure.ts';
+import { FAILURES, Failure } from '../core/failure.ts';
 import { RandomWords } from '../observe/random-words.ts';
 import { Series } from '../observe/series.ts';
 import { WORD } from '../observe/span-record.ts';
@@ -13,6 +13,7 @@ const context = {
   random: new RandomWords(Math.random),
   series: new Series(),
   ring: null,
+  headers: { requestId: true, forwarded: true },
   headSampleRatio: 0,
   accessLog: null,
   ownIdentity: () => '',
@@ -44,4 +45,18 @@ test('a request that can not be read has one id in its answer, the log and its s
 test('what a request passes, without an access log', () => {
   expect(namesOf('inbound')).toEqual(['metrics', 'request-id', 'trace', 'deadline', 'forwarded']);
   expect(namesOf('outbound')).toEqual(['metrics', 'request-id', 'trace', 'deadline']);
+});
+
+test('with its fields switched off a request passes as it came, but for what only mTLS may say', () => {
+  const bare = { ...context, headers: { requestId: false, forwarded: false } };
+  const filters = buildFilters({ ...profile, trustsPeer: false }, bare);
+  expect(filters.map(({ name }) => name)).toEqual(['metrics', 'trace', 'deadline', 'client-cert-guard']);
+  const own = ['host: a', 'x-request-id: mine', 'x-forwarded-for: 192.0.2.1', 'forwarded: for=192.0.2.1'];
+  const chain = compileChain(filters);
+  const fields = [...own, 'x-forwarded-client-cert: URI=spiffe://a/b'];
+  const { forwarded, returned } = travel({ chain, fields });
+  expect(forwarded).toEqual(own);
+  expect(returned.some((line) => line.startsWith('x-request-id'))).toBe(false);
+  const refused = travel({ chain, fields, unavailable: Failure.connectRefused });
+  expect(JSON.parse(refused.body)).not.toHaveProperty('requestId');
 });

@@ -1,6 +1,7 @@
 /**
  * THE chain: what the sidecar does to a request, in this order, and to its response in reverse.
  */
+import type { HeadersConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import type { Filter } from '../core/filter.ts';
 import type { AccessLog } from '../observe/access-log.ts';
@@ -9,7 +10,7 @@ import type { Series } from '../observe/series.ts';
 import type { SpanRing } from '../observe/spans.ts';
 import { AccessLogFilter } from './access-log/access-log.ts';
 import { DeadlineFilter } from './deadline/deadline.ts';
-import { ForwardedFilter } from './forwarded/forwarded.ts';
+import { clientCertGuard, ForwardedFilter } from './forwarded/forwarded.ts';
 import { MetricsFilter } from './metrics/metrics.ts';
 import { RequestIdFilter } from './request-id/request-id.ts';
 import { TraceFilter } from './trace/trace.ts';
@@ -19,6 +20,7 @@ export interface FilterContext {
   readonly random: RandomWords;
   readonly series: Series;
   readonly ring: SpanRing | null;
+  readonly headers: HeadersConfig;
   readonly headSampleRatio: number;
   readonly accessLog: AccessLog | null;
   ownIdentity(): string;
@@ -26,12 +28,14 @@ export interface FilterContext {
 
 export function buildFilters(profile: RouteProfile, context: FilterContext): Filter[] {
   const { direction, name, trustsPeer } = profile;
-  const { random, series, ring, accessLog } = context;
+  const { random, series, ring, headers, accessLog } = context;
   const filters: Filter[] = [
     // First, so that whatever happens next is counted.
     new MetricsFilter(series.route(direction, name)),
-    // Before anything that may answer, so that every answer carries an id.
-    new RequestIdFilter(trustsPeer, random),
+  ];
+  // Before anything that may answer, so that every answer carries an id.
+  if (headers.requestId) filters.push(new RequestIdFilter(trustsPeer, random));
+  filters.push(
     // Before anything that takes time or fails, so that the span tells of it.
     new TraceFilter(
       trustsPeer,
@@ -42,9 +46,13 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     ),
     // Behind what identifies a call, before what may take time.
     new DeadlineFilter(),
-  ];
+  );
   // Only the service behind this sidecar is told who called; what it says to others is its own affair.
-  if (direction === 'inbound') filters.push(new ForwardedFilter(trustsPeer, () => context.ownIdentity()));
+  if (direction === 'inbound') {
+    filters.push(
+      headers.forwarded ? new ForwardedFilter(trustsPeer, () => context.ownIdentity()) : clientCertGuard,
+    );
+  }
   // Last at the end of an exchange, when all there is to tell is known.
   if (accessLog !== null) filters.push(new AccessLogFilter(accessLog, accessLog.originOf(profile)));
   return filters;

@@ -41,7 +41,6 @@ beforeEach(async () => {
     accessLog: { kind: 'file', path: logPath },
     traces: { endpoint: `http://127.0.0.1:${receiver.port}`, headSampleRatio: 1 },
   });
-  observability.setHeadSampleRatio(1);
 });
 
 afterEach(async () => {
@@ -70,6 +69,7 @@ function observe(telemetry: SidecarConfig['telemetry']): Observability {
       detectMs: 1,
       tcpIdleMs: 1,
     },
+    headers: { requestId: true, forwarded: true },
     telemetry,
   };
   const report = (event: string) => reports.push(event);
@@ -238,11 +238,16 @@ describe('metrics', () => {
   });
 });
 
-test('the ratio of sampled roots holds for chains built after it was set', () => {
-  observability.setHeadSampleRatio(0);
-  expect(send({}).exchange.sampled).toBe(false);
-  observability.setHeadSampleRatio(1);
-  expect(send({}).exchange.sampled).toBe(true);
+test('what may change in a running sidecar holds for chains built after it did', () => {
+  const follow = (headSampleRatio: number, requestId: boolean) =>
+    observability.follow({
+      headers: { requestId, forwarded: true },
+      telemetry: { accessLog: { kind: 'off' }, traces: { endpoint: 'http://unused', headSampleRatio } },
+    });
+  follow(0, false);
+  expect(send({}).exchange).toMatchObject({ sampled: false, requestId: '' });
+  follow(1, true);
+  expect(send({}).exchange).toMatchObject({ sampled: true, requestId: expect.stringMatching(/./) });
 });
 
 test('the log goes on in a new file after rotation', async () => {

@@ -5,7 +5,7 @@
  */
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { Registry } from 'prom-client';
-import type { SidecarConfig } from '../config/schema.ts';
+import type { HeadersConfig, SidecarConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import { type Chain, compileChain } from '../core/chain.ts';
 import type { Clock } from '../core/clock.ts';
@@ -37,10 +37,13 @@ export class Observability {
   private readonly spanExport: SpanExport | null;
   private readonly accessLog: AccessLog | null;
   private readonly registry: Registry;
-  private headSampleRatio = 0;
+  private headers: HeadersConfig;
+  private headSampleRatio: number;
 
   constructor({ config, clock, random, report }: ObservabilityOptions) {
     const { traces, accessLog } = config.telemetry;
+    this.headers = config.headers;
+    this.headSampleRatio = traces?.headSampleRatio ?? 0;
     this.clock = clock;
     this.random = new RandomWords(random);
     this.ring = traces === null ? null : new SpanRing();
@@ -61,8 +64,9 @@ export class Observability {
   }
 
   /** For chains built from now on. */
-  setHeadSampleRatio(ratio: number): void {
-    this.headSampleRatio = ratio;
+  follow({ headers, telemetry }: Pick<SidecarConfig, 'headers' | 'telemetry'>): void {
+    this.headers = headers;
+    this.headSampleRatio = telemetry.traces?.headSampleRatio ?? 0;
   }
 
   readLive(live: LiveReadings): void {
@@ -70,9 +74,9 @@ export class Observability {
   }
 
   buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
-    const { random, series, ring, headSampleRatio, accessLog } = this;
+    const { random, series, ring, headers, headSampleRatio, accessLog } = this;
     return compileChain(
-      buildFilters(profile, { random, series, ring, headSampleRatio, accessLog, ownIdentity }),
+      buildFilters(profile, { random, series, ring, headers, headSampleRatio, accessLog, ownIdentity }),
     );
   }
 

@@ -1,7 +1,7 @@
 // Our sidecar, started as its own process the way a pod starts it: as the one file that images ship.
 //
-// Bare: one inbound listener without mTLS; access log and traces are off, and what has no switch (request id, metrics,
-// x-forwarded-*) stays on. Features: the same with a JSON access log and 1 % of traces. Pair: two sidecars with features,
+// Bare: one inbound listener without mTLS; access log, traces, request id and x-forwarded-* are off, and what has no switch (metrics,
+// deadlines) stays on. Features: the same with a JSON access log and 1 % of traces. Pair: two sidecars with features,
 // HTTP/2 over mTLS between them.
 import { join } from 'node:path';
 import { buildSidecar } from '../../../sidecar/build.ts';
@@ -37,7 +37,9 @@ async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningCo
     startSidecar(stage, {
       service: 'backend',
       inbound: [inboundListener('off', stage.backendPort)],
-      telemetry: hasFeatures ? telemetry(sink.port) : { accessLog: 'off' },
+      ...(hasFeatures
+        ? { telemetry: telemetry(sink.port) }
+        : { telemetry: { accessLog: 'off' }, headers: { requestId: 'off', forwarded: 'off' } }),
     }),
   );
   return {

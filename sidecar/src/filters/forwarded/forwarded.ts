@@ -21,6 +21,15 @@ const HOST_PREFIX = Buffer.from('x-forwarded-host: ');
 const PROTO_HTTP = Buffer.from('x-forwarded-proto: http\r\n');
 const PROTO_HTTPS = Buffer.from('x-forwarded-proto: https\r\n');
 
+/** In place of the filter where it is switched off: services that believe the field must not be told by a caller who it is. */
+export const clientCertGuard: Filter = {
+  name: 'client-cert-guard',
+  onRequestHead({ request }: Exchange): Verdict {
+    request.drop(X_FORWARDED_CLIENT_CERT);
+    return CONTINUE;
+  },
+};
+
 export class ForwardedFilter implements Filter {
   readonly name = 'forwarded';
   private readonly trustsPeer: boolean;

@@ -99,7 +99,7 @@ const block = Buffer.alloc(1_024);
 const decodedHead = new RequestHead();
 const fieldSink: FieldSink = {
   onField(line, start, end, nameLength, id) {
-    copyField(decodedHead, line, start, end, nameLength, id);
+    copyField(decodedHead, line, start, end, nameLength, id, false);
   },
 };
 let count = 0;

@@ -4,6 +4,7 @@
  * Invariants: keys are made once by `jsonKey`, from code, and need no escaping; every value is escaped; bytes of the wire are read as
  * Latin-1. The caller provides room.
  */
+import { copyBytes } from '../transport/output.ts';
 import { writeHexByte, writeHexWord } from './hex.ts';
 
 const QUOTE = 0x22;
@@ -127,7 +128,7 @@ export class JsonLine {
   }
 
   private key(key: Buffer): void {
-    this.buffer.set(key, this.at);
+    copyBytes(key, 0, key.length, this.buffer, this.at);
     this.at += key.length;
   }
 

@@ -48,6 +48,9 @@ export class Head {
   readonly dropped = new Uint8Array(MAX_ROWS);
   /** Number of dropped rows, so that the common case is one comparison. */
   drops = 0;
+  /** Rows that must stay out of every compression table on the way (RFC 7541 section 6.2.3); read only when there are any. */
+  secrets = 0;
+  private readonly secret = new Uint8Array(MAX_ROWS);
   /** The head is complete, and its offsets lead into `bytes`. */
   adopted = false;
   /** Bytes kept by `collect`. */
@@ -64,6 +67,7 @@ export class Head {
     this.keepAlive = true;
     this.firstRow.fill(-1);
     this.drops = 0;
+    this.secrets = 0;
     this.adopted = false;
     this.collected = 0;
   }
@@ -149,6 +153,16 @@ export class Head {
     this.drops++;
   }
 
+  /** The last row is a secret. */
+  markSecret(): void {
+    if (this.secrets++ === 0) this.secret.fill(0);
+    this.secret[this.rows - 1] = 1;
+  }
+
+  isSecret(row: number): boolean {
+    return this.secrets > 0 && this.secret[row] === 1;
+  }
+
   /** Adds `name: value`. The name is lower case and from code; the value must be Latin-1 without control characters. */
   add(name: string, value: string): void {
     const lineLength = name.length + value.length + 4;
@@ -177,7 +191,7 @@ export class Head {
   addLine(line: Uint8Array, nameLength: number): number {
     this.reserve(line.length);
     const start = this.length;
-    this.bytes.set(line, start);
+    copyBytes(line, 0, line.length, this.bytes, start);
     const valueStart = start + nameLength + 2;
     this.pushAdded(start, start + nameLength, valueStart, start + line.length - 2);
     return valueStart;
@@ -190,7 +204,7 @@ export class Head {
     const valueLength = valueEnd - valueStart;
     this.reserve(prefix.length + valueLength + 2);
     const { bytes } = this;
-    bytes.set(prefix, start);
+    copyBytes(prefix, 0, prefix.length, bytes, start);
     copyBytes(source, valueStart, valueEnd, bytes, valueAt);
     bytes[valueAt + valueLength] = 0x0d;
     bytes[valueAt + valueLength + 1] = 0x0a;

@@ -7,6 +7,7 @@
  * - An error of a stream ends the stream, an error of the connection ends the connection with GOAWAY; nothing is read behind either.
  * - What the peer can make us keep is bounded: streams, one header block, one window for each stream, and what it owes of nuisance.ts.
  */
+import type { Watched } from '../../core/deadlines.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { Batch } from '../../transport/batch.ts';
 import type { Transport, TransportHandler } from '../../transport/transport.ts';
@@ -59,8 +60,9 @@ import { type FieldSink, HPACK_FLOOD, HPACK_OK, HPACK_TOO_LARGE, HpackDecoder } 
 import { HpackEncoder } from './hpack/encoder.ts';
 import { NuisanceBudget } from './nuisance.ts';
 import { DISCARD, TrailerFields } from './response-fields.ts';
-import type { Http2Stream } from './stream.ts';
+import { type Http2Stream, NEVER } from './stream.ts';
 
+const ALWAYS_DUE = 0;
 const PRIORITY_BYTES = 5;
 /** Frames that a peer may send of a window's update for each frame of ours that could have called for one. */
 const UPDATES_PER_FRAME = 10;
@@ -111,6 +113,8 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   private dataStream: S | null = null;
   private dataLength = 0;
   private dataEndsStream = false;
+  /** Looks at the deadlines of all streams at every tick: cheaper than watching each for as long as it lives. */
+  private readonly streamWatch: Watched = { deadlineMs: NEVER, onDeadline: () => this.checkDeadlines() };
   private readonly resetIds = new Int32Array(LIMITS.http2RememberedResets);
   private resetCount = 0;
 
@@ -119,6 +123,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     this.batch = new Batch(transport);
     this.reader = new FrameReader(this);
     transport.handler = this;
+    transport.context.deadlines.watch(this.streamWatch);
   }
 
   /** A block that opens a stream or goes on with one; `sink` and meaning are the role's. Decode it whatever it is. */
@@ -157,6 +162,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   onClosed(error: Error | null): void {
     this.end(error === null ? 'the connection was closed' : error.message);
     this.batch.discard();
+    this.transport.context.deadlines.unwatch(this.streamWatch);
   }
 
   onFrameHeader(type: number, flags: number, streamId: number, length: number): boolean {
@@ -266,7 +272,6 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     stream.remoteEnded = true;
     stream.dropPending();
     if (this.dataStream === stream) this.dataStream = null;
-    this.transport.context.deadlines.unwatch(stream);
     this.onStreamClosed(stream as S);
   }
 
@@ -298,7 +303,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     this.lastStreamId = id;
     stream.open(id, this.peerWindow);
     this.streams.set(id, stream);
-    this.transport.context.deadlines.watch(stream);
+    this.streamWatch.deadlineMs = ALWAYS_DUE;
     if (this.updatesLeft < LIMITS.http2NuisanceBurst) this.updatesLeft += UPDATES_PER_FRAME;
   }
 
@@ -368,6 +373,16 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   /** We reset it lately: what is still on its way for it is no error. */
   protected wasReset(streamId: number): boolean {
     return this.resetIds.indexOf(streamId) !== -1;
+  }
+
+  private checkDeadlines(): void {
+    const { nowMs } = this.transport.context;
+    for (const stream of this.streams.values()) {
+      if (stream.deadlineMs > nowMs) continue;
+      stream.deadlineMs = NEVER;
+      stream.onDeadline();
+    }
+    if (this.streams.size > 0) this.streamWatch.deadlineMs = ALWAYS_DUE;
   }
 
   private rememberReset(streamId: number): void {

@@ -38,6 +38,7 @@ export function copyField(
   end: number,
   nameLength: number,
   id: number,
+  neverIndexed: boolean,
 ): boolean {
   const at = head.length;
   const length = end - start;
@@ -46,6 +47,7 @@ export function copyField(
   copyBytes(line, start, end, head.bytes, at);
   head.length = at + length;
   head.push(at, at + nameLength, at + nameLength + SEPARATOR_BYTES, at + length - LINE_END_BYTES, id);
+  if (neverIndexed) head.markSecret();
   return true;
 }
 

@@ -126,6 +126,7 @@ function encodeFields(
       id,
       target,
       at,
+      head.isSecret(row),
     );
   }
   return at;

@@ -92,6 +92,7 @@ export class RequestFields implements FieldSink {
     id: number,
     pseudo: number,
     wellFormed: boolean,
+    neverIndexed: boolean,
   ): void {
     if (this.failure !== 0) return;
     if (!wellFormed) {
@@ -100,7 +101,7 @@ export class RequestFields implements FieldSink {
       this.readPseudo(line, start + nameLength + SEPARATOR_BYTES, end - LINE_END_BYTES, pseudo);
     } else {
       if (!this.started) this.writeStartLine();
-      if (this.failure === 0) this.readField(line, start, end, nameLength, id);
+      if (this.failure === 0) this.readField(line, start, end, nameLength, id, neverIndexed);
     }
   }
 
@@ -148,7 +149,14 @@ export class RequestFields implements FieldSink {
     this.ends[pseudo] = this.used;
   }
 
-  private readField(line: Uint8Array, start: number, end: number, nameLength: number, id: number): void {
+  private readField(
+    line: Uint8Array,
+    start: number,
+    end: number,
+    nameLength: number,
+    id: number,
+    neverIndexed: boolean,
+  ): void {
     const { head } = this;
     if (isConnectionField(id)) {
       this.failure = Failure.malformedRequest.code;
@@ -188,7 +196,7 @@ export class RequestFields implements FieldSink {
       case PROXY_AUTHORIZATION:
         return;
     }
-    if (this.failure === 0 && !copyField(head, line, start, end, nameLength, id)) {
+    if (this.failure === 0 && !copyField(head, line, start, end, nameLength, id, neverIndexed)) {
       this.failure = Failure.headTooLarge.code;
     }
   }

@@ -62,6 +62,7 @@ export class ResponseFields implements FieldSink {
     id: number,
     pseudo: number,
     wellFormed: boolean,
+    neverIndexed: boolean,
   ): void {
     if (this.malformed) return;
     const { head } = this;
@@ -80,7 +81,7 @@ export class ResponseFields implements FieldSink {
         head.contentLength = readContentLength(line, valueStart, valueEnd);
         if (head.contentLength === -1) this.malformed = true;
       }
-      if (!copyField(head, line, start, end, nameLength, id)) this.malformed = true;
+      if (!copyField(head, line, start, end, nameLength, id, neverIndexed)) this.malformed = true;
     }
   }
 
@@ -148,13 +149,14 @@ export class TrailerFields implements FieldSink {
     id: number,
     pseudo: number,
     wellFormed: boolean,
+    neverIndexed: boolean,
   ): void {
     if (this.malformed) return;
     this.malformed =
       !wellFormed ||
       pseudo !== PSEUDO_NONE ||
       isConnectionField(id) ||
-      !copyField(this.head, line, start, end, nameLength, id);
+      !copyField(this.head, line, start, end, nameLength, id, neverIndexed);
   }
 
   /** Null when the trailers are malformed. */

@@ -7,7 +7,6 @@
  * - The peer is granted room again only while who reads the body has room, so what waits for a slow reader is bounded by one window.
  * - A stream leaves its connection exactly once.
  */
-import type { Watched } from '../../core/deadlines.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { ByteQueue } from '../../transport/byte-queue.ts';
 import { Head } from '../head.ts';
@@ -23,9 +22,10 @@ import {
 
 export const NEVER = Number.POSITIVE_INFINITY;
 
-export abstract class Http2Stream implements Watched {
+export abstract class Http2Stream {
   readonly connection: Http2Connection;
   id = 0;
+  /** Monotonic milliseconds; Infinity while there is nothing to wait for. */
   deadlineMs = NEVER;
   openedMs = 0;
   /** END_STREAM was written, or the stream was reset. */

@@ -61,10 +61,10 @@ export class Listeners {
       this.originalDestination = await openOriginalDestination();
     }
     const inbound: Record<string, number> = {};
-    const entries = new Map<number, Listener>();
+    const entries = new Map<string, Listener>();
     for (const entry of config.inbound) {
       const listener = this.add(entry.name, this.securityOf(entry), this.inboundDestination(entry));
-      entries.set(entry.target.port, listener);
+      entries.set(entry.name, listener);
       if (entry.listen !== null) inbound[entry.name] = await listener.listen(entry.listen);
     }
     const inboundCapture =
@@ -117,12 +117,12 @@ export class Listeners {
   }
 
   /** The listener of an entry knows about its mTLS and protocol, so that it is given the connections to its port. */
-  private captureInbound(listen: Address, entries: ReadonlyMap<number, Listener>): Promise<number> {
+  private captureInbound(listen: Address, entries: ReadonlyMap<string, Listener>): Promise<number> {
     const { snapshot } = this.deps;
     return this.add('inbound-capture', null, (socket) => {
       const original = this.originalOf(socket);
       if (original === null) return new RefusedDestination(snapshot, 'inbound', NOT_REDIRECTED);
-      const entry = entries.get(original.port);
+      const entry = entries.get(snapshot().tcp.entries.get(original.port) ?? '');
       if (entry === undefined) return new RefusedDestination(snapshot, 'inbound', formatAddress(original));
       entry.take(socket);
       return null;

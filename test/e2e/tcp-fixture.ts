@@ -77,8 +77,8 @@ export class Client {
 }
 
 /** The test's own time limit is the limit. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(5);
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(5);
 }
 
 export interface Mesh {

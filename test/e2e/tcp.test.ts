@@ -4,7 +4,15 @@ import { once } from 'node:events';
 import type net from 'node:net';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Authority } from '../../mesh/ca/authority.ts';
-import { createFolder, type Folder, openAuthority, send, startOrigin } from './mesh-fixture.ts';
+import {
+  createFolder,
+  type Folder,
+  openAuthority,
+  send,
+  spiffeId,
+  startOrigin,
+  writeIdentity,
+} from './mesh-fixture.ts';
 import {
   Client,
   createMesh,
@@ -228,6 +236,41 @@ describe('what goes wrong', () => {
     expect(client.error?.code).toBe('ECONNRESET');
     expect(await metric(sidecar, 'tulle_tcp_connections_closed_total', 'failure="connect_refused"')).toBe(1);
     expect(await metric(sidecar, 'tulle_upstream_connect_failures_total', 'upstream="far"')).toBe(1);
+  });
+
+  it('an endpoint that is silent in the handshake is given up after connectMs', async () => {
+    const server = await serve((socket) => void socket.resume());
+    const near = await mesh.sidecar('near', {
+      identity: await writeIdentity(folder, authority, { spiffeId: spiffeId('near') }),
+      outbound: {
+        listen: '127.0.0.1:0',
+        services: [
+          {
+            host: 'far',
+            identity: spiffeId('far'),
+            protocol: 'tcp',
+            listen: '127.0.0.1:0',
+            endpoints: [`127.0.0.1:${server.port}`],
+          },
+        ],
+      },
+      timeouts: { connectMs: 200 },
+    });
+    const client = connect(near.servicePorts.far as number);
+    client.socket.write('early bytes');
+    await client.closed();
+    expect(client.error?.code).toBe('ECONNRESET');
+    expect(await metric(near, 'tulle_tcp_connections_closed_total', 'failure="connect_timeout"')).toBe(1);
+  });
+
+  it('a peer that takes HTTP alone takes no connection to be passed on', async () => {
+    const { port: target } = await serve(echo);
+    const pair = await startPair(mesh, folder, authority, target, { inbound: { protocol: 'http' } });
+    const client = connect(pair.port);
+    client.socket.write('\x00');
+    await client.closed();
+    expect(await metric(pair.near, 'tulle_tcp_connections_closed_total', 'failure="tls_failed"')).toBe(1);
+    expect(await metric(pair.far, 'tulle_downstream_tls_failures_total', 'listener="in"')).toBe(1);
   });
 
   it('a connection on which nothing moves is closed', async () => {

@@ -90,8 +90,83 @@ const cases: [name: string, text: () => string, problems: string[]][] = [
       ),
     ['16:13: spec.outbound.listen: repeats spec.admin.listen; use another port, or 0 for any free one'],
   ],
+  [
+    'listener that nothing leads to',
+    () => edit('name: http, listen: 127.0.0.1:0,', 'name: http,'),
+    [
+      '14:7: spec.inbound[0].listen: is required without spec.inboundCapture: nothing would lead here; write `listen: 0.0.0.0:15006`, or the address that peers connect to',
+    ],
+  ],
+  [
+    'captured connections that could be for two entries',
+    () =>
+      edit(
+        '  outbound:',
+        '    - { name: grpc, target: 127.0.0.2:8080 }\n  inboundCapture: { listen: 127.0.0.1:0 }\n  outbound:',
+      ),
+    [
+      '15:29: spec.inbound[1].target: has the port of spec.inbound[0].target, by which captured connections are told apart; keep one of the two entries',
+    ],
+  ],
+  [
+    'addresses without capture',
+    () => edit('        mtls: strict\n', '        mtls: strict\n        addresses: [10.96.0.1:80]\n'),
+    [
+      '20:9: spec.outbound.services[0].addresses: has no effect without spec.outbound.capture, as no connection to them gets here; add `capture: { listen: 127.0.0.1:15001 }` to spec.outbound, or remove the addresses',
+    ],
+  ],
+  [
+    'one address of two services',
+    () =>
+      edit('    services:\n', '    capture: { listen: 127.0.0.1:0 }\n    services:\n').replace(
+        '  timeouts:',
+        '        addresses: [10.96.0.1:80]\n' +
+          '      - { host: b, mtls: off, addresses: [10.96.0.1:80], endpoints: [127.0.0.1:1] }\n  timeouts:',
+      ),
+    [
+      '24:43: spec.outbound.services[1].addresses[0]: repeats spec.outbound.services[0].addresses[0]; an address can mean one service only',
+    ],
+  ],
+  [
+    'service that nothing leads to',
+    () => edit('        mtls: strict\n', '        mtls: strict\n        protocol: redis\n'),
+    [
+      '20:19: spec.outbound.services[0].protocol: is "redis", which names no host, so nothing leads to this service; add `listen` for a listener of its own, or `addresses` to capture',
+    ],
+  ],
+  [
+    'capture where something listens already',
+    () =>
+      edit(
+        '    listen: 127.0.0.1:0\n',
+        '    listen: 127.0.0.1:15001\n    capture: { listen: 127.0.0.1:15001 }\n',
+      ),
+    [
+      '17:24: spec.outbound.capture.listen: repeats spec.outbound.listen; use another port, or 0 for any free one',
+    ],
+  ],
+  [
+    'service that listens where something else does',
+    () =>
+      edit('        mtls: strict\n', '        mtls: strict\n        listen: 127.0.0.1:15001\n').replace(
+        '    listen: 127.0.0.1:0\n',
+        '    listen: 127.0.0.1:15001\n',
+      ),
+    [
+      '20:17: spec.outbound.services[0].listen: repeats spec.outbound.listen; use another port, or 0 for any free one',
+    ],
+  ],
 ];
 
 test.each(cases)('keys that do not fit together: %s', (_, text, problems) => {
   expect(problemsOf(text())).toEqual(problems);
 });
+
+test.each(['listen: 127.0.0.1:0', 'addresses: [10.96.0.1:80]'])(
+  'what leads to a service of raw TCP: %s',
+  (key) => {
+    const text = edit('    services:\n', '    capture: { listen: 127.0.0.1:0 }\n    services:\n');
+    const service = `        mtls: strict\n        protocol: kafka\n        ${key}\n`;
+    expect(problemsOf(text.replace('        mtls: strict\n', service))).toEqual([]);
+  },
+);

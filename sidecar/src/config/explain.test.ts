@@ -180,6 +180,58 @@ const cases: [name: string, text: () => string, problems: string[]][] = [
     ['25:65: spec.telemetry.traces.headSampleRatio: must be at most 1, not 1.01'],
   ],
   [
+    'misspelt protocol of an entry',
+    () => edit('mtls: strict, target', 'mtls: strict, protocol: htttp2, target'),
+    [
+      '14:66: spec.inbound[0].protocol: must be auto or http or http2 or grpc or tcp or tls or redis or mongo or kafka or mysql or postgresql or smtp or kubernetes.io/h2c or kubernetes.io/ws or kubernetes.io/wss or https or mongodb, not "htttp2"; did you mean "http2"?',
+    ],
+  ],
+  [
+    'protocol of a service that nobody knows',
+    () => edit('        mtls: strict\n', '        mtls: strict\n        protocol: gopher\n'),
+    [
+      '20:19: spec.outbound.services[0].protocol: must be auto or http or http2 or grpc or tcp or tls or redis or mongo or kafka or mysql or postgresql or smtp or kubernetes.io/h2c or kubernetes.io/ws or kubernetes.io/wss or https or mongodb, not "gopher"',
+    ],
+  ],
+  [
+    'listener of a service on a name',
+    () => edit('        mtls: strict\n', '        mtls: strict\n        listen: redis:6379\n'),
+    [
+      '20:17: spec.outbound.services[0].listen: must listen on an IP address or localhost, not "redis"; use 127.0.0.1 for this machine alone or 0.0.0.0 for every interface',
+    ],
+  ],
+  [
+    'captured address that is a name',
+    () =>
+      edit('    services:\n', '    capture: { listen: 127.0.0.1:0 }\n    services:\n').replace(
+        '        mtls: strict\n',
+        '        mtls: strict\n        addresses: [redis:6379]\n',
+      ),
+    [
+      '21:21: spec.outbound.services[0].addresses[0]: must be an IP address and a port, not the name "redis"; write the cluster address of the service, like 10.96.0.12:6379',
+    ],
+  ],
+  [
+    'unknown what to do with the unknown',
+    () => edit('    services:\n', '    capture: { listen: 127.0.0.1:0, unknown: pass }\n    services:\n'),
+    ['17:46: spec.outbound.capture.unknown: must be passthrough or reject, not "pass"'],
+  ],
+  [
+    'capture without an address',
+    () => edit('  outbound:\n', '  inboundCapture: {}\n  outbound:\n'),
+    ['15:3: spec.inboundCapture.listen: is required'],
+  ],
+  [
+    'no time to detect',
+    () => edit('headMs: 10000', 'detectMs: 0'),
+    ['22:25: spec.timeouts.detectMs: must be at least 1, not 0'],
+  ],
+  [
+    'idle for more than an hour',
+    () => edit('headMs: 10000', 'tcpIdleMs: 3600001'),
+    ['22:26: spec.timeouts.tcpIdleMs: must be at most 3600000, not 3600001'],
+  ],
+  [
     'access log that is probably misspelt',
     () => edit('accessLog: logs/access.log', 'accessLog: stdot'),
     [

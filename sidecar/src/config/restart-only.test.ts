@@ -16,10 +16,12 @@ spec:
   inbound:
     - { name: http, listen: 127.0.0.1:0, target: 127.0.0.1:8080 }
     - { name: grpc, listen: 127.0.0.1:0, target: 127.0.0.1:8081 }
+  inboundCapture: { listen: 127.0.0.1:0 }
   outbound:
     listen: 127.0.0.1:0
+    capture: { listen: 127.0.0.1:0 }
     services:
-      - { host: b, mtls: off, endpoints: [127.0.0.1:1] }
+      - { host: b, listen: 127.0.0.1:0, mtls: off, endpoints: [127.0.0.1:1] }
   timeouts: { headMs: 1000 }
   telemetry:
     accessLog: stdout
@@ -48,6 +50,12 @@ test.each([
   ['grpc, listen: 127.0.0.1:0', 'grpc, mtls: off, listen: 127.0.0.1:0', 'spec.inbound[1].mtls'],
   ['    listen: 127.0.0.1:0', '    listen: 127.0.0.1:1', 'spec.outbound.listen'],
   [RUNNING.slice(RUNNING.indexOf('  outbound:'), RUNNING.indexOf('  timeouts:')), '', 'spec.outbound.listen'],
+  ['target: 127.0.0.1:8080', 'protocol: http, target: 127.0.0.1:8080', 'spec.inbound[0].protocol'],
+  [', listen: 127.0.0.1:0, target: 127.0.0.1:8080', ', target: 127.0.0.1:8080', 'spec.inbound[0].listen'],
+  ['  inboundCapture: { listen: 127.0.0.1:0 }\n', '', 'spec.inboundCapture.listen'],
+  ['    capture: { listen: 127.0.0.1:0 }\n', '', 'spec.outbound.capture.listen'],
+  ['{ host: b, listen: 127.0.0.1:0,', '{ host: b,', 'spec.outbound.services[0].listen'],
+  ['{ host: b, listen: 127.0.0.1:0,', '{ host: b, listen: 127.0.0.1:1,', 'spec.outbound.services[0].listen'],
   ['accessLog: stdout', 'accessLog: off', 'spec.telemetry.accessLog'],
   ['127.0.0.1:4317', '127.0.0.1:4318', 'spec.telemetry.traces.endpoint'],
   [
@@ -67,12 +75,27 @@ test('so do adding and removing a listener', () => {
   ]);
 });
 
+test('so does removing a service with a listener', () => {
+  const findings = findRestartOnly(
+    load(RUNNING),
+    load(RUNNING.replace('host: b, listen: 127.0.0.1:0', 'host: c')),
+  );
+  expect(findings).toMatchObject([
+    {
+      path: ['spec', 'outbound', 'services'],
+      message: 'cannot remove the service "b", which has a listener, while the sidecar runs',
+    },
+  ]);
+});
+
 test.each([
   ['target: 127.0.0.1:8080', 'target: 127.0.0.1:8082'],
+  ['endpoints: [127.0.0.1:1] }', 'protocol: redis, endpoints: [127.0.0.1:2] }'],
   [
-    '- { host: b, mtls: off, endpoints: [127.0.0.1:1] }',
-    '- { host: c, mtls: off, endpoints: [127.0.0.1:2] }',
+    'endpoints: [127.0.0.1:1] }',
+    'endpoints: [127.0.0.1:1] }\n      - { host: c, mtls: off, endpoints: [127.0.0.1:2] }',
   ],
+  ['    capture: { listen: 127.0.0.1:0 }', '    capture: { listen: 127.0.0.1:0, unknown: reject }'],
   ['headMs: 1000', 'drainMs: 5'],
   ['headSampleRatio: 0.5', 'headSampleRatio: 1'],
   ['mtls: off, ', 'mtls: strict, identity: spiffe://demo/ns/demo/sa/b, '],

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Address, formatAddress } from './address.ts';
 import type { KeyPath } from './problem.ts';
 import { quote } from './problem.ts';
-import type { InboundConfig, SidecarConfig } from './schema.ts';
+import type { InboundConfig, OutboundConfig, SidecarConfig } from './schema.ts';
 
 export type RestartFinding = {
   readonly path: KeyPath;
@@ -30,10 +30,9 @@ const SETTINGS: readonly Setting[] = [
     read: ({ outbound }) => (outbound === null ? null : formatAddress(outbound.listen)),
   },
   {
-    path: ['spec', 'outbound', 'capture', 'listen'],
-    read: ({ outbound }) => formatListen(outbound?.capture?.listen),
+    path: ['spec', 'inboundCapture', 'listen'],
+    read: ({ inboundCapture }) => formatListen(inboundCapture?.listen),
   },
-  { path: ['spec', 'inboundCapture'], read: ({ inboundCapture }) => formatListen(inboundCapture?.listen) },
   { path: ['spec', 'telemetry', 'accessLog'], read: ({ telemetry }) => telemetry.accessLog },
   { path: ['spec', 'telemetry', 'traces', 'endpoint'], read: ({ telemetry }) => telemetry.traces?.endpoint },
 ];
@@ -49,6 +48,25 @@ export function findRestartOnly(running: SidecarConfig, wanted: SidecarConfig): 
         ? ` from ${quote(before)} to ${quote(after)}`
         : '';
     findings.push({ path, message: `cannot change${values} while the sidecar runs`, suggestion: SUGGESTION });
+  };
+
+  const compareOutbound = (before: OutboundConfig, after: OutboundConfig): void => {
+    const path = ['spec', 'outbound'];
+    compare(
+      [...path, 'capture', 'listen'],
+      formatListen(before.capture?.listen),
+      formatListen(after.capture?.listen),
+    );
+    const listens = new Map(before.services.map(({ host, listen }) => [host, formatListen(listen)]));
+    for (const [index, { host, listen }] of after.services.entries()) {
+      compare([...path, 'services', index, 'listen'], listens.get(host) ?? null, formatListen(listen));
+      listens.delete(host);
+    }
+    for (const [host, listen] of listens) {
+      if (listen === null) continue;
+      const message = `cannot remove the service "${host}", which has a listener, while the sidecar runs`;
+      findings.push({ path: [...path, 'services'], message, suggestion: SUGGESTION });
+    }
   };
 
   for (const { path, read } of SETTINGS) compare(path, read(running), read(wanted));
@@ -74,25 +92,9 @@ export function findRestartOnly(running: SidecarConfig, wanted: SidecarConfig): 
     const message = `cannot remove the listener "${name}" while the sidecar runs`;
     findings.push({ path: ['spec', 'inbound'], message, suggestion: SUGGESTION });
   }
-  const listens = serviceListens(running);
-  for (const [index, { host, listen }] of (wanted.outbound?.services ?? []).entries()) {
-    compare(
-      ['spec', 'outbound', 'services', index, 'listen'],
-      listens.get(host) ?? null,
-      formatListen(listen),
-    );
-    listens.delete(host);
-  }
-  for (const [host, listen] of listens) {
-    if (listen === null) continue;
-    const message = `cannot remove the service "${host}", which has a listener, while the sidecar runs`;
-    findings.push({ path: ['spec', 'outbound', 'services'], message, suggestion: SUGGESTION });
-  }
+  if (running.outbound !== null && wanted.outbound !== null)
+    compareOutbound(running.outbound, wanted.outbound);
   return findings;
-}
-
-function serviceListens({ outbound }: SidecarConfig): Map<string, string | null> {
-  return new Map((outbound?.services ?? []).map(({ host, listen }) => [host, formatListen(listen)]));
 }
 
 function formatListen(address: Address | null | undefined): string | null {

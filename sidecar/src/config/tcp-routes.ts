@@ -14,6 +14,8 @@ import { outboundProfile, type RouteProfile } from './snapshot.ts';
 export interface TcpRoutes {
   /** By name of the listener. */
   readonly inbound: ReadonlyMap<string, TcpRoute>;
+  /** The name of the entry that captured connections to a port are for. */
+  readonly entries: ReadonlyMap<number, string>;
   /** By host, in lower case. */
   readonly outbound: ReadonlyMap<string, TcpRoute>;
   /** The host of the service that an address means, by `host:port`. */
@@ -45,10 +47,12 @@ export function buildTcpRoutes(config: SidecarConfig, deps: TcpRouteDeps): TcpRo
     });
 
   const inbound = new Map<string, TcpRoute>();
+  const entries = new Map<number, string>();
   for (const { name, mtls, protocol, target } of config.inbound) {
     const trustsPeer = mtls === 'strict';
     const profile = { name, direction: 'inbound', service, trustsPeer, upstreamIdentity: '' } as const;
     inbound.set(name, routeTo(profile, protocol, [target]));
+    entries.set(target.port, name);
   }
   const outbound = new Map<string, TcpRoute>();
   const hosts = new Map<string, string>();
@@ -61,6 +65,7 @@ export function buildTcpRoutes(config: SidecarConfig, deps: TcpRouteDeps): TcpRo
   const passthrough = outboundProfile('passthrough', service);
   return {
     inbound,
+    entries,
     outbound,
     hosts,
     unroutedInbound: routeTo({ ...unrouted, direction: 'inbound' }, 'auto', []),

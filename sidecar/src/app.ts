@@ -117,6 +117,7 @@ class SidecarCore {
       clientTlsOptions: (peer) => clientTlsOptions(this.requiredIdentity.svid, peer),
       poolObserver: (profile) => observability.poolObserver(profile),
       connectionObserver: (profile) => observability.connectionObserver(profile),
+      dataStoreObserver: (profile, protocol) => observability.dataStoreObserver(profile, protocol),
     });
     if (previous !== null) retireSnapshot(previous, this.current);
   }

@@ -118,7 +118,8 @@ it('metrics, log and span of both sides agree about a connection', async () => {
   expect(refused.failure_detail).toContain('ECONNREFUSED');
 
   const spanOf = (line: Line) => spans.find(({ spanId }) => spanId === line.span_id) as Span;
-  expect(spans).toHaveLength(3);
+  // Each connection's, and that of the command.
+  expect(spans).toHaveLength(4);
   expect(spanOf(passed)).toMatchObject({ name: 'redis cache', traceId: passed.trace_id });
   expect(Object.fromEntries(spanOf(passed).attributes)).toMatchObject({
     'network.transport': 'tcp',

@@ -7,6 +7,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Chain } from '../core/chain.ts';
 import type { Direction, Route, Timeouts } from '../core/route.ts';
+import type { DataStoreObserver } from '../observe/datastore.ts';
 import { Passthrough, type PassthroughRoute } from '../outbound/passthrough.ts';
 import { HANDLING, type Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
@@ -48,6 +49,7 @@ export interface SnapshotDeps {
   clientTlsOptions(identity: string): ConnectionOptions;
   poolObserver(profile: RouteProfile): PoolObserver;
   connectionObserver(profile: RouteProfile): ConnectionObserver;
+  dataStoreObserver(profile: RouteProfile, protocol: Protocol): DataStoreObserver | null;
 }
 
 export function buildSnapshot(

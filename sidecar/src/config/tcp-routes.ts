@@ -3,6 +3,7 @@
  */
 import type { ConnectionOptions } from 'node:tls';
 import { RELAY_ALPN } from '../downstream/codecs.ts';
+import type { DataStoreObserver } from '../observe/datastore.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import { type ConnectionObserver, Targets, type TcpRoute } from '../protocol/tcp/tcp-route.ts';
 import type { ConnectTarget } from '../upstream/connect.ts';
@@ -31,6 +32,7 @@ export interface TcpRouteDeps {
   clientTlsOptions(identity: string): ConnectionOptions;
   poolObserver(profile: RouteProfile): PoolObserver;
   connectionObserver(profile: RouteProfile): ConnectionObserver;
+  dataStoreObserver(profile: RouteProfile, protocol: Protocol): DataStoreObserver | null;
 }
 
 export function buildTcpRoutes(config: SidecarConfig, deps: TcpRouteDeps): TcpRoutes {
@@ -43,6 +45,7 @@ export function buildTcpRoutes(config: SidecarConfig, deps: TcpRouteDeps): TcpRo
       targets: new Targets(addresses.map((address) => targetOf(address, profile.upstreamIdentity, deps))),
       timeouts,
       observer: deps.connectionObserver(profile),
+      dataStoreObserver: deps.dataStoreObserver(profile, protocol),
       upstreamObserver: deps.poolObserver(profile),
     });
 

@@ -10,6 +10,10 @@ import { OBSERVE_LIMITS } from './limits.ts';
 
 export type DataStoreProtocol = 'redis' | 'mongo' | 'kafka';
 
+export function isDataStore(protocol: string): protocol is DataStoreProtocol {
+  return protocol === 'redis' || protocol === 'mongo' || protocol === 'kafka';
+}
+
 /** Why a parser let go of a connection. `unexpected_reply`: an answer that nobody had asked for, so what follows can't be matched. */
 export const DESYNC_REASONS = [
   'tls',
@@ -39,7 +43,7 @@ export class DataStoreCommand {
   startedMs = 0;
   firstByteMs = 0;
   endedMs = 0;
-  /** The part of the time during which the server was still answering earlier commands of the same connection. */
+  /** The part of the time until answers to earlier commands of the same connection came, except those that came together with this one. */
   waitedMs = 0;
   /** As the server gave it; empty when it gave none. Set without `errorType` for answers that are no failures, like a redirect. */
   statusCode = '';

@@ -10,6 +10,7 @@ import type { Direction } from '../core/route.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { AccessLog } from './access-log.ts';
 import { registerRelayed } from './connection-exposition.ts';
+import { registerDataStores } from './datastore-exposition.ts';
 import { errorTypeOf } from './error-type.ts';
 import { type Labels, type Reading, registerCounter, registerGauge, registerHistogram } from './family.ts';
 import type { Histogram } from './histogram.ts';
@@ -35,6 +36,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerRequests(registry, sources.series);
   registerConnections(registry, sources.series);
   registerRelayed(registry, sources.series);
+  registerDataStores(registry, sources.series);
   registerSidecar(registry, sources.series);
   if (sources.spans !== null && sources.spanExport !== null) {
     registerSpans(registry, sources.spans, sources.spanExport);

@@ -28,6 +28,10 @@ const REQUEST_BUCKETS = bucketsOf([
 export const CONNECTION_BUCKETS = bucketsOf([
   0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100,
 ]);
+/** For commands, of which many take less than a millisecond. */
+export const COMMAND_BUCKETS = bucketsOf([
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+]);
 
 interface Buckets {
   readonly cells: readonly number[];

@@ -11,10 +11,13 @@ import { type Chain, compileChain } from '../core/chain.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
 import { buildFilters } from '../filters/index.ts';
+import type { Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { AccessLog } from './access-log.ts';
 import { ConnectionWatch } from './connection-watch.ts';
+import { type DataStoreObserver, isDataStore } from './datastore.ts';
+import { DataStoreWatch, KeptCommands } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
 import { SpanExport } from './otlp.ts';
 import { RandomWords } from './random-words.ts';
@@ -37,6 +40,7 @@ export class Observability {
   private readonly spanExport: SpanExport | null;
   private readonly accessLog: AccessLog | null;
   private readonly registry: Registry;
+  private readonly keptCommands = new KeptCommands();
   private headers: HeadersConfig;
   private headSampleRatio: number;
 
@@ -95,6 +99,20 @@ export class Observability {
       logOrigin: accessLog?.originOf(profile) ?? Buffer.alloc(0),
       random,
       headSampleRatio,
+    });
+  }
+
+  /** For commands to a data store; null for connections that carry none which are understood. */
+  dataStoreObserver({ direction, name: route }: RouteProfile, protocol: Protocol): DataStoreObserver | null {
+    if (direction === 'inbound' || !isDataStore(protocol)) return null;
+    const { random, series, ring, headSampleRatio, keptCommands: kept } = this;
+    return new DataStoreWatch({
+      series: series.dataStore(protocol, route),
+      ring,
+      ringOrigin: ring?.addOrigin({ direction, route }) ?? 0,
+      random,
+      headSampleRatio,
+      kept,
     });
   }
 

@@ -8,6 +8,7 @@ import type { Resource } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { FAILURES } from '../core/failure.ts';
 import { connectionAttributes, connectionName } from './connection-record.ts';
+import { commandContent } from './datastore-record.ts';
 import { errorTypeOf } from './error-type.ts';
 import { hexText } from './hex.ts';
 import { PHASES } from './phases.ts';
@@ -15,6 +16,7 @@ import { METHODS } from './request-line.ts';
 import { statusError, statusName } from './rpc.ts';
 import {
   DOUBLE,
+  FLAG_COMMAND,
   FLAG_CONNECTION,
   FLAG_GRPC,
   FLAG_HTTP_1_0,
@@ -29,33 +31,23 @@ const SCOPE = { name: 'tulle.sidecar' };
 
 /** `wallOffsetMs` leads from monotonic times to milliseconds since the Unix epoch. */
 export function toReadableSpan(record: SpanRecord, resource: Resource, wallOffsetMs: number): ReadableSpan {
-  const connection = record.has(FLAG_CONNECTION);
-  const { direction, route } = record.origin;
-  const inbound = direction === 'inbound';
-  const method = METHODS[record.word(WORD.method)] as string;
-  const status = record.word(WORD.status);
-  const failure = record.word(WORD.failure);
-  const rpc = record.has(FLAG_GRPC);
-  const grpcStatus = record.word(WORD.grpcStatus);
-  const error = errorTypeOf(failure, status, direction) || (rpc ? statusError(grpcStatus, direction) : '');
+  const { name, kind, status, attributes } = record.has(FLAG_COMMAND)
+    ? commandContent(record)
+    : exchangeContent(record);
   const traceId = wordsText(record, WORD.traceId, 4);
   const context = { traceId, spanId: wordsText(record, WORD.spanId, 2), traceFlags: TraceFlags.SAMPLED };
   const startedMs = record.double(DOUBLE.startedMs);
   const endedMs = record.double(DOUBLE.endedMs);
   const span = {
-    name: connection ? connectionName(record) : rpc ? methodOf(record) : httpName(method, route),
-    kind: inbound ? SpanKind.SERVER : SpanKind.CLIENT,
+    name,
+    kind,
     spanContext: () => context,
     startTime: hrTime(wallOffsetMs + startedMs),
     endTime: hrTime(wallOffsetMs + endedMs),
     duration: hrTime(endedMs - startedMs),
     ended: true,
-    status: isError(error, failure, inbound)
-      ? { code: SpanStatusCode.ERROR, message: record.text(WORD.detailBytes) }
-      : { code: SpanStatusCode.UNSET },
-    attributes: connection
-      ? connectionAttributes(record, error)
-      : attributesOf(record, method, status, error),
+    status,
+    attributes,
     links: [],
     events: [],
     resource,
@@ -72,6 +64,32 @@ export function toReadableSpan(record: SpanRecord, resource: Resource, wallOffse
     isRemote: true,
   };
   return { ...span, parentSpanContext };
+}
+
+/** What a span says, besides when and in which trace. */
+export type SpanContent = Pick<ReadableSpan, 'name' | 'kind' | 'status' | 'attributes'>;
+
+/** Of an exchange, or of a connection that was passed on. */
+function exchangeContent(record: SpanRecord): SpanContent {
+  const connection = record.has(FLAG_CONNECTION);
+  const { direction, route } = record.origin;
+  const inbound = direction === 'inbound';
+  const method = METHODS[record.word(WORD.method)] as string;
+  const status = record.word(WORD.status);
+  const failure = record.word(WORD.failure);
+  const rpc = record.has(FLAG_GRPC);
+  const grpcStatus = record.word(WORD.grpcStatus);
+  const error = errorTypeOf(failure, status, direction) || (rpc ? statusError(grpcStatus, direction) : '');
+  return {
+    name: connection ? connectionName(record) : rpc ? methodOf(record) : httpName(method, route),
+    kind: inbound ? SpanKind.SERVER : SpanKind.CLIENT,
+    status: isError(error, failure, inbound)
+      ? { code: SpanStatusCode.ERROR, message: record.text(WORD.detailBytes) }
+      : { code: SpanStatusCode.UNSET },
+    attributes: connection
+      ? connectionAttributes(record, error)
+      : attributesOf(record, method, status, error),
+  };
 }
 
 function attributesOf(record: SpanRecord, method: string, status: number, error: string): Attributes {

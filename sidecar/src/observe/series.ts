@@ -12,6 +12,8 @@ import type { ListenerObserver } from '../downstream/listener.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { ConnectionSeries } from './connection-series.ts';
+import type { DataStoreProtocol } from './datastore.ts';
+import { DataStoreSeries } from './datastore-series.ts';
 import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { OVERFLOW, RouteSeries, type SeriesBudget } from './route-series.ts';
@@ -103,7 +105,9 @@ export class Series {
   readonly listeners = new Map<string, ListenerSeries>();
   readonly upstreams = new Map<string, UpstreamSeries>();
   readonly connections = new Map<string, ConnectionSeries>();
+  readonly dataStores = new Map<string, DataStoreSeries>();
   private readonly budget: SeriesBudget = { left: OBSERVE_LIMITS.metricRequestSeries };
+  private readonly operationBudget: SeriesBudget = { left: OBSERVE_LIMITS.metricOperationSeries };
 
   route(direction: Direction, name: string): RouteSeries {
     return bind(
@@ -122,6 +126,16 @@ export class Series {
       `${direction} ${OVERFLOW}`,
       OBSERVE_LIMITS.metricConnectionSeries,
       (key) => new ConnectionSeries(direction, key.slice(direction.length + 1)),
+    );
+  }
+
+  dataStore(protocol: DataStoreProtocol, name: string): DataStoreSeries {
+    return bind(
+      this.dataStores,
+      `${protocol} ${name}`,
+      `${protocol} ${OVERFLOW}`,
+      OBSERVE_LIMITS.metricDataStores,
+      (key) => new DataStoreSeries(protocol, key.slice(protocol.length + 1), this.operationBudget),
     );
   }
 

@@ -40,6 +40,10 @@ export const FLAG_WAITING = 4;
 export const FLAG_CONNECTION = 8;
 export const FLAG_GRPC = 16;
 export const FLAG_HTTP_2 = 32;
+/** Of a command to a data store; see datastore-record.ts. */
+export const FLAG_COMMAND = 64;
+/** The command's client asked the server to wait. */
+export const FLAG_BLOCKING = 128;
 
 /** Times are monotonic milliseconds. */
 export const DOUBLE = { startedMs: 0, endedMs: 1, requestBytes: 2, responseBytes: 3, phases: 4 } as const;

@@ -13,8 +13,11 @@ import type { RelayedConnection } from '../protocol/tcp/tcp-route.ts';
 import { copyBytes } from '../transport/output.ts';
 import { writeConnection } from './connection-record.ts';
 import type { ConnectionTrace } from './connection-watch.ts';
+import type { DataStoreCommand } from './datastore.ts';
+import { writeCommand } from './datastore-record.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { measurePhases, PHASES } from './phases.ts';
+import type { RandomWords } from './random-words.ts';
 import { methodIndex, pathEnd } from './request-line.ts';
 import {
   DOUBLE,
@@ -87,6 +90,13 @@ export class SpanRing {
     const slot = this.takeSlot();
     writeConnection(this, slot, connection, trace, origin);
     this.settle(slot, trace.sampled);
+  }
+
+  /** For commands that are to be exported: none other leaves a record. */
+  recordCommand(command: DataStoreCommand, random: RandomWords, lastWord: number, origin: number): void {
+    const slot = this.takeSlot();
+    writeCommand(this, slot, command, random, lastWord, origin);
+    this.settle(slot, true);
   }
 
   /** The slot of the oldest record, which is lost. */

@@ -21,8 +21,12 @@ export abstract class DataStoreTap implements StreamTap {
   /** What the observer is handed; `statusCode`, `errorType` and `errorCount` are set before `report`. */
   protected readonly command: DataStoreCommand;
   private isOff = false;
-  /** When the server was done with the last command: until then it had no time for the next one. */
+  /**
+   * When answers came last, and when they came before that. Until an answer came, the server had no time for the next command. But of
+   * commands whose answers came together, nobody can tell which one took the time: they have all waited for those before alone.
+   */
   private lastEndedMs = 0;
+  private endedBeforeMs = 0;
 
   constructor(protocol: DataStoreProtocol, observer: DataStoreObserver, endpoint: string, inFlight: number) {
     this.observer = observer;
@@ -96,12 +100,15 @@ export abstract class DataStoreTap implements StreamTap {
     command.startedMs = startedMs;
     command.firstByteMs = firstByteMs;
     command.endedMs = endedMs;
-    command.waitedMs = Math.max(this.lastEndedMs - startedMs, 0);
+    if (endedMs !== this.lastEndedMs) {
+      this.endedBeforeMs = this.lastEndedMs;
+      this.lastEndedMs = endedMs;
+    }
+    command.waitedMs = Math.max(this.endedBeforeMs - startedMs, 0);
     command.blocking = pending.blocking;
     command.batchSize = pending.batchSize;
     command.requestBytes = pending.requestBytes;
     command.responseBytes = responseBytes;
-    this.lastEndedMs = endedMs;
     this.observer.onCommand(command);
   }
 

@@ -107,6 +107,19 @@ test('a pipeline: replies match in order, and each command knows how long it sto
   ]);
 });
 
+test('of commands whose replies come together, each may be the one that took the time', () => {
+  const { commands } = seen([
+    client(call('SET', 'a', '1') + call('EVAL', 's', '0') + call('GET', 'a'), 10),
+    server('+OK\r\n$-1\r\n', 160),
+    server('$-1\r\n', 161),
+  ]);
+  expect(commands.map(({ operation, waitedMs }) => [operation, waitedMs])).toEqual([
+    ['SET', 0],
+    ['EVAL', 0],
+    ['GET', 150],
+  ]);
+});
+
 describe('transactions', () => {
   const begin = [client(call('MULTI')), server('+OK\r\n')];
 

@@ -1,7 +1,8 @@
 /**
  * Parsers that watch the connections of a route, for the protocols that are understood.
  */
-import type { Protocol } from '../protocol.ts';
+import { isDataStore } from '../../observe/datastore.ts';
+import { createDataStoreTap } from '../datastore/create-tap.ts';
 import type { TcpRoute } from './tcp-route.ts';
 
 /** Sees the bytes of a relayed connection as they pass; never changes or delays them. A tap that loses sync says so and is let go. */
@@ -12,9 +13,8 @@ export interface StreamTap {
   onClosed(nowMs: number): void;
 }
 
-/** By protocol, what makes a tap for one connection to `endpoint`, which is `host:port`. */
-const TAPS: Partial<Record<Protocol, (route: TcpRoute, endpoint: string) => StreamTap>> = {};
-
-export function tapFor(route: TcpRoute, endpoint: string): StreamTap | null {
-  return TAPS[route.protocol]?.(route, endpoint) ?? null;
+/** A tap for one connection of a route to `endpoint`, which is `host:port`; null when nothing of the route is understood. */
+export function tapFor({ protocol, dataStoreObserver }: TcpRoute, endpoint: string): StreamTap | null {
+  if (dataStoreObserver === null || !isDataStore(protocol)) return null;
+  return createDataStoreTap(protocol, dataStoreObserver, { endpoint, keyPrefixes: false });
 }

@@ -3,6 +3,7 @@
  */
 import type { FailureKind } from '../../core/failure.ts';
 import type { Direction } from '../../core/route.ts';
+import type { DataStoreObserver } from '../../observe/datastore.ts';
 import type { ConnectTarget } from '../../upstream/connect.ts';
 import type { PoolObserver } from '../../upstream/pool.ts';
 import type { Protocol } from '../protocol.ts';
@@ -15,6 +16,8 @@ export interface TcpRoute {
   readonly targets: Targets;
   readonly timeouts: TcpTimeouts;
   readonly observer: ConnectionObserver;
+  /** Of the commands that pass, if they are to a data store whose protocol is understood. */
+  readonly dataStoreObserver: DataStoreObserver | null;
   readonly upstreamObserver: PoolObserver;
 }
 

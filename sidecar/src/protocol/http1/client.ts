@@ -20,24 +20,12 @@ import { LIMITS } from '../../core/limits.ts';
 import type { Timeouts } from '../../core/route.ts';
 import type { Transport, TransportHandler } from '../../transport/transport.ts';
 import type { ConnectionOwner, UpstreamConnection } from '../../upstream/connection.ts';
-import { fieldId } from '../field-names.ts';
-import {
-  BODY_CHUNKED,
-  BODY_NONE,
-  BODY_UNTIL_CLOSE,
-  type BodyKind,
-  type Head,
-  ResponseHead,
-} from '../head.ts';
+import { type Head, ResponseHead } from '../head.ts';
 import { BODY_MALFORMED, BodyReader } from './body.ts';
+import { RequestWriter } from './request-writer.ts';
 import { scanResponseHead } from './response-head.ts';
 import { INCOMPLETE, TOO_LARGE } from './scan.ts';
-import { writeBody, writeHead, writeLastChunk } from './write.ts';
 
-const HOST = fieldId('host');
-const TRANSFER_ENCODING = fieldId('transfer-encoding');
-const CHUNKED_LINE = Buffer.from('transfer-encoding: chunked\r\n');
-const TRANSFER_ENCODING_BYTES = 17;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Http1Client implements UpstreamConnection, UpstreamStream, TransportHandler {
@@ -50,11 +38,10 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
   private readonly transport: Transport;
   private readonly owner: ConnectionOwner;
   private readonly timeouts: Timeouts;
-  private readonly authority: string;
+  private readonly writer: RequestWriter;
   private readonly head = new ResponseHead();
   private readonly reader = new BodyReader();
   private exchange: Exchange | null = null;
-  private requestKind: BodyKind = BODY_NONE;
   private headSent = false;
   private requestSent = false;
   private headDone = false;
@@ -74,7 +61,7 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
     this.transport = transport;
     this.owner = owner;
     this.timeouts = timeouts;
-    this.authority = authority;
+    this.writer = new RequestWriter(transport, authority);
     this.identity = identity;
     this.setupMs = setupMs;
     transport.handler = this;
@@ -94,7 +81,6 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
 
   attach(exchange: Exchange): this {
     this.exchange = exchange;
-    this.requestKind = exchange.request.bodyKind;
     this.headSent = false;
     this.requestSent = false;
     this.headDone = false;
@@ -108,19 +94,13 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
   sendRequestHead(exchange: Exchange): void {
     const { request } = exchange;
     this.headSent = true;
-    // A request of HTTP/1.0 may lack a Host, one of HTTP/1.1 may not.
-    if (!request.has(HOST)) request.add('host', this.authority);
-    // One of HTTP/2 says nothing of how its body is framed.
-    if (this.requestKind === BODY_CHUNKED && !request.has(TRANSFER_ENCODING)) {
-      request.addLine(CHUNKED_LINE, TRANSFER_ENCODING_BYTES);
-    }
-    writeHead(this.transport.context.output, this.transport, request);
+    this.writer.writeHead(request);
     // It is the peer's turn, although the request is not complete.
     if (request.wantsUpgrade || request.expectsContinue) this.awaitFor(this.timeouts.upstreamMs);
   }
 
   sendRequestBody(bytes: Uint8Array, start: number, end: number): void {
-    writeBody(this.transport.context.output, this.transport, this.requestKind, bytes, start, end);
+    this.writer.writeBody(bytes, start, end);
     if (this.transport.congested) this.awaitFor(this.timeouts.bodyIdleMs);
     else if (!this.headDone) this.transport.deadlineMs = NEVER;
   }
@@ -131,9 +111,7 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
       this.transport.end();
       return;
     }
-    if (this.requestKind === BODY_CHUNKED) {
-      writeLastChunk(this.transport.context.output, this.transport, trailers);
-    }
+    this.writer.writeEnd(trailers);
     if (!this.headDone) this.awaitFor(this.timeouts.upstreamMs);
   }
 
@@ -270,7 +248,7 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
     this.headDone = true;
     this.reader.begin(head);
     this.transport.deadlineMs = NEVER;
-    if (head.switchesProtocol) this.requestKind = BODY_UNTIL_CLOSE;
+    if (head.switchesProtocol) this.writer.switchProtocol();
     onResponseHead(exchange, head);
     if (this.reader.done) this.onBodyEnd(null);
     return at;

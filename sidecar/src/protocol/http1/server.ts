@@ -96,8 +96,7 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
       else this.transport.destroy();
     } else if (this.congested) {
       this.transport.reset();
-      const { bodyIdleMs } = exchange.route.timeouts;
-      this.onGone(Failure.downstreamStalled, `nothing was read for ${bodyIdleMs} ms`);
+      this.onGone(Failure.downstreamStalled, `nothing was read for ${exchange.route.timeouts.bodyIdleMs} ms`);
     } else if (this.watchesPeer) {
       this.transport.reset();
       this.onGone(
@@ -114,8 +113,6 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
     this.onGone(Failure.downstreamAborted, error === null ? '' : error.message);
     this.owner.onGone(this);
   }
-
-  // What arrives.
 
   onHeadBegun(): void {
     this.transport.deadlineMs = this.intake.startedMs + this.fallback.timeouts.headMs;

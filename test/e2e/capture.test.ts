@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createFolder, type Folder, sidecarConfig } from './mesh-fixture.ts';
+import {
+  createFolder,
+  type Folder,
+  openAuthority,
+  sidecarConfig,
+  spiffeId,
+  writeIdentity,
+} from './mesh-fixture.ts';
 import type { Order, Outcome } from './namespace-world.ts';
 import { connectNamespaces, NetworkNamespace } from './network-namespace.ts';
 
@@ -16,6 +23,8 @@ const WORLD = join(import.meta.dirname, 'namespace-world.ts');
 const SIDECAR_GROUP = 1337;
 /** More than any answer: the end is what is waited for. */
 const UNTIL_END = 1_000_000;
+/** Where the sidecar outside of the pod listens: the namespace is ours alone. */
+const PEER_PORT = 15_443;
 const isRoot = process.getuid?.() === 0;
 
 describe.skipIf(!isRoot)('captured connections (needs root, to make network namespaces)', () => {
@@ -25,6 +34,7 @@ describe.skipIf(!isRoot)('captured connections (needs root, to make network name
   let inPod: World;
   let outsidePod: World;
   let sidecar: Program;
+  let peer: Program;
 
   beforeAll(async () => {
     folder = await createFolder();
@@ -37,7 +47,7 @@ describe.skipIf(!isRoot)('captured connections (needs root, to make network name
       await pod.iptables(family, '-t nat -A PREROUTING -p tcp -j REDIRECT --to-ports 15006');
     }
     // Each service of the mesh runs outside, as its endpoints do; the local service runs in the pod.
-    inPod = await World.open(pod, 'http=8080', 'banner=2525');
+    inPod = await World.open(pod, 'http=8080', 'http=8443', 'banner=2525');
     outsidePod = await World.open(outside, 'http=9000', 'echo=9001', 'banner=9002');
     const services = [
       { host: 'web', addresses: ['10.96.0.1:80', '[fd00:96::1]:80'], endpoints: ['10.0.0.1:9000'] },
@@ -45,8 +55,11 @@ describe.skipIf(!isRoot)('captured connections (needs root, to make network name
       { host: 'mail', addresses: ['10.96.0.3:25'], endpoints: ['10.0.0.1:9002'] },
       { host: 'declared', protocol: 'smtp', addresses: ['10.96.0.4:25'], endpoints: ['10.0.0.1:9002'] },
     ];
+    const authority = await openAuthority();
     sidecar = await startSidecar(pod, 'captures', {
+      identity: await writeIdentity(folder, authority, { spiffeId: spiffeId('captures') }),
       inbound: [
+        { name: 'secure', target: '127.0.0.1:8443' },
         { name: 'http', mtls: 'off', target: '127.0.0.1:8080' },
         { name: 'mail', mtls: 'off', target: '127.0.0.1:2525' },
       ],
@@ -58,10 +71,16 @@ describe.skipIf(!isRoot)('captured connections (needs root, to make network name
         services: services.map((service) => ({ mtls: 'off', ...service })),
       },
     });
+    const identity = await writeIdentity(folder, authority, { spiffeId: spiffeId('peer') });
+    const secure = { host: 'secure', identity: spiffeId('captures'), endpoints: ['10.0.0.2:8443'] };
+    peer = await startSidecar(outside, 'peer', {
+      identity,
+      outbound: { listen: '127.0.0.1:0', services: [{ ...secure, listen: `127.0.0.1:${PEER_PORT}` }] },
+    });
   });
 
   afterAll(async () => {
-    for (const program of [sidecar, inPod, outsidePod]) await program?.stop();
+    for (const program of [peer, sidecar, inPod, outsidePod]) await program?.stop();
     for (const namespace of [pod, outside]) await namespace?.close();
     await folder?.remove();
   });
@@ -134,6 +153,31 @@ describe.skipIf(!isRoot)('captured connections (needs root, to make network name
     expect(http.received).toContain('http host=pod.test request-id=yes end');
     const banner = await outsidePod.follow({ host: '10.0.0.2', port: 2525, send: '', count: 12 });
     expect(banner).toEqual({ received: '220 banner\r\n', error: '' });
+  });
+
+  it('and with mTLS where the entry asks for it, by HTTP/2 or as TCP', async () => {
+    const http = await outsidePod.follow({
+      host: '127.0.0.1',
+      port: PEER_PORT,
+      send: get('pod.test'),
+      count: UNTIL_END,
+    });
+    expect(http.received).toContain('http host=pod.test request-id=yes end');
+    // Bytes that are no HTTP reach the server, which says what it thinks of them.
+    const tcp = await outsidePod.follow({
+      host: '127.0.0.1',
+      port: PEER_PORT,
+      send: '\x00\r\n\r\n',
+      count: UNTIL_END,
+    });
+    expect(tcp.received).toMatch(/^HTTP\/1\.1 400 Bad Request\r\nConnection: close/);
+    const plain = await outsidePod.follow({
+      host: '10.0.0.2',
+      port: 8443,
+      send: get('pod.test'),
+      count: UNTIL_END,
+    });
+    expect(plain.received).not.toContain('HTTP');
   });
 
   it('and to a port of no entry nowhere, nor to the capture itself', async () => {

@@ -11,7 +11,8 @@ import { normalise } from './normalise.ts';
 import type { ConfigProblem, KeyPath } from './problem.ts';
 import { formatPath } from './problem.ts';
 import type { SidecarConfig } from './schema.ts';
-import { CONFIG_LIMITS, sidecarDocument } from './schema.ts';
+import { sidecarDocument } from './schema.ts';
+import { CONFIG_LIMITS } from './values.ts';
 import type { Position, YamlSource } from './yaml-source.ts';
 import { readYaml } from './yaml-source.ts';
 

@@ -3,10 +3,17 @@ import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import { Redis } from 'ioredis';
 
-export async function runRedisSession(port: number): Promise<void> {
+/** `bigBytes`: the size of a value that takes several reads. */
+export async function runRedisSession(port: number, bigBytes = 200_000): Promise<void> {
   const clients: Redis[] = [];
   const open = (name: string): Redis => {
-    const client = new Redis({ port, host: '127.0.0.1', connectionName: name, retryStrategy: () => null });
+    // The check for readiness asks for INFO, whose answer tells about the machine.
+    const client = new Redis({
+      port,
+      connectionName: name,
+      enableReadyCheck: false,
+      retryStrategy: () => null,
+    });
     clients.push(client);
     return client;
   };
@@ -26,7 +33,7 @@ export async function runRedisSession(port: number): Promise<void> {
     await main.incr('user:1').catch(() => {});
     await main.eval('return {1, {2, "three"}, redis.status_reply("FINE")}', 1, 'cart:1');
     await main.eval('return redis.error_reply("MYERR own")', 0).catch(() => {});
-    const big = 'x'.repeat(200_000);
+    const big = 'x'.repeat(bigBytes);
     await main.set('big:1', big);
     if ((await main.get('big:1')) !== big) throw new Error('a big value was not returned as it was set');
     await main.scan(0);

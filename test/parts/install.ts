@@ -51,7 +51,8 @@ export interface Program {
 }
 
 const run = promisify(execFile);
-const CACHE = join(import.meta.dirname, '../../.cache/parts');
+/** Everything that is installed lies here, one folder each. */
+export const CACHE = join(import.meta.dirname, '../../.cache/parts');
 const COMMAND_TIMEOUT_MS = 170_000;
 const BUILD_TIMEOUT_MS = 600_000;
 /** The Go toolchain for machines that have none, or an older one than the modules above need. */
@@ -217,7 +218,7 @@ async function unpackDebian(name: string, target: string): Promise<void> {
   }
 }
 
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
   const lines = (stderr.trim() || String(error)).split('\n');
   return `Reason: ${lines.slice(-5).join('\n')}`;

@@ -1,5 +1,5 @@
 // What tests of the taps share: an observer that keeps everything, and sessions that are played whole or in pieces.
-import { expect } from 'vitest';
+import { deepStrictEqual } from 'node:assert/strict';
 import { type DataStoreCommand, DataStoreNames, type DataStoreObserver } from '../../observe/datastore.ts';
 import type { StreamTap } from '../tcp/stream-tap.ts';
 
@@ -87,11 +87,11 @@ export function playInPieces(
   pieces: readonly Piece[],
 ): CollectingObserver {
   const whole = watch(pieces);
-  for (const size of [1, 2, 3, 7]) expect(outcome(watch(cutInto(pieces, size)))).toEqual(outcome(whole));
+  for (const size of [1, 2, 3, 7]) deepStrictEqual(outcome(watch(cutInto(pieces, size))), outcome(whole));
   return whole;
 }
 
-function outcome({ commands, desyncs, unmatched }: CollectingObserver) {
+export function outcome({ commands, desyncs, unmatched }: CollectingObserver) {
   return { commands, desyncs, unmatched };
 }
 

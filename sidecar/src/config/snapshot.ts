@@ -71,7 +71,12 @@ export function buildSnapshot(
   };
   const compile = (profile: RouteProfile) => {
     const { name, direction, trustsPeer } = profile;
-    const common = { name, direction, service, trustsPeer, chain: deps.compileChain(profile), timeouts };
+    const common = {
+      ...{ name, direction, service, trustsPeer, chain: deps.compileChain(profile), timeouts },
+      requestTimeoutMs: Number.POSITIVE_INFINITY,
+      attemptTimeoutMs: Number.POSITIVE_INFINITY,
+      retry: null,
+    };
     return (endpoints: Endpoint[] | null): Route =>
       Object.freeze({ ...common, balancer: endpoints === null ? null : new RoundRobin(endpoints) });
   };

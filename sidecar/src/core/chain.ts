@@ -3,7 +3,7 @@
  * it costs one comparison.
  */
 import type { Exchange } from './exchange.ts';
-import type { Filter, Verdict } from './filter.ts';
+import { CONTINUE, type Filter, PAUSED, type Verdict } from './filter.ts';
 
 export type Step = (exchange: Exchange) => Verdict;
 export type Observer = (exchange: Exchange) => void;
@@ -37,4 +37,29 @@ function collect<F>(
 ): readonly F[] | null {
   const functions = filters.map(pick).filter((fn) => fn !== undefined);
   return functions.length === 0 ? null : Object.freeze(functions);
+}
+
+/** True when the phase is over; false when a filter replied or paused. `phase` is kept for who resumes. */
+export function runSteps(
+  exchange: Exchange,
+  phase: number,
+  steps: readonly Step[] | null,
+  from: number,
+): boolean {
+  if (steps === null) return true;
+  for (let i = from; i < steps.length; i++) {
+    const verdict = (steps[i] as Step)(exchange);
+    if (verdict === CONTINUE) continue;
+    if (verdict === PAUSED) {
+      exchange.pausedPhase = phase;
+      exchange.pausedAt = i + 1;
+    }
+    return false;
+  }
+  return true;
+}
+
+export function observe(exchange: Exchange, observers: readonly Observer[] | null): void {
+  if (observers === null) return;
+  for (let i = 0; i < observers.length; i++) (observers[i] as Observer)(exchange);
 }

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  acceptsRequestBody,
   begin,
   onDownstreamDrained,
   onDownstreamGone,
@@ -16,6 +15,7 @@ import {
   onUpstreamReady,
   onUpstreamUnavailable,
 } from './course.ts';
+import { acceptsRequestBody } from './exchange.ts';
 import { Failure } from './failure.ts';
 import { answer, BODY, type Stage, setStage } from './hand-led-exchange.ts';
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import {
-  acceptsRequestBody,
   begin,
   onDownstreamDrained,
   onDownstreamGone,
@@ -16,7 +15,7 @@ import {
   reply,
   resume,
 } from './course.ts';
-import { STATE_ENDED } from './exchange.ts';
+import { acceptsRequestBody, STATE_ENDED } from './exchange.ts';
 import { Failure } from './failure.ts';
 import { CONTINUE, type Filter, PAUSED, REPLIED } from './filter.ts';
 import { answer, BODY, type Stage, setStage } from './hand-led-exchange.ts';

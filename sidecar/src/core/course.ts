@@ -8,24 +8,30 @@
  * - Once an exchange has ended, reports about it are ignored.
  */
 import type { Head, ResponseHead } from '../protocol/head.ts';
-import type { Endpoint } from '../upstream/endpoint.ts';
-import type { Observer, Step } from './chain.ts';
+import {
+  isRepeatable,
+  keepForRepetition,
+  mayGoElsewhere,
+  mayReplay,
+  NO_RETRY,
+  pickOther,
+  resendBody,
+} from './attempts.ts';
+import { observe, runSteps } from './chain.ts';
 import {
   type Exchange,
   STATE_CONNECTING,
   STATE_ENDED,
-  STATE_REQUEST,
   STATE_RESPONDING,
   STATE_SENT,
   type UpstreamStream,
 } from './exchange.ts';
+import { ExchangeDeadline } from './exchange-deadline.ts';
 import { Failure, type FailureKind } from './failure.ts';
-import { CONTINUE, PAUSED } from './filter.ts';
-import { grpcReply, grpcTrailers, isGrpc, readGrpcStatus } from './grpc.ts';
-import { LIMITS } from './limits.ts';
-import { problemReply } from './problem.ts';
+import { grpcTrailers, isGrpc, NO_GRPC_STATUS, readGrpcStatus } from './grpc.ts';
+import { localReply } from './problem.ts';
 
-const NO_BODY = Buffer.alloc(0);
+const NEVER = Number.POSITIVE_INFINITY;
 
 const PHASE_REQUEST_HEAD = 1;
 const PHASE_PICK_ENDPOINT = 2;
@@ -35,8 +41,28 @@ const PHASE_ATTEMPT_HEAD = 3;
 export function begin(exchange: Exchange): void {
   exchange.headMs = exchange.time.nowMs;
   exchange.isGrpc = isGrpc(exchange.request);
+  const { requestTimeoutMs } = exchange.route;
+  if (requestTimeoutMs !== NEVER) limitExchange(exchange, exchange.startedMs + requestTimeoutMs);
   if (exchange.requestComplete) exchange.requestEndMs = exchange.headMs;
   runRequestHead(exchange, 0);
+}
+
+/** The exchange has to be over at a time, in monotonic milliseconds. The earliest that anybody asks for holds. */
+export function limitExchange(exchange: Exchange, atMs: number): void {
+  deadlineOf(exchange).limitExchange(atMs);
+}
+
+function limitAttempt(exchange: Exchange): void {
+  const { attemptTimeoutMs } = exchange.route;
+  if (attemptTimeoutMs !== NEVER) deadlineOf(exchange).limitAttempt(exchange.time.nowMs + attemptTimeoutMs);
+}
+
+function deadlineOf(exchange: Exchange): ExchangeDeadline {
+  if (exchange.deadline === null) {
+    exchange.deadline = new ExchangeDeadline(exchange, { onExchangeTimeout, onAttemptTimeout });
+    exchange.time.deadlines.watch(exchange.deadline);
+  }
+  return exchange.deadline;
 }
 
 /** The request head can't be read. What follows is a `reply`, or `onDownstreamGone` where there is no sense in one. */
@@ -79,6 +105,7 @@ export function reply(exchange: Exchange, failure: FailureKind, detail = ''): vo
 export function onRequestBody(exchange: Exchange, bytes: Uint8Array, start: number, end: number): void {
   if (exchange.state === STATE_ENDED || exchange.upstream === null) return;
   exchange.requestBytes += end - start;
+  keepForRepetition(exchange, bytes, start, end);
   exchange.upstream.sendRequestBody(bytes, start, end);
   if (exchange.upstream.congested) exchange.downstream.pauseRequest();
 }
@@ -87,6 +114,7 @@ export function onRequestEnd(exchange: Exchange, trailers: Head | null): void {
   if (exchange.state === STATE_ENDED) return;
   exchange.requestComplete = true;
   exchange.requestEndMs = exchange.time.nowMs;
+  if (trailers !== null) exchange.unrepeatable = true;
   exchange.upstream?.endRequest(trailers);
   if (exchange.responseComplete) finish(exchange);
 }
@@ -114,13 +142,10 @@ export function onUpstreamReady(exchange: Exchange, stream: UpstreamStream): voi
 
 /** The pool has no connection to offer. */
 export function onUpstreamUnavailable(exchange: Exchange, failure: FailureKind, detail: string): void {
-  if (mayGoElsewhere(exchange, failure)) {
-    observe(exchange, exchange.route.chain.attemptEnd);
-    exchange.endpoint = pickOther(exchange);
-    connect(exchange);
-    return;
-  }
-  reply(exchange, failure, detail);
+  exchange.attemptFailure = failure;
+  exchange.attemptStatus = 0;
+  if (mayGoElsewhere(exchange, failure)) repeat(exchange, 0);
+  else if (!retry(exchange)) reply(exchange, failure, detail);
 }
 
 export function onInterim(exchange: Exchange, head: ResponseHead): void {
@@ -131,6 +156,12 @@ export function onResponseHead(exchange: Exchange, head: ResponseHead): void {
   if (exchange.state !== STATE_SENT) return;
   exchange.responseHeadMs = exchange.time.nowMs;
   if (exchange.isGrpc) exchange.grpcStatus = readGrpcStatus(head);
+  exchange.attemptFailure = Failure.none;
+  exchange.attemptStatus = head.status;
+  if (exchange.route.retry !== null) {
+    exchange.response = head;
+    if (retry(exchange)) return;
+  }
   respond(exchange, head);
 }
 
@@ -156,13 +187,28 @@ export function onResponseEnd(exchange: Exchange, trailers: Head | null): void {
 export function onUpstreamFailed(exchange: Exchange, failure: FailureKind, detail: string): void {
   if (exchange.state === STATE_ENDED) return;
   const stream = exchange.upstream;
-  if (stream !== null && failure === Failure.upstreamReset && canReplay(exchange, stream)) {
-    exchange.upstream = null;
-    observe(exchange, exchange.route.chain.attemptEnd);
-    connect(exchange);
-    return;
-  }
-  reply(exchange, failure, detail);
+  exchange.attemptFailure = failure;
+  exchange.attemptStatus = 0;
+  if (stream !== null && failure === Failure.upstreamReset && mayReplay(exchange, stream))
+    repeat(exchange, 0);
+  else if (!retry(exchange)) reply(exchange, failure, detail);
+}
+
+/** For DeadlineActions. */
+export function onExchangeTimeout(exchange: Exchange): void {
+  reply(exchange, Failure.deadlineExceeded);
+}
+
+export function onAttemptTimeout(exchange: Exchange): void {
+  if (exchange.state !== STATE_CONNECTING && exchange.state !== STATE_SENT) return;
+  exchange.attemptFailure = Failure.upstreamTimeout;
+  exchange.attemptStatus = 0;
+  if (retry(exchange)) return;
+  reply(
+    exchange,
+    Failure.upstreamTimeout,
+    `no response head within ${exchange.route.attemptTimeoutMs} ms of the attempt`,
+  );
 }
 
 export function onUpstreamDrained(exchange: Exchange): void {
@@ -185,6 +231,40 @@ function pickEndpoint(exchange: Exchange, from: number): void {
   connect(exchange);
 }
 
+/** Follows the route's policy for an attempt that ended. False when there will be no other. */
+function retry(exchange: Exchange): boolean {
+  const policy = exchange.route.retry;
+  if (policy === null || !isRepeatable(exchange)) return false;
+  const delayMs = policy.decide(exchange);
+  if (delayMs === NO_RETRY) return false;
+  repeat(exchange, delayMs);
+  return true;
+}
+
+/** Leaves the attempt that ended, and begins another. */
+function repeat(exchange: Exchange, delayMs: number): void {
+  leaveUpstream(exchange);
+  observe(exchange, exchange.route.chain.attemptEnd);
+  exchange.upstream = null;
+  exchange.response = null;
+  exchange.grpcStatus = NO_GRPC_STATUS;
+  exchange.responseHeadMs = 0;
+  exchange.state = STATE_CONNECTING;
+  if (delayMs === 0) {
+    connectElsewhere(exchange);
+    return;
+  }
+  exchange.backoff = exchange.time.after(delayMs, () => {
+    exchange.backoff = null;
+    connectElsewhere(exchange);
+  });
+}
+
+function connectElsewhere(exchange: Exchange): void {
+  exchange.endpoint = pickOther(exchange);
+  connect(exchange);
+}
+
 function connect(exchange: Exchange): void {
   exchange.attemptMs = exchange.time.nowMs;
   exchange.connectedMs = 0;
@@ -202,7 +282,9 @@ function sendRequest(exchange: Exchange, from: number): void {
   if (!runSteps(exchange, PHASE_ATTEMPT_HEAD, exchange.route.chain.attemptHead, from)) return;
   const upstream = exchange.upstream as UpstreamStream;
   exchange.state = STATE_SENT;
+  limitAttempt(exchange);
   upstream.sendRequestHead(exchange);
+  resendBody(exchange, upstream);
   if (exchange.requestComplete) upstream.endRequest(null);
   else exchange.downstream.resumeRequest();
 }
@@ -219,50 +301,13 @@ function cutOff(exchange: Exchange): void {
   finish(exchange);
 }
 
-function localReply(exchange: Exchange): { head: ResponseHead; body: Buffer } {
-  if (!exchange.isGrpc) return problemReply(exchange);
-  exchange.grpcStatus = exchange.failure.grpcStatus;
-  return { head: grpcReply(exchange), body: NO_BODY };
-}
-
 function respond(exchange: Exchange, head: ResponseHead): void {
+  exchange.deadline?.limitAttempt(NEVER);
   exchange.response = head;
   exchange.status = head.status;
   observe(exchange, exchange.route.chain.responseHead);
   exchange.state = STATE_RESPONDING;
   exchange.downstream.sendResponseHead(exchange);
-}
-
-/**
- * A kept-alive connection may be closed by its peer just when a request is sent on it. When nothing of a response was seen, a request
- * without a body and with an idempotent method may be sent again (RFC 9112 section 9.3.1); one that the peer says it did nothing for
- * may, whatever its method (RFC 9113 section 8.7).
- */
-function canReplay(exchange: Exchange, stream: UpstreamStream): boolean {
-  const { request, state, attempts } = exchange;
-  return (
-    state === STATE_SENT &&
-    (stream.unprocessed || (stream.reused && request.isIdempotent)) &&
-    exchange.requestComplete &&
-    exchange.requestBytes === 0 &&
-    attempts <= LIMITS.staleReplays
-  );
-}
-
-/** Nothing was sent: another endpoint may take the request, whatever its method. */
-function mayGoElsewhere({ route, attempts }: Exchange, failure: FailureKind): boolean {
-  const endpoints = route.balancer?.endpoints.length ?? 0;
-  return failure.retryable && attempts < Math.min(endpoints, LIMITS.connectAttempts);
-}
-
-function pickOther({ route, endpoint }: Exchange): Endpoint | null {
-  const { balancer } = route;
-  let other: Endpoint | null = null;
-  for (let left = balancer?.endpoints.length ?? 0; left > 0; left--) {
-    other = balancer?.pick() ?? null;
-    if (other !== endpoint) break;
-  }
-  return other;
 }
 
 function leaveUpstream(exchange: Exchange): void {
@@ -277,34 +322,12 @@ function finish(exchange: Exchange): void {
   if (exchange.state === STATE_ENDED) return;
   exchange.state = STATE_ENDED;
   exchange.endedMs = exchange.time.nowMs;
+  exchange.backoff?.cancel();
+  exchange.kept = null;
+  if (exchange.deadline !== null) exchange.time.deadlines.unwatch(exchange.deadline);
   const { chain } = exchange.route;
   if (exchange.attempts > 0) observe(exchange, chain.attemptEnd);
   observe(exchange, chain.end);
   exchange.upstream = null;
   exchange.downstream.release();
-}
-
-/** True when the phase is over; false when a filter replied or paused. */
-function runSteps(exchange: Exchange, phase: number, steps: readonly Step[] | null, from: number): boolean {
-  if (steps === null) return true;
-  for (let i = from; i < steps.length; i++) {
-    const verdict = (steps[i] as Step)(exchange);
-    if (verdict === CONTINUE) continue;
-    if (verdict === PAUSED) {
-      exchange.pausedPhase = phase;
-      exchange.pausedAt = i + 1;
-    }
-    return false;
-  }
-  return true;
-}
-
-function observe(exchange: Exchange, observers: readonly Observer[] | null): void {
-  if (observers === null) return;
-  for (let i = 0; i < observers.length; i++) (observers[i] as Observer)(exchange);
-}
-
-/** For codecs: whether the request may still be read into the exchange. */
-export function acceptsRequestBody(exchange: Exchange): boolean {
-  return exchange.state !== STATE_REQUEST && exchange.state !== STATE_CONNECTING;
 }

@@ -9,7 +9,9 @@
  */
 import type { Head, RequestHead, ResponseHead } from '../protocol/head.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
-import type { Deadlines, Watched } from './deadlines.ts';
+import type { Timer } from './clock.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { ExchangeDeadline } from './exchange-deadline.ts';
 import { Failure, type FailureKind } from './failure.ts';
 import type { Route } from './route.ts';
 
@@ -59,6 +61,8 @@ export interface EventTime {
   readonly nowMs: number;
   /** For who needs an event at a later time. */
   readonly deadlines: Deadlines;
+  /** Calls `action` once as an event of its own, to the millisecond; `deadlines` are coarser and cost less. */
+  after(delayMs: number, action: () => void): Timer;
 }
 
 /** Filters are at work on the request head. */
@@ -104,6 +108,16 @@ export class Exchange {
   attempts = 0;
   /** When the attempt began. */
   attemptMs = 0;
+  /** How the last attempt ended, for those who observe its end: why it failed, and what status the endpoint gave; 0 for none. */
+  attemptFailure: FailureKind = Failure.none;
+  attemptStatus = 0;
+  /** Body bytes kept for another attempt; null while there are none. */
+  kept: Buffer[] | null = null;
+  keptBytes = 0;
+  /** The request can't be sent again: its body was too long to keep, or had trailers. */
+  unrepeatable = false;
+  /** Waits to begin the next attempt. */
+  backoff: Timer | null = null;
 
   /** Where the request id lies in `request.bytes`; both 0 while there is none. */
   requestIdStart = 0;
@@ -137,8 +151,8 @@ export class Exchange {
   /** Of the time between `filteredMs` and `connectedMs`, what connection set-up took. */
   connectMs = 0;
 
-  /** Ends the exchange when the deadline of the caller itself passes; null when it has none. */
-  callDeadline: Watched | null = null;
+  /** When the exchange and its attempt have to be over; null when nothing says so. */
+  deadline: ExchangeDeadline | null = null;
 
   /** Where a filter paused, so that `resume` goes on behind it. */
   pausedPhase = 0;
@@ -166,4 +180,9 @@ export class Exchange {
   get requestId(): string {
     return this.request.bytes.toString('latin1', this.requestIdStart, this.requestIdEnd);
   }
+}
+
+/** For codecs: whether the request may still be read into the exchange. */
+export function acceptsRequestBody(exchange: Exchange): boolean {
+  return exchange.state !== STATE_REQUEST && exchange.state !== STATE_CONNECTING;
 }

@@ -137,8 +137,8 @@ test('a request that was sent to nobody is offered to other endpoints, a few', (
   begin(stage.exchange);
   onUpstreamUnavailable(stage.exchange, Failure.connectRefused, '');
   onUpstreamUnavailable(stage.exchange, Failure.connectRefused, '');
-  expect(stage.events).toEqual(['open', 'open', 'open']);
+  expect(stage.events).toEqual(['open', 'cancel', 'open', 'cancel', 'open']);
   onUpstreamUnavailable(stage.exchange, Failure.connectRefused, '');
-  expect(stage.events.slice(3)).toEqual(['cancel', 'head 503', 'body', 'response end', 'end', 'release']);
+  expect(stage.events.slice(5)).toEqual(['cancel', 'head 503', 'body', 'response end', 'end', 'release']);
   expect(stage.exchange.attempts).toBe(3);
 });

@@ -6,6 +6,7 @@ import { BODY_LENGTH, BODY_NONE, RequestHead, ResponseHead } from '../protocol/h
 import { scanRequestHead } from '../protocol/http1/request-head.ts';
 import { RoundRobin } from '../upstream/balancer.ts';
 import type { UpstreamTransport } from '../upstream/endpoint.ts';
+import type { RetryPolicy } from './attempts.ts';
 import { compileChain } from './chain.ts';
 import { Deadlines } from './deadlines.ts';
 import { type DownstreamStream, Exchange, type UpstreamStream } from './exchange.ts';
@@ -39,11 +40,14 @@ export interface StageOptions {
   readonly fields?: readonly string[];
   readonly takesTrailers?: boolean;
   readonly clock?: ManualClock;
+  readonly retry?: RetryPolicy;
+  readonly attemptTimeoutMs?: number;
 }
 
 export function setStage(filters: readonly Filter[], options: StageOptions = {}): Stage {
   const { requestLine = 'GET / HTTP/1.1', body = false, routed = true, endpoints = 1 } = options;
   const { fields = [], takesTrailers = false, clock = new ManualClock(0) } = options;
+  const { retry = null, attemptTimeoutMs = Number.POSITIVE_INFINITY } = options;
   const events: string[] = [];
   const transport: UpstreamTransport = {
     open: () => {
@@ -67,6 +71,9 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
     balancer: routed ? new RoundRobin(Array(endpoints).fill({ address, transport })) : null,
     chain: compileChain([...filters, { name: 'witness', onEnd: () => void events.push('end') }]),
     timeouts: TIMEOUTS,
+    requestTimeoutMs: Number.POSITIVE_INFINITY,
+    attemptTimeoutMs,
+    retry,
   };
   const downstream = noteDownstream(events, takesTrailers);
   const request = readRequest(requestLine, body, fields);
@@ -75,6 +82,7 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
       return clock.monotonicMs() + 1;
     },
     deadlines: new Deadlines(clock),
+    after: (delayMs: number, action: () => void) => clock.setTimer(action, delayMs),
   };
   const exchange = new Exchange(route, downstream, request, time, '', '10.0.0.9', 1);
   exchange.requestComplete = !body;

@@ -1,12 +1,21 @@
 /**
- * Local replies: application/problem+json (RFC 9457), with the failure code that log, span and metric carry too.
+ * Local replies: application/problem+json (RFC 9457), or a status of gRPC, with the failure code that log, span and metric carry too.
  */
 import { STATUS_CODES } from 'node:http';
 import { BODY_LENGTH, ResponseHead } from '../protocol/head.ts';
 import type { Exchange } from './exchange.ts';
+import { grpcReply } from './grpc.ts';
 
-/** Head and body of the reply to `exchange.failure`. */
-export function problemReply(exchange: Exchange): { head: ResponseHead; body: Buffer } {
+const NO_BODY = Buffer.alloc(0);
+
+/** Head and body of the reply to `exchange.failure`, in the words that its caller understands. */
+export function localReply(exchange: Exchange): { head: ResponseHead; body: Buffer } {
+  if (!exchange.isGrpc) return problemReply(exchange);
+  exchange.grpcStatus = exchange.failure.grpcStatus;
+  return { head: grpcReply(exchange), body: NO_BODY };
+}
+
+function problemReply(exchange: Exchange): { head: ResponseHead; body: Buffer } {
   const { failure, failureDetail, route } = exchange;
   const title = STATUS_CODES[failure.httpStatus] ?? 'Error';
   const body = Buffer.from(

@@ -2,6 +2,7 @@
  * Where an exchange goes and what acts on it: compiled once for each config snapshot, frozen, then only read.
  */
 import type { Balancer } from '../upstream/balancer.ts';
+import type { RetryPolicy } from './attempts.ts';
 import type { Chain } from './chain.ts';
 
 export type Direction = 'inbound' | 'outbound';
@@ -31,4 +32,9 @@ export interface Route {
   readonly balancer: Balancer | null;
   readonly chain: Chain;
   readonly timeouts: Timeouts;
+  /** Of the whole exchange, and of one attempt from its head to the response head, in milliseconds; Infinity for none. */
+  readonly requestTimeoutMs: number;
+  readonly attemptTimeoutMs: number;
+  /** What to do about attempts that fail; null for nothing but what is always safe. */
+  readonly retry: RetryPolicy | null;
 }

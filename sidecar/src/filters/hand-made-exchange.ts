@@ -27,6 +27,8 @@ import { scanRequestHead } from '../protocol/http1/request-head.ts';
 import { scanResponseHead } from '../protocol/http1/response-head.ts';
 import { RoundRobin } from '../upstream/balancer.ts';
 
+const systemClockAfter = (delayMs: number, action: () => void) => systemClock.setTimer(action, delayMs);
+
 export const STEP_MS = 2;
 export const ENDPOINT = '127.0.0.1:8080';
 const TIMEOUTS = { headMs: 1_000, bodyIdleMs: 1_000, idleMs: 1_000, connectMs: 1_000, upstreamMs: 1_000 };
@@ -66,7 +68,11 @@ export interface Arrival {
 export function travel(journey: Journey): Arrival {
   const { requestLine = 'GET / HTTP/1.1', fields = ['host: a'], requestBody = '' } = journey;
   const raw = Buffer.from([requestLine, ...fields, '', ''].join('\r\n'), 'latin1');
-  const time = { nowMs: journey.startedMs ?? 1_000, deadlines: new Deadlines(systemClock) };
+  const time = {
+    nowMs: journey.startedMs ?? 1_000,
+    deadlines: new Deadlines(systemClock),
+    after: systemClockAfter,
+  };
   const caller = new Caller();
   const upstream = new ScriptedUpstream(journey, time);
   const request = new RequestHead();
@@ -118,6 +124,9 @@ function routeOf(
     balancer: new RoundRobin([{ address: ENDPOINT, transport: upstream }]),
     chain,
     timeouts: TIMEOUTS,
+    requestTimeoutMs: Number.POSITIVE_INFINITY,
+    attemptTimeoutMs: Number.POSITIVE_INFINITY,
+    retry: null,
   };
 }
 

@@ -10,7 +10,7 @@
  */
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '../core/clock.ts';
+import type { Clock, Timer } from '../core/clock.ts';
 import type { Deadlines, Watched } from '../core/deadlines.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readAccepted } from './accepted-reads.ts';
@@ -36,11 +36,19 @@ export class TransportContext {
   constructor(clock: Clock, deadlines: Deadlines) {
     this.clock = clock;
     this.deadlines = deadlines;
-    deadlines.handleAround((tell) => {
-      this.nowMs = clock.monotonicMs();
-      tell();
-      this.output.flush();
-    });
+    deadlines.handleAround((tell) => this.handle(tell));
+  }
+
+  /** Calls `action` once as an event of its own. */
+  after(delayMs: number, action: () => void): Timer {
+    return this.clock.setTimer(() => this.handle(action), delayMs);
+  }
+
+  /** An event that no transport brought. */
+  private handle(action: () => void): void {
+    this.nowMs = this.clock.monotonicMs();
+    action();
+    this.output.flush();
   }
 
   /** The batch is flushed when the round of events that is being handled is over. */

@@ -98,6 +98,9 @@ export class Hop {
       balancer: new RoundRobin([{ address: 'origin', transport: this.pool }]),
       chain: compileChain([...filters, witness]),
       timeouts: TIMEOUTS,
+      requestTimeoutMs: Number.POSITIVE_INFINITY,
+      attemptTimeoutMs: Number.POSITIVE_INFINITY,
+      retry: null,
     };
     this.listener = new Listener({
       context,

@@ -8,7 +8,6 @@
  * - A peer that has closed its side while a response is due is probed, then watched: docs/decisions/0003.
  */
 import {
-  acceptsRequestBody,
   begin,
   beginUnreadable,
   onDownstreamDrained,
@@ -17,7 +16,12 @@ import {
   onRequestEnd,
   reply,
 } from '../../core/course.ts';
-import { type DownstreamStream, Exchange, STATE_RESPONDING } from '../../core/exchange.ts';
+import {
+  acceptsRequestBody,
+  type DownstreamStream,
+  Exchange,
+  STATE_RESPONDING,
+} from '../../core/exchange.ts';
 import { Failure, type FailureKind } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Route } from '../../core/route.ts';

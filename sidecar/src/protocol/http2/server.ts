@@ -7,7 +7,6 @@
  * - When a stream ends, whatever ended it, its upstream work is cancelled before another stream may take its place.
  */
 import {
-  acceptsRequestBody,
   begin,
   beginUnreadable,
   onDownstreamDrained,
@@ -16,7 +15,7 @@ import {
   onRequestEnd,
   reply,
 } from '../../core/course.ts';
-import { type DownstreamStream, Exchange } from '../../core/exchange.ts';
+import { acceptsRequestBody, type DownstreamStream, Exchange } from '../../core/exchange.ts';
 import { FAILURES, Failure, type FailureKind } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Route } from '../../core/route.ts';

@@ -1,0 +1,87 @@
+/**
+ * Whether an exchange may be given another attempt, and what that takes: the request once more, from its first byte.
+ *
+ * Invariants
+ * - A request that an application may have seen is repeated only if its method, or its idempotency key, makes that harmless; which
+ *   failures are worth a repetition is the route's policy.
+ * - What is kept for a repetition is bounded; a body that outgrows the bound is sent once.
+ * - Once a response head went downstream there is no further attempt.
+ */
+import type { Endpoint } from '../upstream/endpoint.ts';
+import { type Exchange, STATE_CONNECTING, STATE_SENT, type UpstreamStream } from './exchange.ts';
+import type { FailureKind } from './failure.ts';
+import { LIMITS } from './limits.ts';
+
+/** A route's policy for attempts that failed. */
+export interface RetryPolicy {
+  /** Bytes of a request body that are kept for a repetition. */
+  readonly bufferBytes: number;
+  /**
+   * Judges the attempt that just ended: `attemptFailure` and `attemptStatus` of the exchange say how. Returns the milliseconds to wait before the
+   * next one, or NO_RETRY. Called only for exchanges that can be repeated.
+   */
+  decide(exchange: Exchange): number;
+}
+
+export const NO_RETRY = -1;
+
+/** Keeps body bytes that were sent, if there may be a second attempt. */
+export function keepForRepetition(exchange: Exchange, bytes: Uint8Array, start: number, end: number): void {
+  const { retry } = exchange.route;
+  if (retry === null || exchange.unrepeatable) return;
+  exchange.keptBytes += end - start;
+  if (exchange.keptBytes > retry.bufferBytes) {
+    exchange.unrepeatable = true;
+    exchange.kept = null;
+    return;
+  }
+  exchange.kept ??= [];
+  exchange.kept.push(Buffer.from(bytes.subarray(start, end)));
+}
+
+/** Whether all of the request that was sent can be sent again, and nothing of a response has gone downstream. */
+export function isRepeatable(exchange: Exchange): boolean {
+  const { state } = exchange;
+  if (state !== STATE_CONNECTING && state !== STATE_SENT) return false;
+  if (exchange.unrepeatable || exchange.request.wantsUpgrade) return false;
+  return exchange.requestBytes === 0 || exchange.keptBytes === exchange.requestBytes;
+}
+
+/** Sends the body once more, as far as it has come. */
+export function resendBody(exchange: Exchange, upstream: UpstreamStream): void {
+  if (exchange.kept === null) return;
+  for (const bytes of exchange.kept) upstream.sendRequestBody(bytes, 0, bytes.length);
+}
+
+/**
+ * A kept-alive connection may be closed by its peer just when a request is sent on it. When nothing of a response was seen, a request
+ * with an idempotent method may be sent again (RFC 9112 section 9.3.1); one that the peer says it did nothing for may, whatever its
+ * method (RFC 9113 section 8.7).
+ */
+export function mayReplay(exchange: Exchange, stream: UpstreamStream): boolean {
+  const { request, attempts } = exchange;
+  return (
+    exchange.state === STATE_SENT &&
+    (stream.unprocessed || (stream.reused && request.isIdempotent)) &&
+    exchange.requestComplete &&
+    isRepeatable(exchange) &&
+    attempts <= LIMITS.staleReplays
+  );
+}
+
+/** Nothing was sent: another endpoint may take the request, whatever its method. */
+export function mayGoElsewhere({ route, attempts }: Exchange, failure: FailureKind): boolean {
+  const endpoints = route.balancer?.endpoints.length ?? 0;
+  return failure.retryable && attempts < Math.min(endpoints, LIMITS.connectAttempts);
+}
+
+/** Another endpoint than the one that was tried, if there is one. */
+export function pickOther({ route, endpoint }: Exchange): Endpoint | null {
+  const { balancer } = route;
+  let other: Endpoint | null = null;
+  for (let left = balancer?.endpoints.length ?? 0; left > 0; left--) {
+    other = balancer?.pick() ?? null;
+    if (other !== endpoint) break;
+  }
+  return other;
+}

@@ -8,9 +8,7 @@ import { scanResponseHead } from '../../sidecar/src/protocol/http1/response-head
 import { copyField } from '../../sidecar/src/protocol/http2/field-copy.ts';
 import { type FieldSink, HPACK_OK, HpackDecoder } from '../../sidecar/src/protocol/http2/hpack/decoder.ts';
 import { HpackEncoder } from '../../sidecar/src/protocol/http2/hpack/encoder.ts';
-
-const ROUNDS = 7;
-const ROUND_MS = 250;
+import { report } from './stopwatch.ts';
 
 const REQUEST = Buffer.from(
   [
@@ -148,23 +146,4 @@ function encodeHop(by: HpackEncoder = encoder): number {
 function decode(): boolean {
   decodedHead.reset();
   return decoder.decode(block, 0, blockLength, fieldSink) === HPACK_OK;
-}
-
-function report(name: string, run: () => boolean): void {
-  const rounds = Array.from({ length: ROUNDS }, () => measure(name, run)).sort((a, b) => a - b);
-  const median = rounds[ROUNDS >> 1] as number;
-  const spread = `${Math.round(rounds[0] as number)} to ${Math.round(rounds[ROUNDS - 1] as number)}`;
-  process.stdout.write(`${name.padEnd(40)} ${Math.round(median).toString().padStart(7)} ns  (${spread})\n`);
-}
-
-/** Nanoseconds a run. */
-function measure(name: string, run: () => boolean): number {
-  const startMs = performance.now();
-  let count = 0;
-  for (;;) {
-    for (let i = 0; i < 1_000; i++) if (!run()) throw new Error(`${name}: not read to its end`);
-    count += 1_000;
-    const elapsedMs = performance.now() - startMs;
-    if (elapsedMs >= ROUND_MS) return (elapsedMs * 1e6) / count;
-  }
 }

@@ -241,7 +241,7 @@ export class CommandReader {
         this.hasKeys = length !== 1 || word[0] !== ZERO;
         break;
       case LOOK_KEY:
-        this.prefixLength = Math.max(word.subarray(0, kept).indexOf(COLON), 0);
+        this.prefixLength = prefixLength(word, kept);
         break;
       case LOOK_OPTION:
         if (this.says('BLOCK')) this.blockOption = true;
@@ -261,6 +261,12 @@ export class CommandReader {
     for (let i = 0; i < expected.length; i++) if (this.word[i] !== expected.charCodeAt(i)) return false;
     return true;
   }
+}
+
+/** What stands before the first colon; 0 when there is none. */
+function prefixLength(key: Uint8Array, length: number): number {
+  for (let at = 0; at < length; at++) if (key[at] === COLON) return at;
+  return 0;
 }
 
 function upperCase(byte: number): number {

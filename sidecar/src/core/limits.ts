@@ -58,13 +58,17 @@ export const LIMITS = {
   http2Continuations: 16,
   /** Streams kept for reuse by one connection. */
   http2SpareStreams: 64,
-  /** Streams that we reset lately and whose late frames are no error. */
-  http2RememberedResets: 64,
-  /** Resets, pings, settings and empty frames that a peer may send at once, and each second from then on. */
+  /** Streams that we reset lately and whose late frames are no error: all that can have been open at once. */
+  http2RememberedResets: 256,
+  /** Settings in one frame. */
+  http2SettingsPerFrame: 32,
+  /** Resets, settings and empty frames that a peer may send at once, and each second from then on; and pings and the like. */
   http2NuisanceBurst: 1_000,
   http2NuisancesPerSecond: 100,
   /** A stream that is reset earlier than this was hardly meant. */
   http2PrematureResetMs: 1_000,
+  /** Streams of one connection that we reset so early before we leave it, as less patient peers would make us. */
+  http2OwnPrematureResets: 200,
   /** How long a silent peer may take to answer a ping. */
   http2ProbeMs: 5_000,
   /** What is kept of the reason that a peer gives with GOAWAY. */

@@ -47,12 +47,16 @@ export class ByteQueue {
     }
   }
 
-  /** Offers the bytes piece by piece; `write` returns where it stopped. Ends when it does not take a piece to its end. */
+  /**
+   * Offers the bytes piece by piece; `write` returns where it stopped. Ends when it does not take a piece to its end, or when what it did
+   * cleared the queue.
+   */
   drain(write: (bytes: Buffer, start: number, end: number) => number): void {
     for (;;) {
       const piece = this.pieces[0];
       if (piece === undefined) return;
       const at = write(piece.bytes, piece.start, piece.end);
+      if (this.pieces[0] !== piece) return;
       this.length -= at - piece.start;
       piece.start = at;
       if (at < piece.end) return;

@@ -7,7 +7,7 @@ import type { Transport, TransportHandler } from '../transport/transport.ts';
 
 /** A connection that is set up: implemented by each client codec. */
 export interface UpstreamConnection {
-  /** Exchanges that it can take now; 0 when it must not be used any more. */
+  /** Exchanges that it can take now; 0 when it must not be used any more, or not yet. */
   readonly room: number;
   readonly idle: boolean;
   /** For the pool: whether it has the connection among those with room. */
@@ -24,7 +24,8 @@ export interface UpstreamConnection {
 export interface ConnectionOwner {
   /** The connection can take an exchange, for the first time or again. */
   onRoom(connection: UpstreamConnection): void;
-  onGone(connection: UpstreamConnection): void;
+  /** The connection can't be used any more. `detail`: why, for people. */
+  onGone(connection: UpstreamConnection, detail?: string): void;
 }
 
 /** Becomes the handler of the transport as soon as it is made. */

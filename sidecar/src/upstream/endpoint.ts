@@ -6,15 +6,10 @@
  */
 import type { Exchange } from '../core/exchange.ts';
 import type { Timeouts } from '../core/route.ts';
-import { fieldId } from '../protocol/field-names.ts';
-import type { RequestHead } from '../protocol/head.ts';
-import { equalsWord } from '../protocol/http1/scan.ts';
+import { asksForWebSocket } from '../protocol/websocket.ts';
 import type { TransportContext } from '../transport/transport.ts';
 import type { ConnectTarget } from './connect.ts';
 import { ConnectionPool, type PoolObserver, type PoolProtocol } from './pool.ts';
-
-const UPGRADE = fieldId('upgrade');
-const WORD_WEBSOCKET = Buffer.from('websocket');
 
 /** What an endpoint is known to speak. */
 export type EndpointProtocol = 'auto' | 'http1' | 'http2';
@@ -103,7 +98,7 @@ export class EndpointTransport implements UpstreamTransport {
     if (this.protocol !== 'auto') return this.protocol;
     if (this.target.tlsOptions === null) return isGrpc ? 'http2' : 'http1';
     if (!request.wantsUpgrade) return 'negotiated';
-    return isWebSocket(request) && this.pools.negotiated?.takesTunnels ? 'negotiated' : 'http1';
+    return asksForWebSocket(request) && this.pools.negotiated?.takesTunnels ? 'negotiated' : 'http1';
   }
 
   private pool(protocol: PoolProtocol): ConnectionPool {
@@ -118,11 +113,4 @@ export class EndpointTransport implements UpstreamTransport {
   private opened(): ConnectionPool[] {
     return Object.values(this.pools).filter((pool) => pool !== null);
   }
-}
-
-function isWebSocket(request: RequestHead): boolean {
-  const row = request.firstRow[UPGRADE] as number;
-  return (
-    row !== -1 && equalsWord(request.bytes, request.valueStart(row), request.valueEnd(row), WORD_WEBSOCKET)
-  );
 }

@@ -52,6 +52,8 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
   private available: UpstreamConnection[] = [];
   private readonly waiting = new Set<Exchange>();
   private readonly attempts = new Set<ConnectAttempt>();
+  /** Connections whose peer has not yet said what it allows. */
+  private readonly unsettled = new Set<UpstreamConnection>();
   /** Exchanges that the next connection is expected to carry. */
   private capacity: number;
 
@@ -105,6 +107,8 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
   /** New exchanges get new connections. */
   retireConnections(): void {
     this.available = [];
+    // Those that are not set up yet are made anew for the exchanges that wait for them.
+    this.unsettled.clear();
     for (const connection of [...this.connections]) connection.retire();
   }
 
@@ -121,25 +125,30 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
     this.observer.onConnected(setupMs, tlsOptions !== null);
     const Codec = this.codecOf(attempt.transport);
     const connection = new Codec(attempt.transport, this, this.timeouts, this.authority, identity, setupMs);
-    this.capacity = Codec === Http1Client ? 1 : LIMITS.http2StreamsPerConnection;
     this.connections.add(connection);
-    this.onRoom(connection);
+    if (Codec === Http1Client) {
+      this.capacity = 1;
+      this.onRoom(connection);
+    } else {
+      this.unsettled.add(connection);
+    }
     this.connectForWaiting();
   }
 
   onConnectFailed(attempt: ConnectAttempt, failure: FailureKind, detail: string): void {
     this.attempts.delete(attempt);
     this.observer.onConnectFailed(failure);
-    for (let count = 0; count < this.capacity; count++) {
-      const oldest = this.takeWaiting();
-      if (oldest === null) break;
-      onUpstreamUnavailable(oldest, failure, detail);
-    }
+    this.failWaiting(failure, detail);
     this.connectForWaiting();
   }
 
   onRoom(connection: UpstreamConnection): void {
-    if (connection instanceof Http2Client) this.takesTunnels = connection.peerTakesTunnels;
+    if (connection instanceof Http2Client) {
+      this.takesTunnels = connection.peerTakesTunnels;
+      this.capacity = Math.max(1, connection.streamLimit);
+      const isNew = this.unsettled.delete(connection);
+      if (isNew && connection.room === 0) this.failWaiting(Failure.poolOverflow, 'the endpoint allows none');
+    }
     while (this.waiting.size > 0 && connection.room > 0) {
       const next = this.takeWaiting() as Exchange;
       onUpstreamReady(next, connection.attach(next));
@@ -156,8 +165,12 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
     this.available.push(connection);
   }
 
-  onGone(connection: UpstreamConnection): void {
+  onGone(connection: UpstreamConnection, detail = ''): void {
     this.connections.delete(connection);
+    if (this.unsettled.delete(connection)) {
+      this.observer.onConnectFailed(Failure.connectRefused);
+      this.failWaiting(Failure.connectRefused, `${this.authority}: ${detail}`);
+    }
     if (connection.listed) this.available = this.available.filter((other) => other !== connection);
     this.connectForWaiting();
   }
@@ -198,6 +211,15 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
     }
   }
 
+  /** Those that one connection would have carried. */
+  private failWaiting(failure: FailureKind, detail: string): void {
+    for (let count = 0; count < this.capacity; count++) {
+      const oldest = this.takeWaiting();
+      if (oldest === null) return;
+      onUpstreamUnavailable(oldest, failure, detail);
+    }
+  }
+
   private takeWaiting(): Exchange | null {
     for (const exchange of this.waiting) {
       this.waiting.delete(exchange);
@@ -208,7 +230,7 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
 
   private connectForWaiting(): void {
     while (
-      this.attempts.size * this.capacity < this.waiting.size &&
+      (this.attempts.size + this.unsettled.size) * this.capacity < this.waiting.size &&
       this.attempts.size + this.connections.size < LIMITS.connectionsPerEndpoint
     ) {
       this.attempts.add(new ConnectAttempt(this.context, this.target, this.timeouts.connectMs, this));

@@ -2,7 +2,7 @@
  * The client side of HTTP/2: one upstream connection that carries many exchanges at once.
  *
  * Invariants
- * - No more streams are open than the peer allows; before its settings are known, it is taken to allow what we would.
+ * - No more streams are open than the peer allows; before its settings are known, that is none.
  * - A connection that the peer is leaving, or that was retired, takes no further exchange and closes behind its last one.
  * - A peer that is silent while streams run out of time is asked whether it is still there; one that is not loses the connection, so that
  *   later exchanges don't wait for it.
@@ -21,7 +21,8 @@ import { LIMITS } from '../../core/limits.ts';
 import type { Timeouts } from '../../core/route.ts';
 import type { Transport } from '../../transport/transport.ts';
 import type { ConnectionOwner, UpstreamConnection } from '../../upstream/connection.ts';
-import { type Head, ResponseHead } from '../head.ts';
+import { BODY_LENGTH, BODY_NONE, type Head, type RequestHead, ResponseHead } from '../head.ts';
+import { asksForWebSocket } from '../websocket.ts';
 import { BLOCK_FATAL, Http2Connection } from './connection.ts';
 import {
   appendNumberFrame,
@@ -29,15 +30,18 @@ import {
   appendSettings,
   CANCEL,
   DEFAULT_WINDOW,
+  errorName,
   FRAME_WINDOW_UPDATE,
   MAX_STREAM_ID,
   NO_ERROR,
   PING_BYTES,
   PREFACE,
   PROTOCOL_ERROR,
+  REFUSED_STREAM,
   SETTINGS_ENABLE_PUSH,
   SETTINGS_INITIAL_WINDOW_SIZE,
   SETTINGS_MAX_HEADER_LIST_SIZE,
+  SETTINGS_TIMEOUT,
   STREAM_CLOSED,
 } from './frame.ts';
 import { encodeRequest } from './head-encoder.ts';
@@ -65,7 +69,9 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
   private readonly owner: ConnectionOwner;
   private readonly authority: string;
   private retired = false;
-  private wasFull = false;
+  /** Of the streams whose request was sent, the last. */
+  private lastSentId = 0;
+  private prematureResets = 0;
   /** The peer was asked whether it is still there. */
   private probing = false;
 
@@ -89,6 +95,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
     batch.append(PREFACE, 0, PREFACE.length);
     appendSettings(batch, CLIENT_SETTINGS);
     appendNumberFrame(batch, FRAME_WINDOW_UPDATE, 0, LIMITS.http2ConnectionWindowBytes - DEFAULT_WINDOW);
+    transport.deadlineMs = transport.context.nowMs + timeouts.connectMs;
   }
 
   get usable(): boolean {
@@ -96,7 +103,14 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
   }
 
   get room(): number {
-    return this.usable ? this.peerStreams - this.streams.size : 0;
+    return this.usable && this.settled && !this.probing
+      ? Math.max(0, this.peerStreams - this.streams.size)
+      : 0;
+  }
+
+  /** Streams that the peer allows at once. */
+  get streamLimit(): number {
+    return this.peerStreams;
   }
 
   get idle(): boolean {
@@ -110,8 +124,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
     stream.begin(exchange, this.setupMs, this.reused);
     this.reused = true;
     this.setupMs = 0;
-    this.wasFull = this.room === 0;
-    this.transport.deadlineMs = this.probing ? this.transport.deadlineMs : NEVER;
+    this.transport.deadlineMs = NEVER;
     return stream;
   }
 
@@ -126,7 +139,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
   }
 
   awaitExchange(): void {
-    this.transport.deadlineMs = this.transport.context.nowMs + this.timeouts.idleMs;
+    if (!this.probing) this.transport.deadlineMs = this.transport.context.nowMs + this.timeouts.idleMs;
   }
 
   /** Whether the peer still answers; if it does not, the connection is lost. */
@@ -146,25 +159,45 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
     if (this.ended || this.probing) {
       this.end('the endpoint is silent');
       this.transport.destroy();
+    } else if (!this.settled) {
+      this.fail(SETTINGS_TIMEOUT, `no settings within ${this.timeouts.connectMs} ms`);
     } else if (this.streams.size === 0) {
       this.close();
     }
   }
 
-  override onClosed(error: Error | null): void {
-    super.onClosed(error);
-    this.owner.onGone(this);
+  /** RFC 8441 section 3: not before the peer has said that it knows what that is. */
+  takesTunnel(request: RequestHead): boolean {
+    return this.peerTakesTunnels && asksForWebSocket(request);
   }
 
   writeRequest(stream: ClientStream, exchange: Exchange): void {
-    encodeRequest(this, stream, exchange.request, this.authority, this.secure);
+    // Streams are opened in the order of their numbers, whatever delayed this one.
+    if (stream.id < this.lastSentId) this.renumber(stream);
+    this.lastSentId = stream.id;
+    stream.headSent = true;
+    encodeRequest(this, stream, exchange.request, stream.tunnels, this.authority, this.secure);
+  }
+
+  /** Nobody waits for the response any more. */
+  abandon(stream: ClientStream): void {
+    if (!stream.headSent) {
+      this.closeStream(stream);
+      return;
+    }
+    const { nowMs } = this.transport.context;
+    const premature = this.streams.has(stream.id) && nowMs - stream.openedMs < LIMITS.http2PrematureResetMs;
+    this.abandonStream(stream, CANCEL);
+    // The peer may take many of them for an attack; others share the connection.
+    if (premature && ++this.prematureResets === LIMITS.http2OwnPrematureResets) this.retire();
   }
 
   protected onBlock(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): void {
     const stream = this.streams.get(streamId);
-    if (stream === undefined) {
+    if (!this.wasOpened(streamId)) {
+      this.fail(PROTOCOL_ERROR, 'HEADERS on a stream that was not opened');
+    } else if (stream === undefined) {
       this.discardBlock(bytes, start, end);
-      if (!this.wasOpened(streamId)) this.fail(PROTOCOL_ERROR, 'HEADERS on a stream that was not opened');
     } else if (stream.remoteEnded) {
       this.discardBlock(bytes, start, end);
       if (!this.ended) this.violate(stream, STREAM_CLOSED, 'HEADERS behind the end of the stream');
@@ -174,7 +207,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
       fields.begin(stream.head);
       const result = this.decode(fields, bytes, start, end);
       if (result === BLOCK_FATAL) return;
-      const wellFormed = result === HPACK_OK && fields.end(stream.request, endStream);
+      const wellFormed = result === HPACK_OK && fields.end(stream.request, stream.tunnels, endStream);
       if (!wellFormed) this.violate(stream, PROTOCOL_ERROR, 'malformed response head');
       else if (stream.head.status < 200 && !stream.head.switchesProtocol) stream.onInterimHead();
       else this.onHead(stream, endStream);
@@ -193,8 +226,8 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
 
   protected onPingAck(): void {
     this.probing = false;
-    if (this.streams.size === 0) this.awaitExchange();
-    else this.transport.deadlineMs = NEVER;
+    this.transport.deadlineMs = NEVER;
+    if (!this.retired) this.owner.onRoom(this);
   }
 
   protected onSettings(): void {
@@ -202,23 +235,31 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
   }
 
   protected wasOpened(streamId: number): boolean {
-    return (streamId & 1) === 1 && streamId <= this.lastStreamId;
+    return (streamId & 1) === 1 && streamId <= this.lastSentId;
   }
 
-  protected onEnded(): void {}
+  protected onEnded(detail: string): void {
+    this.owner.onGone(this, detail);
+  }
 
   protected onStreamClosed(): void {
     if (this.ended) return;
     if (this.retired) {
       if (this.streams.size === 0) this.close();
-    } else if (this.wasFull || this.streams.size === 0) {
-      this.wasFull = false;
+    } else if (!this.listed || this.streams.size === 0) {
       this.owner.onRoom(this);
     }
   }
 
+  private renumber(stream: ClientStream): void {
+    this.streams.delete(stream.id);
+    this.lastStreamId += 2;
+    stream.id = this.lastStreamId;
+    this.streams.set(stream.id, stream);
+  }
+
   private onHead(stream: ClientStream, endStream: boolean): void {
-    stream.onFinalHead(endStream);
+    stream.onFinalHead();
     if (endStream && this.streams.has(stream.id)) this.endRemote(stream, null);
   }
 }
@@ -230,6 +271,10 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
   reused = false;
   unprocessed = false;
   headDone = false;
+  /** The request left; before that the peer knows nothing of the stream. */
+  headSent = false;
+  /** The request went out as an extended CONNECT. */
+  tunnels = false;
   private exchange: Exchange | null = null;
   private interims = 0;
   private paused = false;
@@ -240,8 +285,14 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
     this.reused = reused;
     this.unprocessed = false;
     this.headDone = false;
+    this.headSent = false;
+    this.tunnels = false;
     this.interims = 0;
     this.paused = false;
+  }
+
+  get occupied(): boolean {
+    return this.exchange !== null;
   }
 
   get identity(): string {
@@ -253,14 +304,19 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
   }
 
   sendRequestHead(exchange: Exchange): void {
+    const { wantsUpgrade } = exchange.request;
+    this.tunnels = wantsUpgrade && this.connection.takesTunnel(exchange.request);
     this.connection.writeRequest(this, exchange);
-    if (exchange.request.wantsUpgrade) this.awaitFor(this.connection.timeouts.upstreamMs);
+    if (!wantsUpgrade) return;
+    // An upgrade may be ignored (RFC 9110 section 7.8): what is left is an ordinary request, and it is complete.
+    if (!this.tunnels) this.sendEnd(null);
+    this.awaitFor(this.connection.timeouts.upstreamMs);
   }
 
   sendRequestBody(bytes: Uint8Array, start: number, end: number): void {
     const wasBlocked = this.blocked;
     this.sendBody(bytes, start, end);
-    if (this.blocked && !wasBlocked) this.arm();
+    if ((this.blocked && !wasBlocked) || this.connection.transport.congested) this.arm();
   }
 
   endRequest(trailers: Head | null): void {
@@ -270,7 +326,7 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
 
   abortRequest(): void {
     this.exchange = null;
-    this.connection.resetStream(this, CANCEL);
+    this.connection.abandon(this);
   }
 
   pauseResponse(): void {
@@ -294,12 +350,12 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
     onInterim(this.exchange as Exchange, this.head);
   }
 
-  onFinalHead(endStream: boolean): void {
+  onFinalHead(): void {
     this.headDone = true;
     const { head } = this;
-    if (!endStream && head.contentLength !== -1 && !head.switchesProtocol) {
-      this.bodyRemaining = this.request.isHead || head.status === 304 ? 0 : head.contentLength;
-    }
+    // A body where there can be none would be taken for the next response by a client of HTTP/1.1.
+    if (head.bodyKind === BODY_NONE) this.bodyRemaining = 0;
+    else if (head.bodyKind === BODY_LENGTH) this.bodyRemaining = head.contentLength;
     this.arm();
     onResponseHead(this.exchange as Exchange, head);
   }
@@ -331,11 +387,18 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
     this.tell(Failure.upstreamReset, detail);
   }
 
+  onReset(code: number): void {
+    // The endpoint is there and has said no: nothing that a stale connection could explain.
+    this.reused = false;
+    this.onLost(`stream reset: ${errorName(code)}`, code === REFUSED_STREAM);
+  }
+
   onViolation(detail: string): void {
     this.tell(Failure.invalidResponse, detail);
   }
 
   onDrained(): void {
+    this.arm();
     if (this.exchange !== null) onUpstreamDrained(this.exchange);
   }
 
@@ -348,7 +411,7 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
   onDeadline(): void {
     const { upstreamMs, bodyIdleMs } = this.connection.timeouts;
     this.connection.probe();
-    if (this.headDone || this.blocked) {
+    if (this.headDone || this.blocked || this.connection.transport.congested) {
       this.fail(Failure.upstreamStalled, `nothing moved for ${bodyIdleMs} ms`);
     } else {
       this.fail(Failure.upstreamTimeout, `no response head within ${upstreamMs} ms`);
@@ -358,7 +421,7 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
   /** What is waited for now: the endpoint's window, its head, its body, or nothing. */
   private arm(): void {
     const { timeouts } = this.connection;
-    if (this.blocked) this.awaitFor(timeouts.bodyIdleMs);
+    if (this.blocked || this.connection.transport.congested) this.awaitFor(timeouts.bodyIdleMs);
     else if (!this.headDone) {
       if (this.localEnded) this.awaitFor(timeouts.upstreamMs);
       else this.deadlineMs = NEVER;
@@ -367,7 +430,8 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
   }
 
   private fail(failure: FailureKind, detail: string): void {
-    this.connection.resetStream(this, failure === Failure.invalidResponse ? PROTOCOL_ERROR : CANCEL);
+    if (failure === Failure.invalidResponse) this.connection.resetStream(this, PROTOCOL_ERROR);
+    else this.connection.abandonStream(this, CANCEL);
     this.tell(failure, detail);
   }
 

@@ -43,7 +43,6 @@ import {
   MAX_WINDOW,
   PING_BYTES,
   PROTOCOL_ERROR,
-  REFUSED_STREAM,
   readUint31,
   readUint32,
   SETTINGS_ENABLE_CONNECT_PROTOCOL,
@@ -64,8 +63,11 @@ import { type Http2Stream, NEVER } from './stream.ts';
 
 const ALWAYS_DUE = 0;
 const PRIORITY_BYTES = 5;
-/** Frames that a peer may send of a window's update for each frame of ours that could have called for one. */
-const UPDATES_PER_FRAME = 10;
+const SETTING_BYTES = 6;
+/** Updates of windows, pings and the like that a peer may send for each DATA frame or stream of ours that could have called for them. */
+const CHATTER_PER_FRAME = 10;
+/** Frames that may still come for a stream that we have given up: a head, trailers, a reset, and what we answer to. */
+const LATE_FRAMES = 4;
 const NO_BYTES = Buffer.alloc(0);
 /** A result of `decode`, beside those of HPACK. */
 export const BLOCK_FATAL = -1;
@@ -100,10 +102,13 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   protected ended = false;
   private readonly decoder = new HpackDecoder();
   private readonly nuisances = new NuisanceBudget();
+  private readonly chatter = new NuisanceBudget();
   private receiveWindow: number = LIMITS.http2ConnectionWindowBytes;
   private receivedBytes = 0;
-  private settled = false;
-  private updatesLeft: number = LIMITS.http2NuisanceBurst;
+  /** Of what was received, what waits for its upstream. */
+  private heldBytes = 0;
+  /** The peer's settings have come. */
+  protected settled = false;
   /** Stream of the header block that CONTINUATION must go on with; 0 when there is none. */
   private blockStreamId = 0;
   private blockEndsStream = false;
@@ -115,7 +120,10 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   private dataEndsStream = false;
   /** Looks at the deadlines of all streams at every tick: cheaper than watching each for as long as it lives. */
   private readonly streamWatch: Watched = { deadlineMs: NEVER, onDeadline: () => this.checkDeadlines() };
-  private readonly resetIds = new Int32Array(LIMITS.http2RememberedResets);
+  /** The DATA frame holds nothing, or nothing but padding. */
+  private dataEmpty = false;
+  /** Made when it is needed: most connections reset nothing. */
+  private resetIds: Int32Array | null = null;
   private resetCount = 0;
 
   constructor(transport: Transport) {
@@ -149,7 +157,9 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
 
   onBytes(bytes: Buffer, start: number, end: number): void {
     while (this.resting.length > 0 && this.spare.length < LIMITS.http2SpareStreams) {
-      this.spare.push(this.resting.pop() as S);
+      const stream = this.resting.pop() as S;
+      // The other direction of a tunnel may still hold on to it.
+      if (!stream.occupied) this.spare.push(stream);
     }
     this.resting.length = 0;
     if (!this.ended) this.reader.read(bytes, start, end);
@@ -209,12 +219,13 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
         break;
       default:
         // Unknown types are extensions, to be ignored (RFC 9113 section 5.5).
-        this.tolerate();
+        this.tolerateChatter();
     }
     return !this.ended;
   }
 
   onDataBytes(bytes: Buffer, start: number, end: number): boolean {
+    this.dataEmpty = false;
     const stream = this.dataStream;
     if (stream === null) return !this.ended;
     if (stream.bodyRemaining !== -1) {
@@ -232,11 +243,8 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     const stream = this.dataStream;
     this.dataStream = null;
     this.receivedBytes += this.dataLength;
-    if (this.receivedBytes >= LIMITS.http2ConnectionWindowBytes / 2) {
-      appendNumberFrame(this.batch, FRAME_WINDOW_UPDATE, 0, this.receivedBytes);
-      this.receiveWindow += this.receivedBytes;
-      this.receivedBytes = 0;
-    }
+    if (this.dataEmpty && !this.dataEndsStream) this.tolerate();
+    this.grant();
     if (stream === null || stream.remoteEnded) return !this.ended;
     if (this.dataEndsStream) this.endRemote(stream, null);
     else stream.receive(this.dataLength);
@@ -247,13 +255,28 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     this.fail(PROTOCOL_ERROR, 'padding longer than its frame');
   }
 
+  /**
+   * So many more bytes of bodies wait, or fewer. A stream that is held up does not hold up others; but when all of them together keep a
+   * whole window, the peer has to wait.
+   */
+  noteHeld(change: number): void {
+    this.heldBytes += change;
+    if (change < 0 && !this.ended) this.grant();
+  }
+
   /** A DATA frame was written. */
   onDataSent(): void {
-    if (this.updatesLeft < LIMITS.http2NuisanceBurst) this.updatesLeft += UPDATES_PER_FRAME;
+    this.chatter.earn(CHATTER_PER_FRAME);
   }
 
   writeTrailers(stream: Http2Stream, trailers: Head): void {
     encodeTrailers(this, stream, trailers);
+  }
+
+  /** Ends the stream from our side, now, for a reason that is not the peer's fault: what it has sent already may still come. */
+  abandonStream(stream: Http2Stream, code: number): void {
+    this.nuisances.earn(LATE_FRAMES);
+    this.resetStream(stream, code);
   }
 
   /** Ends the stream from our side, now. */
@@ -304,7 +327,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     stream.open(id, this.peerWindow);
     this.streams.set(id, stream);
     this.streamWatch.deadlineMs = ALWAYS_DUE;
-    if (this.updatesLeft < LIMITS.http2NuisanceBurst) this.updatesLeft += UPDATES_PER_FRAME;
+    this.chatter.earn(CHATTER_PER_FRAME);
   }
 
   /** Returns HPACK_OK, or HPACK_TOO_LARGE when the message is to be refused, or BLOCK_FATAL when the connection is over. */
@@ -366,13 +389,27 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   /** Takes note of something that costs us and should be rare. */
   protected tolerate(): void {
     if (!this.nuisances.spend(this.transport.context.nowMs)) {
-      this.fail(ENHANCE_YOUR_CALM, 'too many resets, pings, settings or empty frames');
+      this.fail(ENHANCE_YOUR_CALM, 'too many resets, settings or empty frames');
     }
+  }
+
+  /** The same for what goes with traffic. False when the connection is over. */
+  private tolerateChatter(): boolean {
+    if (this.chatter.spend(this.transport.context.nowMs)) return true;
+    return this.fail(ENHANCE_YOUR_CALM, 'too many pings, window updates, priorities or extensions');
   }
 
   /** We reset it lately: what is still on its way for it is no error. */
   protected wasReset(streamId: number): boolean {
-    return this.resetIds.indexOf(streamId) !== -1;
+    return this.resetIds !== null && this.resetIds.indexOf(streamId) !== -1;
+  }
+
+  private grant(): void {
+    const half = LIMITS.http2ConnectionWindowBytes / 2;
+    if (this.receivedBytes < half || this.heldBytes > LIMITS.http2ConnectionWindowBytes) return;
+    appendNumberFrame(this.batch, FRAME_WINDOW_UPDATE, 0, this.receivedBytes);
+    this.receiveWindow += this.receivedBytes;
+    this.receivedBytes = 0;
   }
 
   private checkDeadlines(): void {
@@ -386,6 +423,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   }
 
   private rememberReset(streamId: number): void {
+    this.resetIds ??= new Int32Array(LIMITS.http2RememberedResets);
     this.resetIds[this.resetCount++ % this.resetIds.length] = streamId;
   }
 
@@ -398,7 +436,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     }
     this.receiveWindow -= length;
     if (this.receiveWindow < 0) return this.fail(FLOW_CONTROL_ERROR, 'more DATA than the connection allows');
-    if (length === 0 && !this.dataEndsStream) this.tolerate();
+    this.dataEmpty = true;
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
       if (!this.wasReset(streamId)) this.refuseStream(streamId, STREAM_CLOSED);
@@ -491,10 +529,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
       this.fail(FRAME_SIZE_ERROR, 'WINDOW_UPDATE of a wrong length');
       return;
     }
-    if (--this.updatesLeft < 0) {
-      this.fail(ENHANCE_YOUR_CALM, 'too many WINDOW_UPDATE frames');
-      return;
-    }
+    if (!this.tolerateChatter()) return;
     const increment = readUint31(bytes, start);
     if (streamId === 0) {
       if (increment === 0) this.fail(PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
@@ -535,13 +570,16 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
       this.fail(PROTOCOL_ERROR, 'SETTINGS on a stream');
     } else if ((flags & FLAG_ACK) !== 0) {
       if (length !== 0) this.fail(FRAME_SIZE_ERROR, 'SETTINGS acknowledgement with a payload');
-    } else if (length % 6 !== 0) {
+    } else if (length % SETTING_BYTES !== 0) {
       this.fail(FRAME_SIZE_ERROR, 'SETTINGS of a wrong length');
+    } else if (length > LIMITS.http2SettingsPerFrame * SETTING_BYTES) {
+      // Each may change the windows of all streams.
+      this.fail(ENHANCE_YOUR_CALM, 'too many settings in one frame');
     } else {
       // The first are due; more of them are not.
       if (this.settled) this.tolerate();
       this.settled = true;
-      for (let at = start; at < end && !this.ended; at += 6) {
+      for (let at = start; at < end && !this.ended; at += SETTING_BYTES) {
         const identifier = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
         this.applySetting(identifier, readUint32(bytes, at + 2));
       }
@@ -611,7 +649,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     const code = readUint32(bytes, start);
     const { nowMs } = this.transport.context;
     this.closeStream(stream);
-    stream.onLost(`stream reset: ${errorName(code)}`, code === REFUSED_STREAM);
+    stream.onReset(code);
     if (this.isServer && nowMs - stream.openedMs < LIMITS.http2PrematureResetMs) this.tolerate();
   }
 
@@ -623,8 +661,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     } else if ((flags & FLAG_ACK) !== 0) {
       this.onPingAck();
     } else {
-      this.tolerate();
-      if (!this.ended) appendPing(this.batch, FLAG_ACK, bytes, start);
+      if (this.tolerateChatter()) appendPing(this.batch, FLAG_ACK, bytes, start);
     }
   }
 
@@ -647,7 +684,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     const stream = this.streams.get(streamId);
     const isShort = end - start !== PRIORITY_BYTES;
     if (!isShort && readUint31(bytes, start) !== streamId) {
-      this.tolerate();
+      this.tolerateChatter();
     } else if (stream !== undefined) {
       this.violate(stream, isShort ? FRAME_SIZE_ERROR : PROTOCOL_ERROR, 'malformed PRIORITY');
     } else {

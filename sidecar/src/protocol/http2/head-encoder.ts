@@ -38,6 +38,7 @@ export function encodeRequest(
   connection: Http2Connection,
   stream: Http2Stream,
   head: RequestHead,
+  tunnels: boolean,
   authority: string,
   secure: boolean,
 ): void {
@@ -45,7 +46,6 @@ export function encodeRequest(
   const frameAt = reserveBlock(connection, stream, head, authority.length);
   const { bytes: target } = batch;
   const { bytes } = head;
-  const tunnels = head.wantsUpgrade;
   let at = encoder.begin(target, frameAt + FRAME_HEADER_BYTES);
   if (tunnels) {
     at = encoder.method(METHOD_CONNECT, 0, METHOD_CONNECT.length, target, at);

@@ -40,6 +40,7 @@ const EXPECT = fieldId('expect');
 const TE = fieldId('te');
 const HTTP2_SETTINGS = fieldId('http2-settings');
 const PROXY_AUTHORIZATION = fieldId('proxy-authorization');
+const SEC_WEBSOCKET_KEY = fieldId('sec-websocket-key');
 
 const WORD_CONTINUE = Buffer.from('100-continue');
 const WORD_TRAILERS = Buffer.from('trailers');
@@ -112,6 +113,8 @@ export class RequestFields implements FieldSink {
     const { head } = this;
     if (this.cookies > 1) this.joinCookies();
     if (head.authorityStart === head.authorityEnd) return Failure.malformedRequest.code;
+    // What follows an upgrade has no length; a recipient that declines it would read one all the same.
+    if (head.wantsUpgrade && head.contentLength !== -1) return Failure.malformedRequest.code;
     head.adopted = true;
     if (endStream) {
       if (head.contentLength > 0) return Failure.malformedRequest.code;
@@ -167,9 +170,7 @@ export class RequestFields implements FieldSink {
     switch (id) {
       case HOST:
         if (head.authorityEnd > head.authorityStart) {
-          const { bytes, authorityStart, authorityEnd } = head;
-          const same = equalsBytes(line, valueStart, valueEnd, bytes.subarray(authorityStart, authorityEnd));
-          if (!same) this.failure = Failure.malformedRequest.code;
+          if (!this.namesAuthority(line, valueStart, valueEnd)) this.failure = Failure.malformedRequest.code;
           return;
         }
         if (!isAuthority(line, valueStart, valueEnd)) this.failure = Failure.malformedRequest.code;
@@ -192,6 +193,10 @@ export class RequestFields implements FieldSink {
       case COOKIE:
         this.cookies++;
         break;
+      case SEC_WEBSOCKET_KEY:
+        // A WebSocket over HTTP/2 has none (RFC 8441 section 5); there must not be two.
+        if (head.wantsUpgrade) return;
+        break;
       case HTTP2_SETTINGS:
       case PROXY_AUTHORIZATION:
         return;
@@ -199,6 +204,16 @@ export class RequestFields implements FieldSink {
     if (this.failure === 0 && !copyField(head, line, start, end, nameLength, id, neverIndexed)) {
       this.failure = Failure.headTooLarge.code;
     }
+  }
+
+  /** Whether the range is the authority that is known already, letter case aside. */
+  private namesAuthority(line: Uint8Array, start: number, end: number): boolean {
+    const { bytes, authorityStart, authorityEnd } = this.head;
+    if (end - start !== authorityEnd - authorityStart) return false;
+    for (let i = start, o = authorityStart; i < end; i++, o++) {
+      if (lowerCase(line[i] as number) !== lowerCase(bytes[o] as number)) return false;
+    }
+    return true;
   }
 
   private writeStartLine(): void {
@@ -313,6 +328,10 @@ export class RequestFields implements FieldSink {
     head.drop(COOKIE);
     head.add('cookie', values.join(COOKIE_SEPARATOR));
   }
+}
+
+function lowerCase(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
 }
 
 function isOf(bits: number, start: number, end: number): boolean {

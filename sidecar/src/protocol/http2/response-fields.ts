@@ -85,15 +85,18 @@ export class ResponseFields implements FieldSink {
     }
   }
 
-  /** The block is over. False when the response is not to be forwarded. */
-  end(asked: RequestHead, endStream: boolean): boolean {
+  /** The block is over. False when the response is not to be forwarded. `tunnels`: the request went out as an extended CONNECT. */
+  end(asked: RequestHead, tunnels: boolean, endStream: boolean): boolean {
     const { head } = this;
     const { status } = head;
     // A switch of protocols is no business of HTTP/2 (RFC 9113 section 8.6).
     if (this.malformed || status === 0 || status === 101) return false;
     head.adopted = true;
-    if (status < 200) return !endStream;
-    if (status === 200 && asked.wantsUpgrade) return this.switchProtocol(asked, endStream);
+    if (status < 200) {
+      head.drop(CONTENT_LENGTH);
+      return !endStream;
+    }
+    if (status === 200 && tunnels) return this.switchProtocol(asked, endStream);
     if (status === 204 || status === 304 || asked.isHead) {
       if (status === 204) head.drop(CONTENT_LENGTH);
       head.bodyKind = BODY_NONE;

@@ -20,6 +20,7 @@ import { FAILURES, Failure, type FailureKind } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Route } from '../../core/route.ts';
 import type { ConnectionOwner, DownstreamConnection } from '../../downstream/connection.ts';
+import { ByteQueue } from '../../transport/byte-queue.ts';
 import type { Transport } from '../../transport/transport.ts';
 import { type Head, RequestHead, type ResponseHead } from '../head.ts';
 import { BLOCK_FATAL, Http2Connection } from './connection.ts';
@@ -30,6 +31,7 @@ import {
   appendSettings,
   CANCEL,
   DEFAULT_WINDOW,
+  errorName,
   FRAME_WINDOW_UPDATE,
   INTERNAL_ERROR,
   MAX_STREAM_ID,
@@ -91,7 +93,7 @@ export class Http2Server extends Http2Connection<ServerStream> implements Downst
     this.draining = true;
     appendGoaway(this.batch, MAX_STREAM_ID, NO_ERROR, 'draining');
     appendPing(this.batch, 0, DRAIN_PING, 0);
-    if (this.streams.size === 0) this.transport.deadlineMs = this.transport.context.nowMs + LIMITS.lingerMs;
+    if (this.streams.size === 0) this.linger();
   }
 
   cutOff(): void {
@@ -108,6 +110,13 @@ export class Http2Server extends Http2Connection<ServerStream> implements Downst
       }
     }
     super.onBytes(bytes, at, end);
+    // Who does not read what it asked for must not ask for more: heads of responses are bounded by no window.
+    if (this.transport.congested && !this.ended) this.transport.pause();
+  }
+
+  override onDrained(): void {
+    this.transport.resume();
+    super.onDrained();
   }
 
   onPeerEnd(): void {
@@ -162,6 +171,7 @@ export class Http2Server extends Http2Connection<ServerStream> implements Downst
   protected onGoaway(): void {
     // The client opens no more streams; those that are open complete.
     this.draining = true;
+    this.closing = true;
     if (this.streams.size === 0) this.close('the client is leaving');
   }
 
@@ -185,6 +195,7 @@ export class Http2Server extends Http2Connection<ServerStream> implements Downst
   protected onStreamClosed(): void {
     if (this.streams.size > 0 || this.ended) return;
     if (this.draining && this.closing) this.close('drained');
+    else if (this.draining) this.linger();
     else this.awaitStream();
   }
 
@@ -212,6 +223,12 @@ export class Http2Server extends Http2Connection<ServerStream> implements Downst
     this.transport.deadlineMs = NEVER;
     const failure = result === HPACK_OK ? fields.end(endStream) : Failure.headTooLarge.code;
     stream.beginExchange(failure, endStream, this.owner, this.fallback);
+    if (failure === Failure.malformedRequest.code) this.tolerate();
+  }
+
+  /** The client has no stream open, and is given some time to hear that it should open none. */
+  private linger(): void {
+    this.transport.deadlineMs = this.transport.context.clock.monotonicMs() + LIMITS.lingerMs;
   }
 
   private awaitStream(): void {
@@ -230,16 +247,25 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
   private exchange: Exchange | null = null;
   private idleMs = 0;
   /** Body that came before there was an upstream for it, or while that had no room; at most one window. */
-  private readonly held: Buffer[] = [];
+  private readonly held: ByteQueue;
+  private heldBytes = 0;
   private heldEnd = false;
   private heldTrailers: Head | null = null;
   private paused = false;
   private feeding = false;
 
+  constructor(connection: Http2Server) {
+    super(connection);
+    this.held = new ByteQueue(connection.transport.context.buffers);
+  }
+
+  get occupied(): boolean {
+    return this.exchange !== null;
+  }
+
   beginExchange(failureCode: number, endStream: boolean, owner: ConnectionOwner, fallback: Route): void {
     const { request } = this;
     this.idleMs = fallback.timeouts.bodyIdleMs;
-    this.held.length = 0;
     this.heldEnd = false;
     this.heldTrailers = null;
     this.paused = false;
@@ -264,9 +290,11 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
 
   onBody(bytes: Buffer, start: number, end: number): void {
     const { exchange } = this;
-    if (exchange === null) return;
-    if (this.paused || this.held.length > 0 || !acceptsRequestBody(exchange)) {
-      this.held.push(Buffer.from(bytes.subarray(start, end)));
+    // A request whose upgrade was declined is over; what follows on the stream was meant for another protocol.
+    if (exchange === null || exchange.requestComplete) return;
+    if (this.paused || this.held.length > 0 || !this.mayForward(exchange)) {
+      this.held.push(bytes, start, end);
+      this.noteHeld(end - start);
       this.pauseReceiving();
       return;
     }
@@ -276,8 +304,8 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
 
   onEnd(trailers: Head | null): void {
     const { exchange } = this;
-    if (exchange === null) return;
-    if (this.held.length > 0 || !acceptsRequestBody(exchange)) {
+    if (exchange === null || exchange.requestComplete) return;
+    if (this.held.length > 0 || !this.mayForward(exchange)) {
       this.heldEnd = true;
       this.heldTrailers = trailers;
       return;
@@ -290,11 +318,16 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
     this.leave(Failure.downstreamAborted, detail);
   }
 
+  onReset(code: number): void {
+    this.leave(Failure.downstreamAborted, `stream reset: ${errorName(code)}`);
+  }
+
   onViolation(detail: string): void {
     this.leave(Failure.invalidBody, detail);
   }
 
   onDrained(): void {
+    this.arm();
     if (this.exchange !== null) onDownstreamDrained(this.exchange);
   }
 
@@ -304,12 +337,12 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
 
   /** A response that was complete before its request: the rest of the request is not wanted (RFC 9113 section 8.1). */
   onLocalEnd(): void {
-    if (this.exchange === null) this.connection.resetStream(this, NO_ERROR);
+    if (this.exchange === null) this.connection.abandonStream(this, NO_ERROR);
   }
 
   onDeadline(): void {
     const { exchange } = this;
-    if (this.blocked) {
+    if (this.blocked || this.connection.transport.congested) {
       this.leave(Failure.downstreamStalled, `nothing was read for ${this.idleMs} ms`);
       this.connection.resetStream(this, CANCEL);
     } else if (exchange !== null) {
@@ -334,7 +367,7 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
   sendResponseBody(bytes: Uint8Array, start: number, end: number): void {
     const wasBlocked = this.blocked;
     this.sendBody(bytes, start, end);
-    if (this.blocked && !wasBlocked) this.arm();
+    if ((this.blocked && !wasBlocked) || this.connection.transport.congested) this.arm();
   }
 
   endResponse(trailers: Head | null): void {
@@ -355,12 +388,15 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
   resumeRequest(): void {
     this.paused = false;
     if (this.feeding) return;
-    this.feeding = true;
     const { exchange } = this;
-    while (this.held.length > 0 && !this.paused && exchange !== null) {
-      const bytes = this.held.shift() as Buffer;
-      onRequestBody(exchange, bytes, 0, bytes.length);
-    }
+    if (exchange === null || !this.mayForward(exchange)) return;
+    this.feeding = true;
+    this.held.drain((bytes, start, end) => {
+      if (this.paused) return start;
+      this.noteHeld(start - end);
+      onRequestBody(exchange, bytes, start, end);
+      return end;
+    });
     this.feeding = false;
     if (this.paused || this.exchange === null) return;
     if (this.heldEnd) {
@@ -374,14 +410,26 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
 
   release(): void {
     this.exchange = null;
-    this.held.length = 0;
-    if (this.localEnded && !this.remoteEnded) this.connection.resetStream(this, NO_ERROR);
+    if (this.heldBytes > 0) this.noteHeld(-this.heldBytes);
+    this.held.clear();
+    if (this.localEnded && !this.remoteEnded) this.connection.abandonStream(this, NO_ERROR);
+  }
+
+  private noteHeld(change: number): void {
+    this.heldBytes += change;
+    this.connection.noteHeld(change);
+  }
+
+  /** What comes before an upgrade is answered must not reach an upstream that may take it for the next request. */
+  private mayForward(exchange: Exchange): boolean {
+    if (!acceptsRequestBody(exchange)) return false;
+    return !this.request.wantsUpgrade || exchange.response?.switchesProtocol === true;
   }
 
   /** What is waited for now: the client's window, its body, or nothing. */
   private arm(): void {
     const awaitsBody = !this.remoteEnded && !this.paused && !this.request.wantsUpgrade;
-    if (this.blocked || awaitsBody) this.awaitFor(this.idleMs);
+    if (this.blocked || awaitsBody || this.connection.transport.congested) this.awaitFor(this.idleMs);
     else this.deadlineMs = NEVER;
   }
 

@@ -58,8 +58,10 @@ export abstract class Http2Stream {
   abstract onBody(bytes: Buffer, start: number, end: number): void;
   /** The peer ended its side. */
   abstract onEnd(trailers: Head | null): void;
-  /** The peer reset the stream, or its connection is over. `unprocessed`: nothing was done for it. */
+  /** The connection of the stream is over. `unprocessed`: the peer did nothing for it. */
   abstract onLost(detail: string, unprocessed: boolean): void;
+  /** The peer reset the stream. */
+  abstract onReset(code: number): void;
   /** The peer broke a rule of the stream, which is reset. */
   abstract onViolation(detail: string): void;
   /** There is room again for what `congested` kept waiting. */
@@ -69,6 +71,8 @@ export abstract class Http2Stream {
   /** END_STREAM was written while the peer's side is still open. */
   abstract onLocalEnd(): void;
   abstract onDeadline(): void;
+  /** An exchange still refers to the stream. */
+  abstract readonly occupied: boolean;
 
   open(id: number, sendWindow: number): void {
     this.id = id;
@@ -132,7 +136,9 @@ export abstract class Http2Stream {
 
   /** Windows have opened. */
   sendPending(): void {
+    const before = this.pending.length;
     this.pending.drain(this.writePending);
+    const progressed = this.pending.length < before;
     if (this.pending.length === 0) {
       this.connection.blocked.delete(this);
       if (this.endPending) {
@@ -140,7 +146,8 @@ export abstract class Http2Stream {
         this.writeEnd(this.pendingTrailers);
       }
     }
-    this.onProgress();
+    // A window that lets nothing through is no sign that the peer reads.
+    if (progressed) this.onProgress();
     this.tellDrained();
   }
 

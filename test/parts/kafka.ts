@@ -60,18 +60,24 @@ export async function startKafka({ port, advertisedPort }: KafkaOptions = {}): P
     });
     return stdout;
   };
-  await runTool('kafka.tools.StorageTool', ['format', '-t', CLUSTER_ID, '-c', config]);
-  const part = await startPart({
-    name: 'kafka',
-    command: java,
-    args: [...JVM, '-cp', jars, 'kafka.Kafka', config],
-    isReady: () => answersApiVersions(clientPort),
-  });
-  const stop = async () => {
-    await part.stop();
-    await rm(folder, { recursive: true, force: true });
-  };
-  return { port: clientPort, pid: part.pid, runTool, stop };
+  const removeLog = () => rm(folder, { recursive: true, force: true });
+  try {
+    await runTool('kafka.tools.StorageTool', ['format', '-t', CLUSTER_ID, '-c', config]);
+    const part = await startPart({
+      name: 'kafka',
+      command: java,
+      args: [...JVM, '-cp', jars, 'kafka.Kafka', config],
+      isReady: () => answersApiVersions(clientPort),
+    });
+    const stop = async () => {
+      await part.stop();
+      await removeLog();
+    };
+    return { port: clientPort, pid: part.pid, runTool, stop };
+  } catch (error) {
+    await removeLog();
+    throw error;
+  }
 }
 
 interface Ports {

@@ -12,7 +12,8 @@ import { byName, OTHER_NAME } from '../datastore/byte-map.ts';
 import { DataStoreTap } from '../datastore/datastore-tap.ts';
 import type { PendingCommand } from '../datastore/in-flight.ts';
 import { CommandReader, type CommandSink } from './command-reader.ts';
-import { PERCENT, PLUS, ReplyReader, type ReplySink, STAR } from './reply-reader.ts';
+import { ReplyReader, type ReplySink } from './reply-reader.ts';
+import { RESP } from './resp-types.ts';
 
 /** Where a subscription is counted. */
 const CHANNELS = 0;
@@ -108,7 +109,7 @@ export class RedisTap extends DataStoreTap implements CommandSink, ReplySink {
     const { replies } = this;
     const { head } = this.inFlight;
     if (this.monitoring && isMonitorLine(replies)) return null;
-    if (replies.type === STAR && replies.wordLength > 0 && this.mayBeMessage(head)) {
+    if (replies.type === RESP.array && replies.wordLength > 0 && this.mayBeMessage(head)) {
       const push = PUSHES.get(replies.word, 0, replies.wordLength);
       if (push !== undefined) return this.onSubscription(push);
     }
@@ -188,7 +189,7 @@ export class RedisTap extends DataStoreTap implements CommandSink, ReplySink {
         this.queued = 0;
         break;
       case 'hello':
-        if (errorCount === 0) this.pushes = type === PERCENT;
+        if (errorCount === 0) this.pushes = type === RESP.map;
         break;
       case 'monitor':
         if (errorCount === 0) this.monitoring = true;
@@ -239,14 +240,14 @@ function isConfirmationOf({ role, operation }: PendingCommand, { word, wordLengt
 }
 
 function isQueued({ type, word, wordLength }: ReplyReader): boolean {
-  if (type !== PLUS || wordLength !== QUEUED.length) return false;
+  if (type !== RESP.status || wordLength !== QUEUED.length) return false;
   for (let i = 0; i < wordLength; i++) if (word[i] !== QUEUED[i]) return false;
   return true;
 }
 
 /** MONITOR's lines begin with a time, statuses with a letter. */
 function isMonitorLine({ type, word, wordLength }: ReplyReader): boolean {
-  return type === PLUS && wordLength > 0 && (word[0] as number) >= ZERO && (word[0] as number) <= NINE;
+  return type === RESP.status && wordLength > 0 && (word[0] as number) >= ZERO && (word[0] as number) <= NINE;
 }
 
 function isCodeByte(byte: number): boolean {

@@ -4,12 +4,12 @@
  * Invariants
  * - Values are skipped by counting. What is kept, to tell replies apart and never to show it, is the beginning of a status, of an error,
  *   and of the first element of a push or, on demand, of an array.
- * - Attributes belong to the reply that they precede. Pushes are reported apart from replies.
- * - Memory is fixed; deeper nesting than the bound is an error.
+ * - Attributes belong to the reply that they precede. Pushes are reported apart from replies. Memory is fixed.
  */
 import { LIMITS } from '../../core/limits.ts';
 import type { DesyncReason } from '../../observe/datastore.ts';
 import { INVALID, MORE, NumberLine } from './number-line.ts';
+import { RESP } from './resp-types.ts';
 
 export interface ReplySink {
   /** A top-level reply or push is complete; the reader's fields tell about it until this returns. */
@@ -41,25 +41,8 @@ const LF = 0x0a;
 const CR = 0x0d;
 const TLS_ALERT = 0x15;
 const TLS_HANDSHAKE = 0x16;
-const BANG = 0x21;
-const HASH = 0x23;
-const DOLLAR = 0x24;
-export const PERCENT = 0x25;
-const OPEN = 0x28;
-export const STAR = 0x2a;
-export const PLUS = 0x2b;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
-const DOT = 0x2e;
 const ZERO = 0x30;
-const COLON = 0x3a;
-const SEMICOLON = 0x3b;
-const EQUALS = 0x3d;
-const GREATER = 0x3e;
 const QUESTION = 0x3f;
-const UNDERSCORE = 0x5f;
-const BAR = 0x7c;
-const TILDE = 0x7e;
 
 const UNTIL_STOP = Number.POSITIVE_INFINITY;
 const MAX_THIRD = 1e9;
@@ -158,38 +141,35 @@ export class ReplyReader {
   }
 
   private beginItem(type: number): DesyncReason | null {
-    if (this.streaming && type !== SEMICOLON) return 'malformed';
-    if (this.depth === 0 && type !== BAR && type !== SEMICOLON) this.type = type;
+    if (this.streaming && type !== RESP.chunk) return 'malformed';
+    if (this.depth === 0 && type !== RESP.attribute && type !== RESP.chunk) this.type = type;
     this.itemType = type;
-    this.keeps = KEEP_NOTHING;
+    this.keeps = this.keepsOf(type);
     switch (type) {
-      case PLUS:
-      case MINUS:
-      case COLON:
-      case COMMA:
-      case OPEN:
-      case HASH:
-      case UNDERSCORE:
+      case RESP.status:
+      case RESP.error:
+      case RESP.integer:
+      case RESP.double:
+      case RESP.bigNumber:
+      case RESP.boolean:
+      case RESP.null:
         this.state = LINE;
-        this.keeps = this.keepsOf(type);
         return null;
-      case BANG:
-      case DOLLAR:
-        this.keeps = this.keepsOf(type);
+      case RESP.blobError:
+      case RESP.blob:
+      case RESP.verbatim:
+      case RESP.array:
+      case RESP.map:
+      case RESP.set:
+      case RESP.attribute:
         break;
-      case EQUALS:
-      case STAR:
-      case PERCENT:
-      case TILDE:
-      case BAR:
-        break;
-      case GREATER:
+      case RESP.push:
         if (this.depth > 0) return 'malformed';
         break;
-      case SEMICOLON:
+      case RESP.chunk:
         if (!this.streaming) return 'malformed';
         break;
-      case DOT:
+      case RESP.stop:
         this.state = STOP_CR;
         return this.depth > 0 && this.remaining[this.depth - 1] === UNTIL_STOP ? null : 'malformed';
       case TLS_ALERT:
@@ -204,13 +184,14 @@ export class ReplyReader {
   }
 
   private keepsOf(type: number): number {
-    if (type === MINUS || type === BANG) return this.errorCount++ === 0 ? KEEP_ERROR : KEEP_NOTHING;
-    if (this.depth === 0) return type === PLUS ? KEEP_WORD : KEEP_NOTHING;
+    if (type === RESP.error || type === RESP.blobError)
+      return this.errorCount++ === 0 ? KEEP_ERROR : KEEP_NOTHING;
+    if (this.depth === 0) return type === RESP.status ? KEEP_WORD : KEEP_NOTHING;
     if (this.depth > 1 || this.place > 2) return KEEP_NOTHING;
     const outermost = this.types[0];
-    if (outermost !== GREATER && (outermost !== STAR || !this.watchesArrays)) return KEEP_NOTHING;
-    if (type === COLON) return this.place === 2 ? KEEP_THIRD : KEEP_NOTHING;
-    return this.place === 0 && (type === DOLLAR || type === PLUS) ? KEEP_WORD : KEEP_NOTHING;
+    if (outermost !== RESP.push && (outermost !== RESP.array || !this.watchesArrays)) return KEEP_NOTHING;
+    if (type === RESP.integer) return this.place === 2 ? KEEP_THIRD : KEEP_NOTHING;
+    return this.place === 0 && (type === RESP.blob || type === RESP.status) ? KEEP_WORD : KEEP_NOTHING;
   }
 
   private readLine(bytes: Uint8Array, start: number, end: number): number {
@@ -225,17 +206,17 @@ export class ReplyReader {
   private beginSized(size: number): DesyncReason | null {
     this.state = TYPE;
     switch (this.itemType) {
-      case DOLLAR:
-      case BANG:
-      case EQUALS:
-      case SEMICOLON:
-        if (size > 0 || (size === 0 && this.itemType !== SEMICOLON)) {
+      case RESP.blob:
+      case RESP.blobError:
+      case RESP.verbatim:
+      case RESP.chunk:
+        if (size > 0 || (size === 0 && this.itemType !== RESP.chunk)) {
           this.left = size;
           this.state = BULK;
           return null;
         }
         // A null, or the last chunk of a streamed string.
-        if (size < 0 && (size !== -1 || this.itemType !== DOLLAR)) return 'malformed';
+        if (size < 0 && (size !== -1 || this.itemType !== RESP.blob)) return 'malformed';
         this.streaming = false;
         this.itemIsOver = true;
         return null;
@@ -245,10 +226,11 @@ export class ReplyReader {
   }
 
   private beginAggregate(size: number): DesyncReason | null {
-    if (size > 0) return this.open(this.itemType === PERCENT || this.itemType === BAR ? size * 2 : size);
-    if (size < 0 && (size !== -1 || this.itemType !== STAR)) return 'malformed';
+    if (size > 0)
+      return this.open(this.itemType === RESP.map || this.itemType === RESP.attribute ? size * 2 : size);
+    if (size < 0 && (size !== -1 || this.itemType !== RESP.array)) return 'malformed';
     // Attributes precede an item, they are none.
-    this.itemIsOver = this.itemType !== BAR;
+    this.itemIsOver = this.itemType !== RESP.attribute;
     return null;
   }
 
@@ -267,11 +249,11 @@ export class ReplyReader {
     this.state = TYPE;
     switch (ended) {
       case STREAM_LF:
-        if (this.itemType === DOLLAR) {
+        if (this.itemType === RESP.blob) {
           this.streaming = true;
           return null;
         }
-        return this.itemType === STAR || this.itemType === PERCENT || this.itemType === TILDE
+        return this.itemType === RESP.array || this.itemType === RESP.map || this.itemType === RESP.set
           ? this.open(UNTIL_STOP)
           : 'malformed';
       case STOP_LF:
@@ -291,10 +273,10 @@ export class ReplyReader {
       if (top === 0) this.place++;
       if (left > 0) return null;
       this.depth = top;
-      if (this.types[top] === BAR) return null;
+      if (this.types[top] === RESP.attribute) return null;
     }
     this.begun = false;
-    return this.type === GREATER ? sink.onPush() : sink.onReply();
+    return this.type === RESP.push ? sink.onPush() : sink.onReply();
   }
 
   private keep(bytes: Uint8Array, start: number, end: number): void {

@@ -91,7 +91,8 @@ function fuzz({ name, inputs, seed, progress }: Job): void {
 
 /** Seed and path lead to the input again; printed whole, it hides the reason. */
 function reportOf(result: fc.RunDetails<[unknown]>): string {
-  const reason = result.errorInstance instanceof Error ? result.errorInstance.stack : String(result.errorInstance);
+  const reason =
+    result.errorInstance instanceof Error ? result.errorInstance.stack : String(result.errorInstance);
   return `input ${result.counterexamplePath} of seed ${result.seed}: ${reason}\n${JSON.stringify(result.counterexample).slice(0, REPORT_CHARS)}`;
 }
 

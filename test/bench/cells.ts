@@ -1,10 +1,12 @@
-// The benchmark's matrix: every scenario with every workload, number of connections and kind of load.
+// The benchmark's matrix: every scenario with each of its workloads, numbers of concurrent requests and kinds of load.
 
-export type ScenarioName = 'bare' | 'features' | 'pair';
+export type ScenarioName = 'bare' | 'features' | 'pair' | 'grpc' | 'tcp';
 type LoadName = 'saturated' | 'equal-rate';
 
 export interface Workload {
   name: string;
+  /** What the client speaks: HTTP/1.1, or gRPC over HTTP/2 without TLS. */
+  protocol: 'http1' | 'grpc';
   method: 'GET' | 'POST';
   path: string;
   requestBytes: number;
@@ -17,7 +19,8 @@ export interface Cell {
   name: string;
   scenario: ScenarioName;
   workload: Workload;
-  connections: number;
+  /** Requests that may be under way at once: connections of HTTP/1.1, or streams, spread over `GRPC_CONNECTIONS`. */
+  concurrency: number;
   load: LoadName;
   /** The cells that a reader looks at first get more rounds. */
   isHeadline: boolean;
@@ -25,32 +28,55 @@ export interface Cell {
 
 export const HOST = 'backend.bench.test';
 
-export const WORKLOADS: Workload[] = [
-  {
-    name: 'get-1k',
-    method: 'GET',
-    path: '/small',
-    requestBytes: 0,
-    responseBytes: 1024,
-    equalRatePerSecond: 2000,
-  },
-  {
-    name: 'post-1k',
-    method: 'POST',
-    path: '/orders',
-    requestBytes: 1024,
-    responseBytes: 2,
-    equalRatePerSecond: 2000,
-  },
-  {
-    name: 'get-1m',
-    method: 'GET',
-    path: '/large',
-    requestBytes: 0,
-    responseBytes: 1_048_576,
-    equalRatePerSecond: 200,
-  },
-];
+const GET_1K: Workload = {
+  name: 'get-1k',
+  protocol: 'http1',
+  method: 'GET',
+  path: '/small',
+  requestBytes: 0,
+  responseBytes: 1024,
+  equalRatePerSecond: 2000,
+};
+
+const POST_1K: Workload = {
+  name: 'post-1k',
+  protocol: 'http1',
+  method: 'POST',
+  path: '/orders',
+  requestBytes: 1024,
+  responseBytes: 2,
+  equalRatePerSecond: 2000,
+};
+
+const GET_1M: Workload = {
+  name: 'get-1m',
+  protocol: 'http1',
+  method: 'GET',
+  path: '/large',
+  requestBytes: 0,
+  responseBytes: 1_048_576,
+  equalRatePerSecond: 200,
+};
+
+/** What stands before each message of gRPC: whether it is compressed, and its length. */
+const GRPC_PREFIX_BYTES = 5;
+
+/** One message of 1 KB each way; bodies are counted with the prefix of their message. */
+const UNARY_1K: Workload = {
+  name: 'unary-1k',
+  protocol: 'grpc',
+  method: 'POST',
+  path: '/bench.Echo/Unary',
+  requestBytes: 1024 + GRPC_PREFIX_BYTES,
+  responseBytes: 1024 + GRPC_PREFIX_BYTES,
+  equalRatePerSecond: 2000,
+};
+
+export const HTTP_WORKLOADS = [GET_1K, POST_1K, GET_1M];
+export const GRPC_WORKLOADS = [UNARY_1K];
+
+/** A service has a channel or a few to another one, and each has one connection. */
+export const GRPC_CONNECTIONS = 4;
 
 /** What a browser or service client really sends: eight headers, Host among them. */
 export const REQUEST_HEADERS: Record<string, string> = {
@@ -64,19 +90,27 @@ export const REQUEST_HEADERS: Record<string, string> = {
   Referer: 'https://shop.bench.test/orders?page=2',
 };
 
-const SCENARIOS: ScenarioName[] = ['bare', 'features', 'pair'];
-const CONNECTIONS = [32, 256];
+export const SCENARIOS: Record<ScenarioName, Workload[]> = {
+  bare: HTTP_WORKLOADS,
+  features: HTTP_WORKLOADS,
+  pair: HTTP_WORKLOADS,
+  grpc: GRPC_WORKLOADS,
+  // To who passes bytes on unread, what is in a request makes no difference.
+  tcp: [GET_1K, GET_1M],
+};
+const CONCURRENCIES = [32, 256];
 const LOADS: LoadName[] = ['saturated', 'equal-rate'];
+const HEADLINES = [GET_1K, UNARY_1K];
 
 export function listCells(only: RegExp | null): Cell[] {
   const cells: Cell[] = [];
-  for (const scenario of SCENARIOS) {
-    for (const workload of WORKLOADS) {
-      for (const connections of CONNECTIONS) {
+  for (const [scenario, workloads] of Object.entries(SCENARIOS) as [ScenarioName, Workload[]][]) {
+    for (const workload of workloads) {
+      for (const concurrency of CONCURRENCIES) {
         for (const load of LOADS) {
-          const name = `${scenario}/${workload.name}/${connections}/${load}`;
-          const isHeadline = workload.name === 'get-1k' && connections === 32;
-          cells.push({ name, scenario, workload, connections, load, isHeadline });
+          const name = `${scenario}/${workload.name}/${concurrency}/${load}`;
+          const isHeadline = HEADLINES.includes(workload) && concurrency === 32;
+          cells.push({ name, scenario, workload, concurrency, load, isHeadline });
         }
       }
     }
@@ -84,9 +118,17 @@ export function listCells(only: RegExp | null): Cell[] {
   return only === null ? cells : cells.filter((cell) => only.test(cell.name));
 }
 
+/** For HTTP/1.1, head and body; for gRPC, whose head is a matter of its connection, the message. */
 export function encodeRequest(workload: Workload): Buffer {
+  if (workload.protocol === 'grpc') return Buffer.from(grpcMessage(workload.requestBytes));
   const headers = Object.entries(REQUEST_HEADERS).map(([name, value]) => `${name}: ${value}`);
   if (workload.method === 'POST') headers.push(`Content-Length: ${workload.requestBytes}`);
   const head = `${workload.method} ${workload.path} HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`;
   return Buffer.from(head + 'x'.repeat(workload.requestBytes));
+}
+
+/** One uncompressed message with its prefix: a flag, and a length that fits into its last two bytes. All of it is ASCII. */
+export function grpcMessage(bytes: number): string {
+  const length = bytes - GRPC_PREFIX_BYTES;
+  return `\0\0\0${String.fromCharCode(length >> 8, length & 0xff)}${'x'.repeat(length)}`;
 }

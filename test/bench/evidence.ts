@@ -41,10 +41,15 @@ export class Evidence {
 
   /** What is missing, or null. */
   findGap(): string | null {
-    const lines = Math.min(...this.#logLines, Number.POSITIVE_INFINITY);
-    if (lines < this.#requests * MIN_LINES_PER_REQUEST) return `only ${this.describe()}`;
-    const spans = this.#spans ?? Number.POSITIVE_INFINITY;
-    return spans < this.#requests * MIN_SPANS_PER_REQUEST ? `only ${this.describe()}` : null;
+    const minLines = Math.ceil(this.#requests * MIN_LINES_PER_REQUEST);
+    const minSpans = Math.ceil(this.#requests * MIN_SPANS_PER_REQUEST);
+    const gaps = this.#logLines
+      .filter((lines) => lines < minLines)
+      .map((lines) => `access log has ${lines} lines, at least ${minLines} expected`);
+    if (this.#spans !== null && this.#spans < minSpans) {
+      gaps.push(`${this.#spans} spans exported, at least ${minSpans} expected`);
+    }
+    return gaps.length === 0 ? null : `${Math.round(this.#requests)} requests: ${gaps.join('; ')}`;
   }
 }
 

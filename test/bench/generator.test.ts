@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { type GeneratedLoad, generateLoad } from './generator.ts';
+import { callHttp1 } from './http1-caller.ts';
 
 const BODY = 'z'.repeat(1000);
 const GOOD = `HTTP/1.1 200 OK\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
@@ -27,11 +28,11 @@ async function serve(answer: (socket: Socket) => void): Promise<number> {
 }
 
 function loadOn(port: number, options: Partial<GeneratedLoad> = {}): GeneratedLoad {
+  const request = Buffer.from('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
   return {
-    port,
-    request: Buffer.from('GET / HTTP/1.1\r\nHost: test\r\n\r\n'),
+    connections: Array.from({ length: 4 }, () => callHttp1({ port, request, responseBytes: BODY.length })),
+    concurrency: 4,
     responseBytes: BODY.length,
-    connections: 4,
     ratePerSecond: null,
     warmUpMs: 20,
     measureMs: 200,

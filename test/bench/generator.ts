@@ -1,21 +1,21 @@
-// A load generator that checks every response: closed loop (each connection sends again as soon as it has its answer) or
-// open loop (requests arrive at a rate, whether or not earlier ones were answered).
+// A load generator that checks every answer: closed loop (each caller sends again as soon as it has its answer) or open loop
+// (requests arrive at a rate, whether or not earlier ones were answered).
 //
 // Open loop: arrivals are a Poisson process, the same sequence for every contender, quantised to the generator's timer of
-// about 1 ms. A request that finds no idle connection waits in a queue, and its latency counts from its arrival: a stall
+// about 1 ms. A request that finds no idle caller waits in a queue, and its latency counts from its arrival: a stall
 // of the proxy is seen by all requests that arrive during it (no coordinated omission).
 // The window's edges read the CPU counters and the byte counters at the same moment, so connection set-up, warm-up and
 // half-done answers do not count.
 
-import { connect, type Socket } from 'node:net';
 import { seededRandom } from '../seeded-random.ts';
+import type { Caller, CallerConnection, ConnectCallers } from './caller.ts';
 import { percentileOf } from './statistics.ts';
 
 export interface GeneratedLoad {
-  port: number;
-  request: Buffer;
+  connections: ConnectCallers[];
+  /** Callers on all connections together. */
+  concurrency: number;
   responseBytes: number;
-  connections: number;
   /** null: closed loop. */
   ratePerSecond: number | null;
   warmUpMs: number;
@@ -34,20 +34,9 @@ export interface LoadResult {
   p99Ms: number;
 }
 
-interface Connection {
-  socket: Socket;
-  isBusy: boolean;
-  arrivedAt: number;
-  head: string;
-  bodyBytesLeft: number;
-}
-
-/** While the head of a response has not been read. */
-const UNKNOWN = -1;
 const TIMER_MS = 1;
 const DRAIN_TIMEOUT_MS = 3_000;
 const MAX_QUEUED = 20_000;
-const MAX_HEAD_CHARS = 16_384;
 
 export async function generateLoad(load: GeneratedLoad): Promise<LoadResult> {
   const generator = new Generator(load);
@@ -67,12 +56,12 @@ export async function generateLoad(load: GeneratedLoad): Promise<LoadResult> {
 
 class Generator {
   readonly #load: GeneratedLoad;
-  readonly #readBuffer = Buffer.allocUnsafe(256 * 1024);
-  readonly #connections: Connection[] = [];
-  readonly #idle: Connection[] = [];
+  #connections: CallerConnection[] = [];
+  readonly #idle: Caller[] = [];
   readonly #queued: number[] = [];
   readonly #latencies: number[] = [];
   readonly #failure = Promise.withResolvers<never>();
+  readonly #ready = Promise.withResolvers<void>();
   #random = seededRandom(1);
   #nextArrivalAt = 0;
   #isSending = false;
@@ -91,13 +80,24 @@ class Generator {
   }
 
   async open(): Promise<void> {
-    await Promise.all(Array.from({ length: this.#load.connections }, () => this.#openConnection()));
+    const events = {
+      onReady: (caller: Caller) => {
+        if (this.#idle.push(caller) === this.#load.concurrency) this.#ready.resolve();
+      },
+      onBody: (bytes: number) => {
+        if (this.#isMeasuring) this.#bodyBytes += bytes;
+      },
+      onAnswered: (caller: Caller) => this.#finish(caller),
+      onFailed: (message: string) => this.#fail(message),
+    };
+    this.#connections = this.#load.connections.map((connect) => connect(events));
+    await Promise.race([this.#ready.promise, this.#failure.promise]);
   }
 
   startSending(): void {
     this.#isSending = true;
     if (this.#load.ratePerSecond === null) {
-      for (const connection of this.#idle.splice(0)) this.#send(connection, performance.now());
+      for (const caller of this.#idle.splice(0)) this.#send(caller, performance.now());
     } else {
       this.#nextArrivalAt = performance.now();
       this.#admitArrivals(this.#load.ratePerSecond);
@@ -147,30 +147,7 @@ class Generator {
 
   close(): void {
     this.#isSending = false;
-    for (const { socket } of this.#connections) socket.removeAllListeners('close').destroy();
-  }
-
-  #openConnection(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const onRead = (length: number) => {
-      this.#readResponse(connection, length);
-      return true;
-    };
-    const socket = connect({
-      host: '127.0.0.1',
-      port: this.#load.port,
-      noDelay: true,
-      onread: { buffer: this.#readBuffer, callback: onRead },
-    });
-    const connection: Connection = { socket, isBusy: false, arrivedAt: 0, head: '', bodyBytesLeft: UNKNOWN };
-    this.#connections.push(connection);
-    socket.once('connect', () => {
-      this.#idle.push(connection);
-      resolve();
-    });
-    socket.once('error', (error) => this.#fail(`connection failed: ${error.message}`));
-    socket.once('close', () => this.#fail('the proxy closed a connection'));
-    return Promise.race([promise, this.#failure.promise]);
+    for (const connection of this.#connections) connection.close();
   }
 
   #admitArrivals(ratePerSecond: number): void {
@@ -178,71 +155,33 @@ class Generator {
     const now = performance.now();
     while (this.#nextArrivalAt <= now) {
       this.#nextArrivalAt -= (Math.log(1 - this.#random()) * 1000) / ratePerSecond;
-      const connection = this.#idle.shift();
-      if (connection !== undefined) this.#send(connection, now);
+      const caller = this.#idle.shift();
+      if (caller !== undefined) this.#send(caller, now);
       else if (this.#queued.push(now) > MAX_QUEUED) this.#fail('the proxy cannot keep up with the rate');
     }
     setTimeout(() => this.#admitArrivals(ratePerSecond), TIMER_MS);
   }
 
-  #send(connection: Connection, arrivedAt: number): void {
-    connection.isBusy = true;
-    connection.arrivedAt = arrivedAt;
-    connection.socket.write(this.#load.request);
+  #send(caller: Caller, arrivedAt: number): void {
+    caller.arrivedAt = arrivedAt;
+    caller.send();
   }
 
-  #readResponse(connection: Connection, length: number): void {
-    if (!connection.isBusy) {
-      this.#fail('bytes arrived that nobody asked for');
-      return;
-    }
-    const bodyBytes = connection.bodyBytesLeft === UNKNOWN ? this.#readHead(connection, length) : length;
-    if (this.#isMeasuring) this.#bodyBytes += bodyBytes;
-    if (connection.bodyBytesLeft === UNKNOWN) return;
-    connection.bodyBytesLeft -= bodyBytes;
-    if (connection.bodyBytesLeft < 0) this.#fail('a response body is too long');
-    else if (connection.bodyBytesLeft === 0) this.#finish(connection);
-  }
-
-  /** Returns how many of the bytes belong to the body. */
-  #readHead(connection: Connection, length: number): number {
-    const charsBefore = connection.head.length;
-    connection.head += this.#readBuffer.toString('latin1', 0, Math.min(length, MAX_HEAD_CHARS));
-    const end = connection.head.indexOf('\r\n\r\n');
-    if (end === -1) {
-      if (connection.head.length > MAX_HEAD_CHARS) this.#fail('a response head has no end');
-      return 0;
-    }
-    const head = connection.head.slice(0, end + 4);
-    if (!this.#isExpected(head)) this.#fail(`unexpected response: ${head}`);
-    connection.bodyBytesLeft = this.#load.responseBytes;
-    return length - (head.length - charsBefore);
-  }
-
-  #isExpected(head: string): boolean {
-    const contentLength = /\r\ncontent-length: *(\d+)\r\n/i.exec(head)?.[1];
-    return head.startsWith('HTTP/1.1 200 ') && Number(contentLength) === this.#load.responseBytes;
-  }
-
-  #finish(connection: Connection): void {
+  #finish(caller: Caller): void {
     this.#answered++;
     const now = performance.now();
     // Every request that arrived inside the window counts, also one answered after it.
-    if (this.#windowAt > 0 && connection.arrivedAt >= this.#windowAt) {
-      this.#latencies.push(now - connection.arrivedAt);
-    }
-    connection.head = '';
-    connection.bodyBytesLeft = UNKNOWN;
-    connection.isBusy = false;
+    if (this.#windowAt > 0 && caller.arrivedAt >= this.#windowAt)
+      this.#latencies.push(now - caller.arrivedAt);
     const waitingSince = this.#queued.shift();
-    if (waitingSince !== undefined) this.#send(connection, waitingSince);
-    else if (this.#isSending && this.#load.ratePerSecond === null) this.#send(connection, now);
-    else this.#idle.push(connection);
+    if (waitingSince !== undefined) this.#send(caller, waitingSince);
+    else if (this.#isSending && this.#load.ratePerSecond === null) this.#send(caller, now);
+    else this.#idle.push(caller);
     if (this.#drained !== null && this.#isDrained()) this.#drained();
   }
 
   #isDrained(): boolean {
-    return this.#idle.length === this.#connections.length;
+    return this.#idle.length === this.#load.concurrency;
   }
 
   #fail(message: string): void {

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { createAuthority } from '../../mesh/ca/authority.ts';
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
 import { pinProcess } from '../parts/part.ts';
-import { startBackend } from './backend.ts';
+import { startBackends } from './backend.ts';
 import { listCells, type ScenarioName } from './cells.ts';
 import type { Contender } from './contenders/contender.ts';
 import { envoy, envoyHttp1 } from './contenders/envoy.ts';
@@ -25,10 +25,12 @@ const LOAD_CPU = 1;
 const CONTENDERS: Contender[] = [tulle, envoy, envoyHttp1, haproxy, nginx];
 const HEADLINE_ROUNDS = 5;
 const OTHER_ROUNDS = 3;
+const WARM_UP_SLICES = 8;
+const QUICK_WARM_UP_SLICES = 4;
 const REPORT = join(import.meta.dirname, '../../docs/benchmarks.md');
 const USAGE = `Usage: npm run bench -- [options]
   --only <regex>   only the cells whose name matches, like features/get-1k/32/saturated; writes no report
-  --rounds <n>     rounds for every cell (default: ${HEADLINE_ROUNDS} for GET with 32 connections, else ${OTHER_ROUNDS})
+  --rounds <n>     rounds for every cell (default: ${HEADLINE_ROUNDS} for small requests with 32 at once, else ${OTHER_ROUNDS})
   --quick          one short round; writes no report
   --strict         exit with 1 when a target is missed`;
 
@@ -45,13 +47,14 @@ async function bench(): Promise<void> {
   pinProcess(process.pid, LOAD_CPU);
 
   const results: ScenarioResult[] = [];
-  const backend = await startBackend(LOAD_CPU);
+  const backends = await startBackends(LOAD_CPU);
   try {
     const authority = await createAuthority({ trustDomain: TRUST_DOMAIN });
     const workload = (name: string) =>
       issueSvid(authority, { spiffeId: `spiffe://${TRUST_DOMAIN}/ns/bench/sa/${name}` });
     const stage = {
-      backendPort: backend.port,
+      backendPort: backends.port,
+      grpcBackendPort: backends.grpcPort,
       cpu: PROXY_CPU,
       outbound: await workload('client'),
       inbound: await workload('backend'),
@@ -61,7 +64,7 @@ async function bench(): Promise<void> {
       results.push(await runScenario(scenario, own, contendersOf(scenario), stage, options.run));
     }
   } finally {
-    await backend.stop();
+    await backends.stop();
   }
   await publish(results);
 }
@@ -103,6 +106,7 @@ function readOptions() {
         return { warmUpMs: 250, measureMs: load === 'saturated' ? 1200 : 1500 };
       },
       roundsOf: (cell) => rounds ?? (values.quick ? 1 : cell.isHeadline ? HEADLINE_ROUNDS : OTHER_ROUNDS),
+      maxWarmUpSlices: values.quick ? QUICK_WARM_UP_SLICES : WARM_UP_SLICES,
       onProgress: (line) => console.log(line),
     };
     const only = values.only === undefined ? null : new RegExp(values.only);

@@ -1,8 +1,13 @@
 // One measurement: one cell, one contender, one round.
-import { type Cell, encodeRequest } from './cells.ts';
+
+import type { ConnectCallers } from './caller.ts';
+import { type Cell, encodeRequest, GRPC_CONNECTIONS, HOST } from './cells.ts';
 import type { RunningContender } from './contenders/contender.ts';
 import { generateLoad, type LoadResult } from './generator.ts';
-import { readCpuNs, readRssBytes } from './process-stats.ts';
+import { callGrpc } from './grpc-caller.ts';
+import { saturateWithCalls } from './h2load.ts';
+import { callHttp1 } from './http1-caller.ts';
+import { readCoreBusyNs, readCpuNs, readRssBytes } from './process-stats.ts';
 import { saturate } from './wrk.ts';
 
 export interface Sample {
@@ -12,6 +17,8 @@ export interface Sample {
   requestsPerSecond: number;
   /** Share of its core that the proxy used. */
   utilisation: number;
+  /** Share of the proxy's core that was taken by anybody else. */
+  disturbance: number;
   p50Ms: number;
   p99Ms: number;
   rssBytes: number;
@@ -29,15 +36,23 @@ export async function measure(
   cell: Cell,
   contender: RunningContender,
   durations: Durations,
+  cpu: number,
 ): Promise<Sample> {
-  const result = await runLoad(cell, contender, durations);
-  const cpuMicros = result.cpuNs / result.requests / 1000;
-  const requestsPerSecond = result.requests / result.seconds;
+  // Read at both ends of the window, together with the proxy's own.
+  const busyNs: number[] = [];
+  const readCpu = () => {
+    busyNs.push(readCoreBusyNs(cpu));
+    return readCpuNs(contender.pids);
+  };
+  const result = await runLoad(cell, contender.port, { ...durations, readCpuNs: readCpu });
+  const [busyBefore = 0, busyAfter = 0] = busyNs;
+  const windowNs = result.seconds * 1e9;
   return {
     answered: result.answered,
-    cpuMicros,
-    requestsPerSecond,
-    utilisation: (cpuMicros * requestsPerSecond) / 1e6,
+    cpuMicros: result.cpuNs / result.requests / 1000,
+    requestsPerSecond: result.requests / result.seconds,
+    utilisation: result.cpuNs / windowNs,
+    disturbance: Math.max(0, (busyAfter - busyBefore - result.cpuNs) / windowNs),
     p50Ms: result.p50Ms,
     p99Ms: result.p99Ms,
     rssBytes: readRssBytes(contender.pids),
@@ -48,20 +63,32 @@ export function isLarge(cell: Cell): boolean {
   return cell.workload.responseBytes >= LARGE_BYTES;
 }
 
-function runLoad(cell: Cell, contender: RunningContender, durations: Durations): Promise<LoadResult> {
-  const { workload, connections } = cell;
-  const { port } = contender;
-  const readCpu = () => readCpuNs(contender.pids);
+function runLoad(
+  cell: Cell,
+  port: number,
+  window: Durations & { readCpuNs: () => number },
+): Promise<LoadResult> {
+  const { workload, concurrency } = cell;
   if (cell.load === 'saturated' && !isLarge(cell)) {
-    return saturate({ port, workload, connections, ...durations, readCpuNs: readCpu });
+    const load = { port, workload, concurrency, ...window };
+    return workload.protocol === 'grpc' ? saturateWithCalls(load) : saturate(load);
   }
   return generateLoad({
-    port,
-    request: encodeRequest(workload),
+    connections: callersFor(cell, port),
+    concurrency,
     responseBytes: workload.responseBytes,
-    connections,
     ratePerSecond: cell.load === 'saturated' ? null : workload.equalRatePerSecond,
-    ...durations,
-    readCpuNs: readCpu,
+    ...window,
   });
+}
+
+function callersFor({ workload, concurrency }: Cell, port: number): ConnectCallers[] {
+  const { path, responseBytes } = workload;
+  const request = encodeRequest(workload);
+  if (workload.protocol === 'http1') {
+    return Array.from({ length: concurrency }, () => callHttp1({ port, request, responseBytes }));
+  }
+  const streams = concurrency / GRPC_CONNECTIONS;
+  const call = { port, authority: HOST, path, request, responseBytes, streams };
+  return Array.from({ length: GRPC_CONNECTIONS }, () => callGrpc(call));
 }

@@ -1,8 +1,10 @@
-// CPU time and memory of a process with its children, from /proc.
+// CPU time and memory of a process with its children, and the CPU time that anybody had of a core, from /proc.
 //
 // The scheduler's own nanosecond counters (schedstat) are read instead of the 10 ms ticks of /proc/<pid>/stat: at a low
 // rate a whole measurement is a few ticks long. Both count user and system time of all threads.
 import { readdirSync, readFileSync } from 'node:fs';
+
+const TICK_NS = 10_000_000;
 
 /** The pids of a process and all its descendants. */
 export function listProcessTree(pid: number): number[] {
@@ -32,4 +34,13 @@ export function readRssBytes(pids: number[]): number {
     sum += Number(match?.[1] ?? 0) * 1024;
   }
   return sum;
+}
+
+/** Nanoseconds since boot, in steps of 10 ms, in which the core did something for anybody, or was kept from us by the hypervisor. */
+export function readCoreBusyNs(cpu: number): number {
+  const line = new RegExp(`^cpu${cpu} (.*)$`, 'm').exec(readFileSync('/proc/stat', 'latin1'));
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0, steal = 0] = (line?.[1] ?? '')
+    .split(' ')
+    .map(Number);
+  return (user + nice + system + irq + softIrq + steal) * TICK_NS;
 }

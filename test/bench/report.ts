@@ -1,13 +1,16 @@
 // Turns results into the Markdown that the terminal shows and docs/benchmarks.md keeps.
+import type { ScenarioName } from './cells.ts';
 import type { Sample } from './measurement.ts';
 import { type CellResult, type Metric, ratioIn, type ScenarioResult, spreadIn } from './results.ts';
 import { isMissed, judge, missedCells, type Verdict } from './targets.ts';
 
-const SCENARIO_TITLES = {
+const SCENARIO_TITLES: Record<ScenarioName, string> = {
   bare: 'Bare hop: HTTP/1.1 in, pooled HTTP/1.1 out, no features',
   features:
     'Hop with features: request id, 1 % traces over OTLP/gRPC, metrics, access log to a file, x-forwarded-*',
-  pair: 'mTLS pair: client, outbound proxy, TLS 1.3, inbound proxy, backend (CPU and memory of both proxies)',
+  pair: 'mTLS pair: client, outbound proxy, HTTP/2 over TLS 1.3, inbound proxy, backend; features on (CPU and memory of both proxies)',
+  grpc: 'gRPC through an mTLS pair: unary calls over HTTP/2 all the way, features on (CPU and memory of both proxies)',
+  tcp: 'TCP passthrough: one hop that relays bytes, no log, no traces',
 };
 const COLUMNS = [
   'cell',
@@ -17,6 +20,7 @@ const COLUMNS = [
   'to HAProxy',
   'requests/s',
   'core',
+  'others',
   'p50 ms',
 ];
 const ALL_COLUMNS = [...COLUMNS, 'p99 ms', 'RSS MB'];
@@ -34,6 +38,8 @@ export function renderReport(results: ScenarioResult[], machine: string[], comma
     '',
     ...machine.map((line) => `- ${line}`),
     '- The proxy has one core to itself, backend and load generator share the other; all on loopback.',
+    '- `core`: the share of its core that the proxy used; (!): less than 90 % though "saturated", so backend, load generator or others',
+    '  were the bottleneck. `others`: what anybody else took of that core.',
     '- Each number is the median of the rounds, (min–max) beside it; ratios are medians of the ratios of each round.',
     '',
     '## Targets',
@@ -78,9 +84,9 @@ function renderTargets(verdicts: Verdict[]): string[] {
   return misses.length === 0 ? table : [...table, '', ...misses];
 }
 
-function renderScenario({ scenario, cells, evidence, absent }: ScenarioResult): string[] {
+function renderScenario({ scenario, cells, evidence, absent, notes }: ScenarioResult): string[] {
   const rows = cells.flatMap((result) =>
-    [...result.outcomes.keys()].map((contender) => renderRow(result, contender)),
+    [...result.outcomes.keys()].map((contender) => renderRow(result, contender, absent)),
   );
   return [
     `## ${SCENARIO_TITLES[scenario]}`,
@@ -92,16 +98,22 @@ function renderScenario({ scenario, cells, evidence, absent }: ScenarioResult): 
         ? `- **${contender} could not be started**`
         : `- ${contender}: ${facts.describe()}`,
     ),
+    ...notes.map((note) => `- **${note}**`),
     '',
   ];
 }
 
-function renderRow(result: CellResult, contender: string): string[] {
-  const name = `${result.cell.workload.name}, ${result.cell.connections}, ${result.cell.load}`;
-  const failures = result.outcomes.get(contender)?.failures ?? [];
-  if (failures.length > 0) return [name, contender, `**FAILED**: ${failures[0]?.split('\n')[0]}`];
+function renderRow(result: CellResult, contender: string, absent: Map<string, string>): string[] {
+  const name = `${result.cell.workload.name}, ${result.cell.concurrency}, ${result.cell.load}`;
+  const [failure, ...more] = result.outcomes.get(contender)?.failures ?? [];
+  if (failure !== undefined) {
+    const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
+    return [name, contender, `**FAILED**: ${firstLine(failure)}${others}`];
+  }
+  const reason = absent.get(contender);
+  if (reason !== undefined) return [name, contender, `**not started**: ${firstLine(reason)}`];
   const spread = spreadIn(result, contender, cpu);
-  if (spread === null) return [name, contender, 'not measured'];
+  if (spread === null) return [name, contender, '**not measured**'];
   const median = (metric: Metric) => spreadIn(result, contender, metric)?.median ?? 0;
   const utilisation = median((sample: Sample) => sample.utilisation);
   const isUnderused = result.cell.load === 'saturated' && utilisation < SATURATED_SHARE;
@@ -113,6 +125,7 @@ function renderRow(result: CellResult, contender: string): string[] {
     formatRatio(ratioIn(result, contender, 'haproxy', cpu)),
     Math.round(median((sample) => sample.requestsPerSecond)).toString(),
     `${(utilisation * 100).toFixed(0)} %${isUnderused ? ' (!)' : ''}`,
+    `${(median((sample) => sample.disturbance) * 100).toFixed(0)} %`,
     median((sample) => sample.p50Ms).toFixed(2),
     median((sample) => sample.p99Ms).toFixed(2),
     (median((sample) => sample.rssBytes) / 1e6).toFixed(0),
@@ -127,6 +140,10 @@ function renderTable(head: string[], rows: string[][]): string[] {
   const renderLine = (cells: string[]) =>
     `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
   return [renderLine(head), renderLine(widths.map((width) => '-'.repeat(width))), ...full.map(renderLine)];
+}
+
+function firstLine(text: string): string {
+  return text.slice(0, text.search(/[\r\n]|$/));
 }
 
 function formatRatio(ratio: number | null): string {

@@ -21,6 +21,8 @@ export interface ScenarioResult {
   evidence: Map<string, Evidence>;
   /** Contenders that could not be started, with the reason. */
   absent: Map<string, string>;
+  /** What a reader has to know about the numbers. */
+  notes: string[];
 }
 
 export type Metric = (sample: Sample) => number;

@@ -1,27 +1,28 @@
 // Runs all contenders of one scenario side by side: started together, measured in turns, cell by cell, round by round.
 //
 // Interleaving makes the comparison robust: whatever slows the machine down for some seconds hits neighbours alike. The
-// order rotates from round to round, so that nobody always follows the same neighbour. Cells that differ in connections
-// or in the size of answers get fresh processes: memory once taken for large answers would show in all later cells.
+// order rotates from round to round, so that nobody always follows the same neighbour. Cells that differ in concurrency or in the
+// size of answers get fresh processes: memory once taken for large answers would show in all later cells.
 import type { Cell, ScenarioName } from './cells.ts';
 import type { Contender, RunningContender, Stage } from './contenders/contender.ts';
 import { Evidence } from './evidence.ts';
 import { type Durations, isLarge, measure, type Sample } from './measurement.ts';
 import type { CellResult, Outcome, ScenarioResult } from './results.ts';
+import { type MeasureSlice, warmUp } from './warm-up.ts';
 
 export interface RunOptions {
   durationsOf: (cell: Cell) => Durations;
   roundsOf: (cell: Cell) => number;
+  maxWarmUpSlices: number;
   onProgress: (line: string) => void;
 }
 
-interface Running {
+export interface Running {
   name: string;
   contender: RunningContender;
 }
 
-/** Long enough for a JIT compiler to settle, once for each workload. */
-const FIRST_WARM_UP: Durations = { warmUpMs: 200, measureMs: 1000 };
+const WARM_UP_SLICE: Durations = { warmUpMs: 100, measureMs: 900 };
 
 export async function runScenario(
   scenario: ScenarioName,
@@ -36,14 +37,15 @@ export async function runScenario(
     cells: cells.map((cell) => ({ cell, outcomes: new Map(names.map((name) => [name, noOutcome()])) })),
     evidence: new Map(names.map((name) => [name, new Evidence()])),
     absent: new Map(),
+    notes: [],
   };
-  const groups = Map.groupBy(result.cells, ({ cell }) => `${cell.connections} ${isLarge(cell)}`);
+  const groups = Map.groupBy(result.cells, ({ cell }) => `${cell.concurrency} ${isLarge(cell)}`);
   for (const group of groups.values()) {
     const present = contenders.filter(({ name }) => !result.absent.has(name));
     const running = await startAll(present, stage, result, options);
     try {
-      await warmUp(running, group, result);
-      await runRounds(running, group, result, options);
+      await warmUpGroup(running, group, result, stage, options);
+      await runRounds(running, group, result, stage, options);
     } finally {
       await Promise.allSettled(running.map(({ contender }) => contender.stop()));
     }
@@ -71,16 +73,30 @@ async function startAll(
   return running;
 }
 
-async function warmUp(running: Running[], group: CellResult[], { evidence }: ScenarioResult): Promise<void> {
-  const cells = new Map(group.map(({ cell }) => [cell.workload.name, cell]));
-  for (const { name, contender } of running) {
-    for (const cell of cells.values()) {
-      // A failure here shows again in the rounds, where it is recorded.
-      const sample = await measure({ ...cell, load: 'saturated' }, contender, FIRST_WARM_UP).catch(
-        () => null,
-      );
-      await evidence.get(name)?.collect(contender, sample?.answered ?? 0);
-    }
+async function warmUpGroup(
+  running: Running[],
+  group: CellResult[],
+  { evidence, notes }: ScenarioResult,
+  stage: Stage,
+  options: RunOptions,
+): Promise<void> {
+  const measureSlice: MeasureSlice = async ({ name, contender }, { cell }) => {
+    const slice = measure({ ...cell, load: 'saturated' }, contender, WARM_UP_SLICE, stage.cpu);
+    const sample = await slice.catch(() => null);
+    await evidence.get(name)?.collect(contender, sample?.answered ?? 0);
+    return sample?.cpuMicros ?? null;
+  };
+  const workloads = new Map(group.map((result) => [result.cell.workload, result]));
+  const unsettled = await warmUp(running, [...workloads.values()], measureSlice, {
+    maxSlices: options.maxWarmUpSlices,
+    onProgress: options.onProgress,
+  });
+  const { concurrency } = (group[0] as CellResult).cell;
+  const cells = `${[...workloads.keys()].map(({ name }) => name).join(', ')} with ${concurrency}`;
+  for (const name of unsettled) {
+    notes.push(
+      `${name} was still getting cheaper at the end of its warm-up (${cells}): its CPU is an upper bound`,
+    );
   }
 }
 
@@ -88,6 +104,7 @@ async function runRounds(
   running: Running[],
   group: CellResult[],
   { evidence }: ScenarioResult,
+  stage: Stage,
   options: RunOptions,
 ): Promise<void> {
   const rounds = Math.max(...group.map(({ cell }) => options.roundsOf(cell)));
@@ -99,13 +116,13 @@ async function runRounds(
       for (const { name, contender } of rotate(running, round)) {
         const outcome = outcomes.get(name) as Outcome;
         try {
-          const sample = await measure(cell, contender, durations);
+          const sample = await measure(cell, contender, durations, stage.cpu);
           await evidence.get(name)?.collect(contender, sample.answered);
           outcome.samples.push(sample);
           line.push(`${name} ${describe(sample)}`);
         } catch (error) {
           outcome.samples.push(null);
-          outcome.failures.push(messageOf(error));
+          outcome.failures.push(`round ${round + 1}: ${messageOf(error)}`);
           line.push(`${name} FAILED (${firstLine(messageOf(error))})`);
         }
       }

@@ -8,7 +8,16 @@ import { isMissed, judge, missedCells } from './targets.ts';
 const cell = listCells(/^features\/get-1k\/32\/saturated$/)[0] as Cell;
 
 function sampleOf(cpuMicros: number, rssBytes = 1): Sample {
-  return { answered: 1, cpuMicros, requestsPerSecond: 1, utilisation: 1, p50Ms: 1, p99Ms: 1, rssBytes };
+  return {
+    answered: 1,
+    cpuMicros,
+    requestsPerSecond: 1,
+    utilisation: 1,
+    disturbance: 0,
+    p50Ms: 1,
+    p99Ms: 1,
+    rssBytes,
+  };
 }
 
 function resultOf(tulle: (Sample | null)[], envoy: (Sample | null)[]): CellResult {
@@ -61,6 +70,7 @@ test('the report shows medians, ratios, failures and misses', () => {
       cells: [resultOf([null], [sampleOf(100)])],
       evidence: new Map(),
       absent: new Map(),
+      notes: ['a note'],
     },
     {
       scenario: 'features' as const,
@@ -69,10 +79,39 @@ test('the report shows medians, ratios, failures and misses', () => {
       ],
       evidence: new Map(),
       absent: new Map(),
+      notes: ['a note'],
     },
   ];
   const report = renderReport(results, ['a machine'], 'npm run bench');
   expect(report).toMatch(/tulle +\| \*\*FAILED\*\*: broke/);
+  expect(report).toContain('- **a note**');
   expect(report).toMatch(/tulle +\| 50\.0 \(40\.0–60\.0\) +\| 0\.50/);
   expect(report).toMatch(/TARGET MISSED: hop with features, saturated: CPU at most 0\.35 of envoy: .*0\.50/);
+});
+
+test('a contender that could not be started says so in its rows, with the reason', () => {
+  const result = resultOf([], [sampleOf(100)]);
+  const absent = new Map([['tulle', 'no such file\nand a trace']]);
+  const report = renderReport(
+    [{ scenario: 'features', cells: [result], evidence: new Map(), absent, notes: [] }],
+    [],
+    'npm run bench',
+  );
+  expect(report).toMatch(/tulle +\| \*\*not started\*\*: no such file +\|/);
+});
+
+test('each scenario has its CPU targets: saturated, and where one was set, at the equal rate', () => {
+  const namesFor = (pattern: RegExp) => {
+    const [only] = listCells(pattern);
+    if (only === undefined) throw new Error(`no cell ${pattern}`);
+    const verdicts = judge([{ ...resultOf([sampleOf(1)], [sampleOf(1)]), cell: only }]);
+    return verdicts.map(({ target }) => target).filter(({ name }) => name.endsWith('CPU'));
+  };
+  const limits = (pattern: RegExp) => namesFor(pattern).map(({ limit }) => limit);
+  expect(limits(/^pair\/post-1k\/256\/saturated$/)).toEqual([0.35]);
+  expect(limits(/^pair\/get-1k\/32\/equal-rate$/)).toEqual([0.6]);
+  expect(limits(/^pair\/get-1m\/32\/saturated$/)).toEqual([1]);
+  expect(limits(/^grpc\/unary-1k\/256\/saturated$/)).toEqual([0.4]);
+  expect(limits(/^grpc\/unary-1k\/32\/equal-rate$/)).toEqual([]);
+  expect(limits(/^tcp\/get-1m\/32\/equal-rate$/)).toEqual([0.9]);
 });

@@ -11,7 +11,7 @@ import type { LoadResult } from './generator.ts';
 export interface SaturatingLoad {
   port: number;
   workload: Workload;
-  connections: number;
+  concurrency: number;
   warmUpMs: number;
   measureMs: number;
   readCpuNs: () => number;
@@ -47,14 +47,14 @@ export async function saturate(load: SaturatingLoad): Promise<LoadResult> {
   };
 }
 
-async function runWrk({ port, workload, connections }: SaturatingLoad, durationMs: number): Promise<Summary> {
+async function runWrk({ port, workload, concurrency }: SaturatingLoad, durationMs: number): Promise<Summary> {
   const { command, env } = await findDebianTool('wrk');
   const wrk = await startPart({
     name: 'wrk',
     command,
     args: [
       '-t1',
-      `-c${connections}`,
+      `-c${concurrency}`,
       `-d${MAX_SECONDS}s`,
       '-s',
       'load.lua',

@@ -1,5 +1,5 @@
 // HAProxy, nginx, curl, nghttp, iptables and the load generators wrk and h2load, from PATH or from Debian's packages.
-import { findInDebian, type Program } from './install.ts';
+import { findFileOfDebian, findInDebian, type Program } from './install.ts';
 
 export type DebianTool =
   | 'haproxy'
@@ -24,4 +24,13 @@ const PACKAGES: Record<DebianTool, string> = {
 
 export function findDebianTool(tool: DebianTool): Promise<Program> {
   return findInDebian({ part: tool, package: PACKAGES[tool], program: tool });
+}
+
+/** What nginx relays TCP with: on Debian a module that is loaded, in a package of its own. */
+export function findNginxStreamModule(): Promise<string> {
+  return findFileOfDebian({
+    part: "nginx's stream module",
+    package: 'libnginx-mod-stream',
+    path: '/usr/lib/nginx/modules/ngx_stream_module.so',
+  });
 }

@@ -104,21 +104,36 @@ export async function findInWheel(source: WheelSource): Promise<string> {
 export async function findInDebian(source: DebianSource): Promise<Program> {
   const installed = await findOnPath(source.program);
   if (installed !== null) return { command: installed, env: {} };
-  const folder = join(CACHE, `debian-${source.package}`);
-  try {
-    await installOnce(folder, (target) => unpackDebian(source.package, target));
-  } catch (error) {
-    throw new Error(
-      `${source.part} is missing and could not be installed: put \`${source.program}\` on PATH, for example with ` +
-        `\`apt-get update && apt-get install ${source.package}\`, and try again. ${reasonOf(error)}`,
-    );
-  }
+  const folder = await unpackedDebian(source, `put \`${source.program}\` on PATH`);
   const libraries = await Array.fromAsync(glob('{usr/,}lib/*-linux-gnu', { cwd: folder }));
   const env = { LD_LIBRARY_PATH: libraries.map((path) => join(folder, path)).join(delimiter) };
   for await (const program of glob(`usr/{bin,sbin}/${source.program}`, { cwd: folder })) {
     return { command: join(folder, program), env };
   }
   throw new Error(`${source.part}: the Debian package ${source.package} holds no program ${source.program}`);
+}
+
+/** A file that a Debian package puts at `path`: the one that is there, else the one from the package, unpacked as above. */
+export async function findFileOfDebian(
+  source: Omit<DebianSource, 'program'> & { path: string },
+): Promise<string> {
+  if (existsSync(source.path)) return source.path;
+  const file = join(await unpackedDebian(source, 'install it'), source.path);
+  if (existsSync(file)) return file;
+  throw new Error(`${source.part}: the Debian package ${source.package} holds no ${source.path}`);
+}
+
+async function unpackedDebian(source: Omit<DebianSource, 'program'>, advice: string): Promise<string> {
+  const folder = join(CACHE, `debian-${source.package}`);
+  try {
+    await installOnce(folder, (target) => unpackDebian(source.package, target));
+  } catch (error) {
+    throw new Error(
+      `${source.part} is missing and could not be installed: ${advice}, for example with ` +
+        `\`apt-get update && apt-get install ${source.package}\`, and try again. ${reasonOf(error)}`,
+    );
+  }
+  return folder;
 }
 
 /** Builds the program from the Go module proxy. The versions of its modules are pinned, and Go checks their sums. */

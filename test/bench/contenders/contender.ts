@@ -2,9 +2,10 @@
 import type { Svid } from '../../../sidecar/src/identity/svid.ts';
 import type { ScenarioName } from '../cells.ts';
 
-/** What stands around the proxy: the backend, the core it may use and, for a pair, who its two sides are. */
+/** What stands around the proxy: the backends, the core it may use and, for a pair, who its two sides are. */
 export interface Stage {
   backendPort: number;
+  grpcBackendPort: number;
   cpu: number;
   outbound: Svid;
   inbound: Svid;

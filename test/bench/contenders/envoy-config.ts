@@ -39,16 +39,23 @@ export function httpListener(options: { hasFeatures: boolean; service: string; t
       ? features(options.service, options.tls !== null)
       : { generate_request_id: false }),
   };
-  return {
-    name: 'http',
-    address: socketAddress(0),
-    filter_chains: [
-      {
-        filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config: manager }],
-        ...(options.tls === null ? {} : { transport_socket: options.tls }),
-      },
-    ],
-  };
+  return listener('envoy.filters.network.http_connection_manager', manager, options.tls);
+}
+
+export function tcpListener(): Json {
+  return listener(
+    'envoy.filters.network.tcp_proxy',
+    {
+      '@type': `${HTTP_EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`,
+      stat_prefix: 'tcp',
+      cluster: 'upstream',
+    },
+    null,
+  );
+}
+
+export function tcpCluster(port: number): Json {
+  return cluster('upstream', port, null);
 }
 
 export function httpCluster(options: { port: number; protocol: 'h2' | 'http/1.1'; tls: Json | null }): Json {
@@ -131,17 +138,32 @@ const LOG_FIELDS = {
   user_agent: '%REQ(USER-AGENT)%',
 };
 
-function cluster(name: string, port: number, protocol: Json): Json {
+function listener(filter: string, config: Json, tls: Json | null): Json {
+  return {
+    name: 'client',
+    address: socketAddress(0),
+    filter_chains: [
+      {
+        filters: [{ name: filter, typed_config: config }],
+        ...(tls === null ? {} : { transport_socket: tls }),
+      },
+    ],
+  };
+}
+
+/** `protocol`: how HTTP is spoken; null where none is. */
+function cluster(name: string, port: number, protocol: Json | null): Json {
+  const http = {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+      '@type': `${HTTP_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions`,
+      ...protocol,
+    },
+  };
   return {
     name,
     type: 'STATIC',
     connect_timeout: '2s',
-    typed_extension_protocol_options: {
-      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-        '@type': `${HTTP_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions`,
-        ...protocol,
-      },
-    },
+    ...(protocol === null ? {} : { typed_extension_protocol_options: http }),
     load_assignment: {
       cluster_name: name,
       endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(port) } }] }],

@@ -1,4 +1,5 @@
-// Envoy as a mesh configures it: HTTP/2 between its two sides; and, for comparison, with pooled HTTP/1.1 between them.
+// Envoy as a mesh configures it: HTTP/2 between its two sides; and, for comparison, with pooled HTTP/1.1 between them. With gRPC
+// it speaks HTTP/2 to the backend, too.
 import { join } from 'node:path';
 import type { Svid } from '../../../sidecar/src/identity/svid.ts';
 import { startEnvoy } from '../../parts/envoy.ts';
@@ -12,20 +13,26 @@ import {
   httpCluster,
   httpListener,
   otlpCluster,
+  tcpCluster,
+  tcpListener,
   upstreamTls,
 } from './envoy-config.ts';
 import { startSpanSink } from './span-sink.ts';
 
 export const envoy: Contender = {
   name: 'envoy',
-  scenarios: ['bare', 'features', 'pair'],
-  start: (scenario, stage) => (scenario === 'pair' ? startPair(stage, 'h2') : startHop(scenario, stage)),
+  scenarios: ['bare', 'features', 'pair', 'grpc', 'tcp'],
+  start: (scenario, stage) => {
+    if (scenario === 'pair') return startPair(stage, 'h2', httpBackend(stage));
+    if (scenario === 'grpc') return startPair(stage, 'h2', grpcBackend(stage));
+    return scenario === 'tcp' ? startRelay(stage) : startHop(scenario, stage);
+  },
 };
 
 export const envoyHttp1: Contender = {
   name: 'envoy-http1',
   scenarios: ['pair'],
-  start: (_scenario, stage) => startPair(stage, 'http/1.1'),
+  start: (_scenario, stage) => startPair(stage, 'http/1.1', httpBackend(stage)),
 };
 
 async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningContender> {
@@ -37,15 +44,12 @@ async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningCo
       cpu: stage.cpu,
       config: bootstrap({
         listener: httpListener({ hasFeatures, service: 'backend', tls: null }),
-        clusters: [
-          httpCluster({ port: stage.backendPort, protocol: 'http/1.1', tls: null }),
-          otlpCluster(sink.port),
-        ],
+        clusters: [httpBackend(stage), otlpCluster(sink.port)],
       }),
     }),
   );
   return {
-    port: proxy.ports.http ?? 0,
+    port: proxy.ports.client ?? 0,
     pids: listProcessTree(proxy.pid),
     accessLogs: hasFeatures ? [join(proxy.folder, ACCESS_LOG)] : [],
     spans: hasFeatures ? sink.spans : null,
@@ -53,7 +57,23 @@ async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningCo
   };
 }
 
-async function startPair(stage: Stage, protocol: 'h2' | 'http/1.1'): Promise<RunningContender> {
+async function startRelay(stage: Stage): Promise<RunningContender> {
+  const config = bootstrap({ listener: tcpListener(), clusters: [tcpCluster(stage.backendPort)] });
+  const proxy = await startEnvoy({ cpu: stage.cpu, config });
+  return {
+    port: proxy.ports.client ?? 0,
+    pids: listProcessTree(proxy.pid),
+    accessLogs: [],
+    spans: null,
+    stop: proxy.stop,
+  };
+}
+
+async function startPair(
+  stage: Stage,
+  protocol: 'h2' | 'http/1.1',
+  backend: Record<string, unknown>,
+): Promise<RunningContender> {
   const started = new Started();
   const sink = await started.add(startSpanSink());
   const inbound = await started.add(
@@ -66,10 +86,7 @@ async function startPair(stage: Stage, protocol: 'h2' | 'http/1.1'): Promise<Run
           service: 'backend',
           tls: downstreamTls(stage.outbound.spiffeId, protocol),
         }),
-        clusters: [
-          httpCluster({ port: stage.backendPort, protocol: 'http/1.1', tls: null }),
-          otlpCluster(sink.port),
-        ],
+        clusters: [backend, otlpCluster(sink.port)],
       }),
     }),
   );
@@ -81,7 +98,7 @@ async function startPair(stage: Stage, protocol: 'h2' | 'http/1.1'): Promise<Run
         listener: httpListener({ hasFeatures: true, service: 'client', tls: null }),
         clusters: [
           httpCluster({
-            port: inbound.ports.http ?? 0,
+            port: inbound.ports.client ?? 0,
             protocol,
             tls: upstreamTls(stage.inbound.spiffeId, protocol),
           }),
@@ -92,12 +109,20 @@ async function startPair(stage: Stage, protocol: 'h2' | 'http/1.1'): Promise<Run
   );
   const proxies = [outbound, inbound];
   return {
-    port: outbound.ports.http ?? 0,
+    port: outbound.ports.client ?? 0,
     pids: proxies.flatMap((proxy) => listProcessTree(proxy.pid)),
     accessLogs: proxies.map((proxy) => join(proxy.folder, ACCESS_LOG)),
     spans: sink.spans,
     stop: started.stop,
   };
+}
+
+function httpBackend({ backendPort }: Stage): Record<string, unknown> {
+  return httpCluster({ port: backendPort, protocol: 'http/1.1', tls: null });
+}
+
+function grpcBackend({ grpcBackendPort }: Stage): Record<string, unknown> {
+  return httpCluster({ port: grpcBackendPort, protocol: 'h2', tls: null });
 }
 
 function svidFiles(svid: Svid): Record<string, string> {

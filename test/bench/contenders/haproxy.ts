@@ -1,11 +1,18 @@
-// HAProxy on one thread: bare, with the features it has (unique id, x-forwarded-for, JSON log; no tracing), and as a
-// pair with HTTP/2 over mTLS, without features. It cannot match a SPIFFE id: both sides verify the chain only.
+// HAProxy on one thread: bare, with the features it has (unique id, x-forwarded-for, JSON log; no tracing), as a pair with
+// HTTP/2 over mTLS, without features, and passing TCP on. It cannot match a SPIFFE id: both sides verify the chain only.
 import { join } from 'node:path';
 import { findDebianTool } from '../../parts/debian-tools.ts';
 import { type Part, startOnFreePort, startPart } from '../../parts/part.ts';
 import { acceptsConnections } from '../listening.ts';
 import { listProcessTree } from '../process-stats.ts';
 import { type Contender, type RunningContender, type Stage, Started } from './contender.ts';
+
+interface ProxyOptions {
+  mode?: 'http' | 'tcp';
+  frontend?: string[];
+  bind?: string;
+  server: string;
+}
 
 interface Proxy {
   port: number;
@@ -18,14 +25,21 @@ const TLS = 'ca-file roots.pem verify required alpn h2 ssl-min-ver TLSv1.3';
 
 export const haproxy: Contender = {
   name: 'haproxy',
-  scenarios: ['bare', 'features', 'pair'],
+  scenarios: ['bare', 'features', 'pair', 'grpc', 'tcp'],
   start: async (scenario, stage) => {
     const started = new Started();
-    if (scenario === 'pair') return startPair(stage, started);
+    const backend = `127.0.0.1:${stage.backendPort}`;
+    if (scenario === 'pair') return startPair(stage, started, '', backend);
+    if (scenario === 'grpc') {
+      return startPair(stage, started, 'proto h2', `127.0.0.1:${stage.grpcBackendPort} proto h2`);
+    }
     const hasFeatures = scenario === 'features';
-    const frontend = hasFeatures ? FEATURES : [];
     const proxy = await started.add(
-      startProxy(stage, { frontend, bind: '', server: `127.0.0.1:${stage.backendPort}` }),
+      startProxy(stage, {
+        mode: scenario === 'tcp' ? 'tcp' : 'http',
+        frontend: hasFeatures ? FEATURES : [],
+        server: backend,
+      }),
     );
     return {
       port: proxy.port,
@@ -48,20 +62,15 @@ const FEATURES = [
     '\\"upstream\\":\\"%si:%sp\\",\\"downstream\\":\\"%ci:%cp\\",\\"request_id\\":\\"%ID\\"}"',
 ];
 
-async function startPair(stage: Stage, started: Started): Promise<RunningContender> {
-  const inbound = await started.add(
-    startProxy(stage, {
-      frontend: [],
-      bind: `ssl crt inbound.pem ${TLS}`,
-      server: `127.0.0.1:${stage.backendPort}`,
-    }),
-  );
+async function startPair(
+  stage: Stage,
+  started: Started,
+  bind: string,
+  server: string,
+): Promise<RunningContender> {
+  const inbound = await started.add(startProxy(stage, { bind: `ssl crt inbound.pem ${TLS}`, server }));
   const outbound = await started.add(
-    startProxy(stage, {
-      frontend: [],
-      bind: '',
-      server: `127.0.0.1:${inbound.port} ssl crt outbound.pem ${TLS}`,
-    }),
+    startProxy(stage, { bind, server: `127.0.0.1:${inbound.port} ssl crt outbound.pem ${TLS}` }),
   );
   return {
     port: outbound.port,
@@ -72,10 +81,7 @@ async function startPair(stage: Stage, started: Started): Promise<RunningContend
   };
 }
 
-async function startProxy(
-  stage: Stage,
-  options: { frontend: string[]; bind: string; server: string },
-): Promise<Proxy> {
+async function startProxy(stage: Stage, options: ProxyOptions): Promise<Proxy> {
   const { command, env } = await findDebianTool('haproxy');
   return startOnFreePort(async (port) => {
     const part = await startPart({
@@ -97,24 +103,27 @@ async function startProxy(
   });
 }
 
-function config(port: number, options: { frontend: string[]; bind: string; server: string }): string {
+const HTTP_DEFAULTS = `
+  timeout http-keep-alive 1h
+  option http-keep-alive
+  http-reuse always`;
+
+function config(port: number, options: ProxyOptions): string {
+  const { mode = 'http', frontend = [], bind = '', server } = options;
   return `
 global
   nbthread 1
   maxconn 8192
 defaults
-  mode http
+  mode ${mode}
   timeout connect 2s
   timeout client 1h
-  timeout server 1h
-  timeout http-keep-alive 1h
-  option http-keep-alive
-  http-reuse always
+  timeout server 1h${mode === 'http' ? HTTP_DEFAULTS : ''}
 frontend client
-  bind 127.0.0.1:${port} backlog 4096 ${options.bind}
-  ${options.frontend.join('\n  ')}
+  bind 127.0.0.1:${port} backlog 4096 ${bind}
+  ${frontend.join('\n  ')}
   default_backend upstream
 backend upstream
-  server one ${options.server} pool-purge-delay 1h
+  server one ${server} pool-purge-delay 1h
 `;
 }

@@ -1,6 +1,7 @@
-// nginx with one worker: bare, and with the features it has (request id, x-forwarded-*, JSON log; no tracing).
+// nginx with one worker: bare, with the features it has (request id, x-forwarded-*, JSON log; no tracing), and passing TCP on.
 import { join } from 'node:path';
-import { startNginx } from '../nginx-process.ts';
+import { findNginxStreamModule } from '../../parts/debian-tools.ts';
+import { httpBlock, startNginx } from '../nginx-process.ts';
 import { listProcessTree } from '../process-stats.ts';
 import type { Contender } from './contender.ts';
 
@@ -8,13 +9,15 @@ const ACCESS_LOG = 'access.log';
 
 export const nginx: Contender = {
   name: 'nginx',
-  scenarios: ['bare', 'features'],
+  scenarios: ['bare', 'features', 'tcp'],
   start: async (scenario, { backendPort, cpu }) => {
     const hasFeatures = scenario === 'features';
     const proxy = await startNginx({
       name: 'nginx',
       cpu,
-      http: (port) => httpBlock(port, backendPort, hasFeatures),
+      ...(scenario === 'tcp'
+        ? { modules: [await findNginxStreamModule()], blocks: (port) => streamBlock(port, backendPort) }
+        : { blocks: (port) => httpBlock(httpProxy(port, backendPort, hasFeatures)) }),
     });
     return {
       port: proxy.port,
@@ -33,7 +36,7 @@ const FEATURES = `
     proxy_set_header X-Forwarded-Proto $scheme;
     add_header X-Request-ID $request_id;`;
 
-function httpBlock(port: number, backendPort: number, hasFeatures: boolean): string {
+function httpProxy(port: number, backendPort: number, hasFeatures: boolean): string {
   return `
   log_format json escape=json '{"time":"$time_iso8601","method":"$request_method","authority":"$http_host",'
     '"path":"$request_uri","protocol":"$server_protocol","status":$status,"request_bytes":$request_length,'
@@ -55,4 +58,16 @@ function httpBlock(port: number, backendPort: number, hasFeatures: boolean): str
     proxy_max_temp_file_size 0;${hasFeatures ? FEATURES : ''}
     location / { proxy_pass http://backend; }
   }`;
+}
+
+function streamBlock(port: number, backendPort: number): string {
+  return `
+stream {
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    proxy_pass 127.0.0.1:${backendPort};
+    proxy_timeout 1h;
+    tcp_nodelay on;
+  }
+}`;
 }

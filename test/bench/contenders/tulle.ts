@@ -1,8 +1,8 @@
 // Our sidecar, started as its own process the way a pod starts it: as the one file that images ship.
 //
 // Bare: one inbound listener without mTLS; access log, traces, request id and x-forwarded-* are off, and what has no switch (metrics,
-// deadlines) stays on. Features: the same with a JSON access log and 1 % of traces. Pair: two sidecars with features,
-// HTTP/2 over mTLS between them.
+// deadlines) stays on. Features: all of that on, with a JSON access log and 1 % of traces. Pair and gRPC: two sidecars with
+// features, HTTP/2 over mTLS between them. TCP: one inbound listener that passes bytes on, as bare as the first.
 import { join } from 'node:path';
 import { buildSidecar } from '../../../sidecar/build.ts';
 import { type Part, startPart } from '../../parts/part.ts';
@@ -22,11 +22,15 @@ export const TRUST_DOMAIN = 'bench.tulle.test';
 const ACCESS_LOG = './access.log';
 /** As long as the peers keep idle connections: no measurement pays for reconnecting. */
 const TIMEOUTS = { idleMs: 3_600_000 };
+const BARE = { telemetry: { accessLog: 'off' }, headers: { requestId: 'off', forwarded: 'off' } };
 
 export const tulle: Contender = {
   name: 'tulle',
-  scenarios: ['bare', 'features', 'pair'],
-  start: (scenario, stage) => (scenario === 'pair' ? startPair(stage) : startHop(scenario, stage)),
+  scenarios: ['bare', 'features', 'pair', 'grpc', 'tcp'],
+  start: (scenario, stage) => {
+    if (scenario === 'pair') return startPair(stage, stage.backendPort);
+    return scenario === 'grpc' ? startPair(stage, stage.grpcBackendPort) : startHop(scenario, stage);
+  },
 };
 
 async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningContender> {
@@ -36,10 +40,10 @@ async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningCo
   const sidecar = await started.add(
     startSidecar(stage, {
       service: 'backend',
-      inbound: [inboundListener('off', stage.backendPort)],
-      ...(hasFeatures
-        ? { telemetry: telemetry(sink.port) }
-        : { telemetry: { accessLog: 'off' }, headers: { requestId: 'off', forwarded: 'off' } }),
+      inbound: [
+        { ...inboundListener('off', stage.backendPort), protocol: scenario === 'tcp' ? 'tcp' : 'auto' },
+      ],
+      ...(hasFeatures ? { telemetry: telemetry(sink.port) } : BARE),
     }),
   );
   return {
@@ -51,7 +55,7 @@ async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningCo
   };
 }
 
-async function startPair(stage: Stage): Promise<RunningContender> {
+async function startPair(stage: Stage, backendPort: number): Promise<RunningContender> {
   const started = new Started();
   const sink = await started.add(startSpanSink());
   const inbound = await started.add(
@@ -60,7 +64,7 @@ async function startPair(stage: Stage): Promise<RunningContender> {
       {
         service: 'backend',
         identity: identity(),
-        inbound: [inboundListener('strict', stage.backendPort)],
+        inbound: [inboundListener('strict', backendPort)],
         telemetry: telemetry(sink.port),
       },
       stage.inbound,

@@ -24,6 +24,7 @@ import { report } from './report.ts';
 import { TransportContext } from './transport/transport.ts';
 
 export interface SidecarOptions {
+  /** A file, or a folder of files. */
   readonly configPath: string;
   /** Where the last good config is kept for the next start; null keeps none. */
   readonly lastGoodPath?: string | null;
@@ -256,7 +257,8 @@ function summarise(identity: Identity | null): SvidSummary | null {
 function reportConfigEvent(event: ConfigEvent): void {
   const { kind, ...fields } = event;
   const problems = 'problems' in event ? { problems: event.problems.map(formatProblem) } : {};
-  report(`config_${kind.replaceAll('-', '_')}`, { ...fields, ...problems });
+  const warnings = 'warnings' in event ? { warnings: event.warnings.map(formatProblem) } : {};
+  report(`config_${kind.replaceAll('-', '_')}`, { ...fields, ...problems, ...warnings });
 }
 
 function reportIdentityEvent(event: IdentityEvent): void {

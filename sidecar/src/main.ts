@@ -9,7 +9,7 @@ import { startSidecar } from './app.ts';
 import { ConfigError } from './config/problem.ts';
 import { report } from './report.ts';
 
-const USAGE = 'usage: node main.ts --config FILE [--last-good FILE]';
+const USAGE = 'usage: node main.ts --config FILE|FOLDER [--last-good FILE]';
 
 const options = readArguments();
 try {

@@ -17,6 +17,7 @@ export type ConfigDump = {
   readonly accepted: number;
   readonly rejected: number;
   readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigProblem[];
   readonly svid: ShownSvid | null;
   readonly config: SidecarConfig;
 };
@@ -26,17 +27,22 @@ export type SvidSummary = { readonly id: string; readonly expiresAtMs: number; r
 export type ShownSvid = { readonly id: string; readonly expiresAt: string; readonly expired: boolean };
 
 export function buildConfigDump(path: string, status: ConfigStatus, svid: SvidSummary | null): ConfigDump {
-  const { version, onLastGood, accepted, rejected, problems, config } = status;
+  const { version, onLastGood, accepted, rejected, problems, warnings, config } = status;
   return {
     version,
     source: basename(path),
     onLastGood,
     accepted,
     rejected,
-    problems: problems.map((problem) => ({ ...problem, file: basename(problem.file) })),
+    problems: problems.map(hideFolder),
+    warnings: warnings.map(hideFolder),
     svid: svid === null ? null : showSvid(svid),
     config,
   };
+}
+
+function hideFolder(problem: ConfigProblem): ConfigProblem {
+  return { ...problem, file: basename(problem.file) };
 }
 
 export function showSvid({ id, expiresAtMs, expired }: SvidSummary): ShownSvid {

@@ -67,6 +67,17 @@ export async function start(changes: Partial<AdminSource> = {}): Promise<number>
           suggestion: null,
         },
       ],
+      warnings: [
+        {
+          file: join(folder, 'sidecar.yaml'),
+          document: 'FaultPolicy a',
+          line: 9,
+          column: 1,
+          path: 'spec',
+          message: 'has no effect',
+          suggestion: null,
+        },
+      ],
       lastError: 'x',
     }),
     svid: () => ({ id: 'spiffe://demo/ns/default/sa/a', expiresAtMs: 0, expired: false }),

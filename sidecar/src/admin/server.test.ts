@@ -80,6 +80,17 @@ describe('/config_dump', () => {
           suggestion: null,
         },
       ],
+      warnings: [
+        {
+          file: 'sidecar.yaml',
+          document: 'FaultPolicy a',
+          line: 9,
+          column: 1,
+          path: 'spec',
+          message: 'has no effect',
+          suggestion: null,
+        },
+      ],
       svid: { id: 'spiffe://demo/ns/default/sa/a', expiresAt: '1970-01-01T00:00:00.000Z', expired: false },
       config,
     });

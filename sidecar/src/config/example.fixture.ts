@@ -37,7 +37,7 @@ export const AUTHORITY = EXAMPLE.slice(EXAMPLE.indexOf('    authority:'), EXAMPL
 export const IDENTITY = EXAMPLE.slice(EXAMPLE.indexOf('  identity:\n'), EXAMPLE.indexOf('  admin:'));
 
 export function parse(text: string) {
-  return parseConfig(text, { file: 'sidecar.yaml', folder: '/etc/tulle' });
+  return parseConfig([{ file: 'sidecar.yaml', text }], '/etc/tulle');
 }
 
 export function problemsOf(text: string): string[] {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { edit, problemsOf } from './example.fixture.ts';
+import { DOCUMENT_KINDS } from './resources.ts';
 
 const cases: [name: string, text: () => string, problems: string[]][] = [
   [
@@ -39,7 +40,11 @@ const cases: [name: string, text: () => string, problems: string[]][] = [
     () => edit('  service: gateway', '  service:'),
     ['5:3: spec.service: must be text, not nothing'],
   ],
-  ['wrong kind', () => edit('kind: Sidecar', 'kind: Gateway'), ['2:7: kind: must be Sidecar, not "Gateway"']],
+  [
+    'wrong kind',
+    () => edit('kind: Sidecar', 'kind: Gateway'),
+    [`2:7: kind: must be ${[...DOCUMENT_KINDS.keys()].join(' or ')}, not "Gateway"`],
+  ],
   [
     'wrong version of the API',
     () => edit('v1alpha1', 'v1alpha2'),

@@ -6,7 +6,6 @@ import { z } from 'zod';
 import { closest } from './closest.ts';
 import type { KeyPath } from './problem.ts';
 import { formatPath, quote } from './problem.ts';
-import { sidecarDocument } from './schema.ts';
 
 export type Finding = {
   readonly path: KeyPath;
@@ -16,7 +15,11 @@ export type Finding = {
   readonly at: 'key' | 'value' | 'parent';
 };
 
-export function explainIssues(issues: readonly z.core.$ZodIssue[], value: unknown): Finding[] {
+export function explainIssues(
+  issues: readonly z.core.$ZodIssue[],
+  value: unknown,
+  schema: z.core.$ZodType,
+): Finding[] {
   const findings: Finding[] = [];
   const missing: Finding[] = [];
   // A misspelt required key is one mistake: the key it was meant to be is then not reported as missing as well.
@@ -26,9 +29,9 @@ export function explainIssues(issues: readonly z.core.$ZodIssue[], value: unknow
     const path = issue.path as KeyPath;
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) {
-        const known = closest(key, knownKeys(path));
+        const known = closest(key, knownKeys(schema, path));
         if (known !== null) meant.add(formatPath([...path, known]));
-        const suggestion = known === null ? suggestHome(key) : `did you mean \`${known}\`?`;
+        const suggestion = known === null ? suggestHome(schema, key) : `did you mean \`${known}\`?`;
         findings.push({ path: [...path, key], message: 'is not a known key', suggestion, at: 'key' });
       }
     } else if (valueAt(value, path) === undefined) {
@@ -106,9 +109,9 @@ function suggestType(expected: string, value: unknown): string | null {
 }
 
 /** For a key that exists, only elsewhere: wrong indentation is as common as wrong spelling. */
-function suggestHome(key: string): string | null {
+function suggestHome(schema: z.core.$ZodType, key: string): string | null {
   const [name = ''] = key.split(':');
-  const homes = findHomes(sidecarDocument, name, '');
+  const homes = findHomes(schema, name, '');
   if (homes.length === 0) return null;
   if (name !== key) return `put a space after the colon of \`${name}:\``;
   return `\`${key}\` belongs in ${homes.join(' or ')}`;
@@ -126,8 +129,8 @@ function findHomes(schema: z.core.$ZodType, key: string, path: string): string[]
 }
 
 /** The keys the schema allows at a path of the document. */
-function knownKeys(path: KeyPath): string[] {
-  let schema = unwrap(sidecarDocument);
+function knownKeys(root: z.core.$ZodType, path: KeyPath): string[] {
+  let schema = unwrap(root);
   for (const step of path) {
     if (schema instanceof z.ZodArray) schema = unwrap(schema.element);
     else if (schema instanceof z.ZodObject) schema = unwrap(schema.shape[step]);

@@ -108,3 +108,25 @@ test('a folder that cannot be watched leaves the poll', async () => {
   await pass('settle');
   expect(watched.changes()).toBe(1);
 });
+
+test('of a folder its YAML files count: written, added or removed', async () => {
+  const { clock, pass } = stepClock();
+  const watched = await start(clock, root);
+  const settle = async (): Promise<void> => {
+    await pass('settle');
+    await pass('settle');
+  };
+  await writeFile(file, 'two');
+  await settle();
+  expect(watched.changes()).toBe(1);
+  await writeFile(join(root, 'b.yaml'), 'one');
+  await settle();
+  expect(watched.changes()).toBe(2);
+  await rm(file);
+  await settle();
+  expect(watched.changes()).toBe(3);
+
+  await writeFile(join(root, 'notes.txt'), 'one');
+  await pass('settle');
+  expect(watched.changes()).toBe(3);
+});

@@ -1,13 +1,14 @@
 /**
- * Says when a file may have changed, however that was done: written in place, replaced by a rename, or swapped by a link
+ * Says when a file, or the files of a config folder, may have changed, however that was done: written in place, replaced by a rename, or swapped by a link
  * as Kubernetes does for a mounted ConfigMap. The folder is watched and not the file, since a watch on a file follows
  * the old one after a rename. A slow poll covers what events miss: a link further up the path, a network file
  * system, no inotify watches left. Both only ask to look; what counts is the file's identity.
  */
-import { type FSWatcher, watch } from 'node:fs';
+import { type BigIntStats, type FSWatcher, statSync, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock, Timer } from '../core/clock.ts';
+import { listConfigFiles } from './load.ts';
 
 export type FileWatchOptions = {
   readonly path: string;
@@ -76,7 +77,7 @@ export function watchFile(options: FileWatchOptions): FileWatch {
   };
 
   try {
-    watcher = watch(dirname(path), { persistent: false }, scheduleLook);
+    watcher = watch(watchedFolder(path), { persistent: false }, scheduleLook);
     watcher.on('error', fallBackToPolling);
   } catch (error) {
     fallBackToPolling(error);
@@ -93,12 +94,23 @@ export function watchFile(options: FileWatchOptions): FileWatch {
   };
 }
 
-/** Differs whenever the file behind `path` was replaced or written to; links are followed. */
+/** Differs whenever the file behind `path`, or one in the folder `path`, was replaced or written to; links are followed. */
 export async function identifyFile(path: string): Promise<string> {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+    const info = await stat(path, { bigint: true });
+    if (!info.isDirectory()) return identify(info);
+    const files = await listConfigFiles(path);
+    const identities = files.map(async (file) => `${file}:${identify(await stat(file, { bigint: true }))}`);
+    return (await Promise.all(identities)).join('\n');
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? 'unreadable';
   }
+}
+
+function identify({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+}
+
+function watchedFolder(path: string): string {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : dirname(path);
 }

@@ -6,11 +6,16 @@ import { HANDLING, type Protocol } from '../protocol/protocol.ts';
 import type { Address } from './address.ts';
 import { formatAddress } from './address.ts';
 import { parseConfig } from './load.ts';
+import { POLICIES } from './resources.ts';
 import type { SidecarConfig } from './schema.ts';
+
+const NO_POLICIES = Object.fromEntries(
+  Object.keys(POLICIES).map((key) => [key, []]),
+) as unknown as SidecarConfig['policies'];
 
 type Mapping = Record<string, unknown>;
 
-const ORIGIN = { file: 'sidecar.yaml', folder: '/etc/tulle' };
+const parse = (text: string) => parseConfig([{ file: 'sidecar.yaml', text }], '/etc/tulle');
 
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?$/);
 const hostName = fc.domain().map((text) => text.toLowerCase());
@@ -59,10 +64,12 @@ const config: fc.Arbitrary<SidecarConfig> = fc
         label,
         protocol: fc.constantFrom(...(['auto', 'http', 'grpc', 'tls'] as const)),
         listen: fc.option(anyPort),
+        namespace: label,
         endpoints: fc.array(target, { minLength: 1, maxLength: 3 }),
       })
       .map(({ label, ...rest }) => ({
         ...rest,
+        name: rest.host,
         addresses: [],
         identity: rest.mtls === 'strict' ? `spiffe://${trustDomain}/ns/demo/sa/${label}` : null,
       }));
@@ -112,6 +119,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
           }),
         ),
       }),
+      policies: fc.constant(NO_POLICIES),
     });
   });
 
@@ -138,14 +146,17 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
         : {
             capture: { listen: formatAddress(outbound.capture.listen), unknown: outbound.capture.unknown },
           }),
-      services: outbound.services.map(({ host, mtls, protocol, listen, identity: peer, endpoints }) => ({
-        host,
-        ...toProtocol(protocol, terse),
-        ...(listen === null ? {} : { listen: formatAddress(listen) }),
-        ...toMtls(mtls, terse),
-        ...(peer === null ? {} : { identity: peer }),
-        endpoints: endpoints.map(formatAddress),
-      })),
+      services: outbound.services.map(
+        ({ host, namespace, mtls, protocol, listen, identity: peer, endpoints }) => ({
+          host,
+          namespace,
+          ...toProtocol(protocol, terse),
+          ...(listen === null ? {} : { listen: formatAddress(listen) }),
+          ...toMtls(mtls, terse),
+          ...(peer === null ? {} : { identity: peer }),
+          endpoints: endpoints.map(formatAddress),
+        }),
+      ),
     };
   }
   spec.headers = Object.fromEntries(
@@ -202,7 +213,7 @@ describe('parseConfig', () => {
     fc.assert(
       fc.property(config, fc.boolean(), fc.boolean(), (wanted, terse, flow) => {
         const text = toYaml(toDocument(wanted, terse), flow);
-        const result = parseConfig(text, ORIGIN);
+        const result = parse(text);
         expect(result.ok ? result.config : result.problems).toEqual(wanted);
       }),
     );
@@ -228,7 +239,7 @@ describe('parseConfig', () => {
         const marked = toYaml(document);
         const line = marked.slice(0, marked.indexOf('UNKNOWN-KEY')).split('\n').length;
 
-        const result = parseConfig(marked.replace('UNKNOWN-KEY', JSON.stringify(unknown)), ORIGIN);
+        const result = parse(marked.replace('UNKNOWN-KEY', JSON.stringify(unknown)));
         expect(result.ok).toBe(false);
         if (result.ok) return;
         const problemPath = /^[A-Za-z_]\w*$/.test(unknown)
@@ -249,7 +260,7 @@ describe('parseConfig', () => {
         (wanted, at, cut, insert) => {
           const text = toYaml(toDocument(wanted, false));
           const start = at % text.length;
-          const result = parseConfig(text.slice(0, start) + insert + text.slice(start + cut), ORIGIN);
+          const result = parse(text.slice(0, start) + insert + text.slice(start + cut));
           if (result.ok) return;
           for (const { line, column, message } of result.problems) {
             expect(line).toBeGreaterThanOrEqual(1);

@@ -1,10 +1,13 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AUTHORITY, EXAMPLE, edit, FILES_LINE, parse, problemsOf } from './example.fixture.ts';
 import { loadConfig } from './load.ts';
 import { formatProblem } from './problem.ts';
+import { POLICIES } from './resources.ts';
+
+const NO_POLICIES_CONFIG = Object.fromEntries(Object.keys(POLICIES).map((key) => [key, []]));
 
 describe('a valid file', () => {
   test('becomes a frozen config with defaults, split addresses and absolute paths', () => {
@@ -41,6 +44,8 @@ describe('a valid file', () => {
             host: 'webhook-dispatcher',
             mtls: 'strict',
             identity: 'spiffe://demo.tulle.test/ns/demo/sa/webhook-dispatcher',
+            name: 'webhook-dispatcher',
+            namespace: 'demo',
             protocol: 'auto',
             listen: null,
             addresses: [],
@@ -66,6 +71,7 @@ describe('a valid file', () => {
         accessLog: { kind: 'file', path: '/etc/tulle/logs/access.log' },
         traces: { endpoint: 'http://127.0.0.1:4317', headSampleRatio: 0.01 },
       },
+      policies: NO_POLICIES_CONFIG,
     });
     expect(() => {
       if (result.ok) (result.config.timeouts as { headMs: number }).headMs = 1;
@@ -166,7 +172,8 @@ describe('loadConfig', () => {
 
   test.each([
     ['absent.yaml', null, 'does not exist; check the path and the working directory'],
-    ['.', null, 'is not a regular file; give the path of a YAML file'],
+    ['/dev/null', null, 'is not a regular file; give the path of a YAML file'],
+    ['empty', undefined, 'is a folder without a YAML file; add a file *.yaml'],
     ['latin1.yaml', Buffer.from([0x61, 0x3a, 0xe9]), 'is not UTF-8 text; save it as UTF-8'],
     [
       'huge.yaml',
@@ -174,8 +181,9 @@ describe('loadConfig', () => {
       'is larger than 1048576 bytes; check that it is the right file',
     ],
   ])('says why %s cannot be read', async (name, content, message) => {
-    const file = join(folder, name);
-    if (content !== null) await writeFile(file, content);
+    const file = resolve(folder, name);
+    if (content === undefined) await mkdir(file);
+    else if (content !== null) await writeFile(file, content);
     const result = await loadConfig(file);
     expect(!result.ok && result.problems.map(formatProblem)).toEqual([`${file}: ${message}`]);
     expect(result.version).toBeNull();

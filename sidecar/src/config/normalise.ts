@@ -3,10 +3,15 @@
  * paths absolute. The result is frozen all the way down, so that exchanges can share it without copies.
  */
 import { resolve } from 'node:path';
+import { POLICIES, type PoliciesConfig, type Policy, type ResourceDocument } from './resources.ts';
 import type { AccessLogConfig, IdentityConfig, SidecarConfig, SidecarDocument } from './schema.ts';
 
 /** `folder` is where relative paths start: the folder of the config file, even for a copy kept elsewhere. */
-export function normalise(document: SidecarDocument, folder: string): SidecarConfig {
+export function normalise(
+  document: SidecarDocument,
+  resources: readonly ResourceDocument[],
+  folder: string,
+): SidecarConfig {
   const { metadata, spec } = document;
   const { identity, outbound, telemetry } = spec;
   return deepFreeze<SidecarConfig>({
@@ -25,6 +30,8 @@ export function normalise(document: SidecarDocument, folder: string): SidecarCon
             capture: outbound.capture ?? null,
             services: outbound.services.map((service) => ({
               ...service,
+              name: service.name ?? service.host,
+              namespace: service.namespace ?? metadata.namespace,
               identity: service.identity ?? null,
               listen: service.listen ?? null,
             })),
@@ -35,7 +42,35 @@ export function normalise(document: SidecarDocument, folder: string): SidecarCon
       accessLog: normaliseAccessLog(telemetry.accessLog, folder),
       traces: telemetry.traces ?? null,
     },
+    policies: normalisePolicies(resources, metadata.namespace),
   });
+}
+
+function normalisePolicies(resources: readonly ResourceDocument[], namespace: string): PoliciesConfig {
+  const entries = Object.entries(POLICIES).map(([key, { kind }]) => {
+    const policies = resources
+      .filter((resource) => resource.kind === kind)
+      .map((resource) => normalisePolicy(resource, namespace))
+      .sort(compareNames);
+    return [key, policies];
+  });
+  // The schema of each kind is the one of its entry in POLICIES.
+  return Object.fromEntries(entries) as PoliciesConfig;
+}
+
+function normalisePolicy({ metadata, spec }: ResourceDocument, namespace: string): Policy<unknown> {
+  const { targetRefs, ...rest } = spec;
+  return {
+    name: metadata.name,
+    namespace: metadata.namespace ?? namespace,
+    targets: targetRefs.map(({ kind, name }) => ({ kind, name })),
+    spec: rest,
+  };
+}
+
+function compareNames(a: Policy<unknown>, b: Policy<unknown>): number {
+  const [left, right] = [`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`];
+  return left < right ? -1 : left > right ? 1 : 0;
 }
 
 /** Of two optional sections one kind, so that readers have a case for each and none for both or neither. */

@@ -4,6 +4,8 @@
  */
 export type ConfigProblem = {
   readonly file: string;
+  /** Kind and name of the document, like `FaultPolicy slow-orders`; absent for the one that a file is about. */
+  readonly document?: string;
   /** Both count from 1; 0 when the file could not be read at all. */
   readonly line: number;
   readonly column: number;
@@ -29,7 +31,10 @@ export class ConfigError extends Error {
 /** `sidecar.yaml:12:9: spec.inbound[0].mtls: must be …; did you mean "strict"?`, as editors and people parse it. */
 export function formatProblem(problem: ConfigProblem): string {
   const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}:${problem.column}`;
-  const subject = problem.path === '' ? '' : `${problem.path}: `;
+  const subject = [problem.document ?? '', problem.path]
+    .filter((part) => part !== '')
+    .map((part) => `${part}: `)
+    .join('');
   const advice = problem.suggestion === null ? '' : `; ${problem.suggestion}`;
   return `${place}: ${subject}${problem.message}${advice}`;
 }

@@ -45,5 +45,5 @@ test('the reference has a row for each key and no other, with the default of the
 test('the example of the reference is valid', async () => {
   const text = await readFile(new URL('README.md', import.meta.url), 'utf8');
   const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(text) ?? [];
-  expect(parseConfig(example, { file: 'README.md', folder: '/' })).toMatchObject({ ok: true });
+  expect(parseConfig([{ file: 'README.md', text: example }], '/')).toMatchObject({ ok: true });
 });

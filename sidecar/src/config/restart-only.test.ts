@@ -29,7 +29,7 @@ spec:
 `;
 
 function load(text: string): SidecarConfig {
-  const result = parseConfig(text, { file: 'sidecar.yaml', folder: '/' });
+  const result = parseConfig([{ file: 'sidecar.yaml', text }], '/');
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   return result.config;
 }

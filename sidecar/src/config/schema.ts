@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { Address } from './address.ts';
+import type { PoliciesConfig } from './resources.ts';
 import {
   accessLog,
   address,
@@ -41,6 +42,8 @@ export type SidecarConfig = {
   readonly timeouts: TimeoutsConfig;
   readonly headers: HeadersConfig;
   readonly telemetry: TelemetryConfig;
+  /** What documents beside the Sidecar attach to services, by kind. */
+  readonly policies: PoliciesConfig;
 };
 
 export type IdentityConfig = {
@@ -98,6 +101,9 @@ export type OutboundCaptureConfig = {
 };
 
 export type OutboundServiceConfig = {
+  /** What policies and routes call the service. */
+  readonly name: string;
+  readonly namespace: string;
   /** Lower-case, without a port; an IPv6 literal keeps its brackets, as in a Host header. */
   readonly host: string;
   readonly mtls: MtlsMode;
@@ -184,6 +190,8 @@ export const sidecarDocument = z.strictObject({
           .array(
             z.strictObject({
               host: serviceHost(),
+              name: dottedName.optional(),
+              namespace: label.optional(),
               mtls,
               identity: spiffeId.optional(),
               protocol,

@@ -16,6 +16,8 @@ import { RoundRobin } from '../upstream/balancer.ts';
 import { type Endpoint, EndpointTransport, type UpstreamTransport } from '../upstream/endpoint.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { type Address, formatAddress } from './address.ts';
+import { NO_POLICIES, policiesFor } from './policies.ts';
+import type { RoutePolicies } from './resources.ts';
 import type { SidecarConfig } from './schema.ts';
 import { buildTcpRoutes, type TcpRoutes } from './tcp-routes.ts';
 
@@ -41,6 +43,7 @@ export interface RouteProfile {
   readonly trustsPeer: boolean;
   /** SPIFFE id that the upstream must prove; empty without mTLS. */
   readonly upstreamIdentity: string;
+  readonly policies: RoutePolicies;
 }
 
 export interface SnapshotDeps {
@@ -86,14 +89,17 @@ export function buildSnapshot(
   const inbound = new Map<string, Route>();
   for (const { name, mtls, protocol, target } of config.inbound) {
     const trustsPeer = mtls === 'strict';
-    const profile = { name, direction: 'inbound', service, trustsPeer, upstreamIdentity: '' } as const;
+    const policies = policiesFor(config.policies, { namespace: config.namespace, name: service });
+    const profile = { ...inboundProfile(name, service), trustsPeer, policies };
     inbound.set(name, routeTo(profile, protocol, [target]));
   }
   const outbound = new Map<string, Route>();
-  for (const { host, identity, protocol, endpoints } of config.outbound?.services ?? []) {
+  for (const entry of config.outbound?.services ?? []) {
+    const { host, identity, protocol, endpoints } = entry;
     // A host of a request leads to those alone that can answer one.
     if (HANDLING[protocol] === 'tcp') continue;
-    const profile = { ...outboundProfile(host, service), upstreamIdentity: identity ?? '' };
+    const policies = policiesFor(config.policies, entry);
+    const profile = { ...outboundProfile(host, service), upstreamIdentity: identity ?? '', policies };
     outbound.set(host, routeTo(profile, protocol, endpoints));
   }
   const unrouted = compile(outboundProfile('unrouted', service))(null);
@@ -116,7 +122,19 @@ export function retireSnapshot(previous: Snapshot, current: Snapshot): void {
 
 /** The local service is on the other side of loopback: it is who it says it is. */
 export function outboundProfile(name: string, service: string): RouteProfile {
-  return { name, direction: 'outbound', service, trustsPeer: true, upstreamIdentity: '' };
+  return {
+    name,
+    direction: 'outbound',
+    service,
+    trustsPeer: true,
+    upstreamIdentity: '',
+    policies: NO_POLICIES,
+  };
+}
+
+/** Whether peers are trusted is for the listener to say. */
+export function inboundProfile(name: string, service: string): RouteProfile {
+  return { ...outboundProfile(name, service), direction: 'inbound', trustsPeer: false };
 }
 
 function createPool(

@@ -10,7 +10,7 @@ import type { ConnectTarget } from '../upstream/connect.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { type Address, canonicalAddress, formatAddress } from './address.ts';
 import type { SidecarConfig } from './schema.ts';
-import { outboundProfile, type RouteProfile } from './snapshot.ts';
+import { inboundProfile, outboundProfile, type RouteProfile } from './snapshot.ts';
 
 export interface TcpRoutes {
   /** By name of the listener. */
@@ -53,7 +53,7 @@ export function buildTcpRoutes(config: SidecarConfig, deps: TcpRouteDeps): TcpRo
   const entries = new Map<number, string>();
   for (const { name, mtls, protocol, target } of config.inbound) {
     const trustsPeer = mtls === 'strict';
-    const profile = { name, direction: 'inbound', service, trustsPeer, upstreamIdentity: '' } as const;
+    const profile = { ...inboundProfile(name, service), trustsPeer };
     inbound.set(name, routeTo(profile, protocol, [target]));
     entries.set(target.port, name);
   }

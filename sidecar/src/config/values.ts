@@ -19,7 +19,9 @@ export const CONFIG_LIMITS = {
   /** An hour: longer is no timeout any more. */
   timeoutMs: 3_600_000,
   pathBytes: 4096,
+  /** All files together. */
   fileBytes: 1_048_576,
+  files: 256,
   /** Reported of one file; who has more reads the first hundred first. */
   problems: 100,
 } as const;
@@ -68,8 +70,11 @@ export const onOff = z.enum(['on', 'off']).default('on');
 export const timeoutMs = (defaultMs: number) =>
   z.int().min(1).max(CONFIG_LIMITS.timeoutMs).default(defaultMs);
 
+/** What a policy does with what it decides: nothing and not even decide, only tell, or act. */
+export const policyMode = z.enum(['off', 'shadow', 'enforce']).default('enforce');
+
 /** `check` returns what is wrong with the value, or null. The suggestion travels in the issue's params. */
-function text(check: (value: string) => string | null, suggestion: string | null = null) {
+export function text(check: (value: string) => string | null, suggestion: string | null = null) {
   return z.string().superRefine((value, context) => {
     const message = check(value);
     if (message !== null) context.addIssue({ code: 'custom', message, params: { suggestion } });

@@ -58,6 +58,26 @@ describe('a change of the file', () => {
     expect(recorder.applied).toEqual([1, 2, 3]);
   });
 
+  test('of a folder is applied as one config, which starts from one last good file', async () => {
+    const recorder = new Recorder();
+    const config = join(folder.root, 'config');
+    await mkdir(config);
+    await writeFile(join(config, 'a.yaml'), yaml(1));
+    const first = await folder.start(recorder, { path: config });
+    await writeFile(join(config, 'b.yaml'), fault('a'));
+    await recorder.seen('accepted', 2);
+    await writeFile(join(config, 'b.yaml'), fault('nobody'));
+    await recorder.seen('rejected', 1);
+    expect(first.status().lastError).toMatch(
+      /b\.yaml:5:39: FaultPolicy slow: spec\.targetRefs\[0\]\.name: names no/,
+    );
+    await first.close();
+
+    await folder.start(recorder, { path: config });
+    expect(recorder.configs.map(({ policies }) => policies.fault.length)).toEqual([0, 1, 1]);
+    expect(recorder.configs[2]).toEqual(recorder.configs[1]);
+  });
+
   test('further up the path than events reach is found by the poll', async () => {
     const recorder = new Recorder();
     // Same clock, but the slow poll comes around at once.
@@ -233,3 +253,15 @@ describe('reload', () => {
     expect(recorder.applied).toEqual([1, 2, 3]);
   });
 });
+
+function fault(service: string): string {
+  return [
+    'apiVersion: mesh.tulle.dev/v1alpha1',
+    'kind: FaultPolicy',
+    'metadata: { name: slow }',
+    'spec:',
+    `  targetRefs: [{ kind: Service, name: ${service} }]`,
+    '  delay: { delayMs: 5 }',
+    '',
+  ].join('\n');
+}

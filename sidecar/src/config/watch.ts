@@ -1,20 +1,20 @@
 /**
- * Keeps the sidecar on the newest valid config. A change of the file, or `reload()`, leads to one attempt: load, refuse
+ * Keeps the sidecar on the newest valid config. A change of the file, or of the files of a folder, or `reload()`, leads to one attempt: load, refuse
  * what takes a restart, hand over to `apply`. Attempts never overlap. One that fails changes nothing but the status: the
  * config before it stays in force, and is also on disk for the next start.
  */
-import { dirname, resolve } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { identifyFile, watchFile } from './file-watch.ts';
 import { storeLastGood } from './last-good.ts';
 import type { LoadedConfig } from './load.ts';
-import { loadConfig, parseConfig, readConfigText } from './load.ts';
+import { baseFolder, loadConfig, parseConfig, readConfigText } from './load.ts';
 import type { ConfigProblem } from './problem.ts';
 import { ConfigError, formatPath, formatProblem } from './problem.ts';
 import { findRestartOnly } from './restart-only.ts';
 import type { SidecarConfig } from './schema.ts';
 
 export type ConfigWatchOptions = {
+  /** A file, or a folder of files. */
   readonly path: string;
   /** Where the last good config is kept; null keeps none. */
   readonly lastGoodPath: string | null;
@@ -25,7 +25,7 @@ export type ConfigWatchOptions = {
 };
 
 export type ConfigEvent =
-  | { readonly kind: 'accepted'; readonly version: string }
+  | { readonly kind: 'accepted'; readonly version: string; readonly warnings: readonly ConfigProblem[] }
   | { readonly kind: 'rejected'; readonly running: string; readonly problems: readonly ConfigProblem[] }
   /** The sidecar started on the last good config, because of `problems` with the file. */
   | { readonly kind: 'fell-back'; readonly running: string; readonly problems: readonly ConfigProblem[] }
@@ -47,6 +47,8 @@ export type ConfigStatus = {
   readonly rejected: number;
   /** What is wrong with the file as it is now; empty while the file is what runs. */
   readonly problems: readonly ConfigProblem[];
+  /** What of the running config has no effect. */
+  readonly warnings: readonly ConfigProblem[];
   readonly lastError: string | null;
 };
 
@@ -98,7 +100,7 @@ export async function startConfigWatch(options: ConfigWatchOptions): Promise<Con
     // After a refusal the old text is applied anew: it ends the refusal, and mends what a failed `apply` may have left.
     if (loaded.version === running.version && problems.length === 0) return unchanged;
 
-    problems = loaded.ok ? refuseRestartOnly(running, loaded, path) : loaded.problems;
+    problems = loaded.ok ? refuseRestartOnly(running, loaded) : loaded.problems;
     if (loaded.ok && problems.length === 0) problems = await tryApply(loaded, options);
     if (!loaded.ok || problems.length > 0) {
       rejected += 1;
@@ -110,7 +112,7 @@ export async function startConfigWatch(options: ConfigWatchOptions): Promise<Con
     onLastGood = false;
     accepted += 1;
     await keepLastGood(loaded, options);
-    report({ kind: 'accepted', version: loaded.version });
+    report({ kind: 'accepted', version: loaded.version, warnings: loaded.warnings });
     return { kind: 'accepted', version: loaded.version };
   };
 
@@ -130,6 +132,7 @@ export async function startConfigWatch(options: ConfigWatchOptions): Promise<Con
       accepted,
       rejected,
       problems,
+      warnings: running.warnings,
       lastError: problems[0] === undefined ? null : formatProblem(problems[0]),
     }),
     reload() {
@@ -157,14 +160,14 @@ async function startOnFileOrLastGood(options: ConfigWatchOptions): Promise<First
   const problems = file.ok ? await tryApply(file, options) : file.problems;
   if (file.ok && problems.length === 0) {
     await keepLastGood(file, options);
-    report({ kind: 'accepted', version: file.version });
+    report({ kind: 'accepted', version: file.version, warnings: file.warnings });
     return { loaded: file, problems, fileVersion: file.version };
   }
 
   const text = lastGoodPath === null ? null : await readConfigText(lastGoodPath);
   if (lastGoodPath === null || typeof text !== 'string') throw new ConfigError(problems);
   // Its relative paths mean what they meant in the file it is a copy of.
-  const lastGood = parseConfig(text, { file: lastGoodPath, folder: dirname(resolve(path)) });
+  const lastGood = parseConfig([{ file: lastGoodPath, text }], await baseFolder(path));
   if (lastGood.version === file.version) throw new ConfigError(problems);
   const lastGoodProblems = lastGood.ok ? await tryApply(lastGood, options) : lastGood.problems;
   if (!lastGood.ok || lastGoodProblems.length > 0) throw new ConfigError([...problems, ...lastGoodProblems]);
@@ -172,9 +175,8 @@ async function startOnFileOrLastGood(options: ConfigWatchOptions): Promise<First
   return { loaded: lastGood, problems, fileVersion: file.version };
 }
 
-function refuseRestartOnly(running: LoadedConfig, wanted: LoadedConfig, file: string): ConfigProblem[] {
+function refuseRestartOnly(running: LoadedConfig, wanted: LoadedConfig): ConfigProblem[] {
   return findRestartOnly(running.config, wanted.config).map(({ path, message, suggestion }) => ({
-    file,
     ...wanted.locate(path),
     path: formatPath(path),
     message,

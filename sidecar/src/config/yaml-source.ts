@@ -1,9 +1,20 @@
 /**
  * The YAML side of loading: text to plain values, with the way back from a key path to the line and column it stands
- * at. Only one document of plain YAML is taken: no aliases (one mistake would stand in two places, and a few lines could
+ * at. Only plain YAML is taken: no aliases (one mistake would stand in two places, and a few lines could
  * expand to gigabytes), no custom tags, no key twice.
  */
-import { isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  parseDocument,
+  visit,
+} from 'yaml';
 import type { KeyPath } from './problem.ts';
 
 export type Position = { readonly line: number; readonly column: number };
@@ -21,15 +32,29 @@ export type YamlSource = {
   locateKey(path: KeyPath): Position;
 };
 
+/** A text that is one document; a second one is a problem. */
 export function readYaml(text: string): YamlSource {
   const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    stringKeys: true,
-    // Not silent: that would also accept a second document and drop it.
-    logLevel: 'error',
-  });
+  return toSource(parseDocument(text, { ...OPTIONS, lineCounter: lines }), text, lines);
+}
+
+/** The documents of a text, in order. Those with nothing in them are left out, as between two `---`. */
+export function readYamlDocuments(text: string): YamlSource[] {
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { ...OPTIONS, lineCounter: lines });
+  return documents
+    .filter(({ contents, errors }) => errors.length > 0 || !isEmpty(contents))
+    .map((document) => toSource(document, text, lines));
+}
+
+const OPTIONS = {
+  prettyErrors: false,
+  stringKeys: true,
+  // Not silent: that would also accept a second document and drop it.
+  logLevel: 'error',
+} as const;
+
+function toSource(document: Document.Parsed, text: string, lines: LineCounter): YamlSource {
   const position = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     // An empty text has no line yet.
@@ -121,6 +146,10 @@ function valueOffset({ key, value }: Entry): number {
   // An empty value (`service:`) has no place of its own that a reader would recognise: show its key.
   const empty = value === null || value.range?.[0] === value.range?.[1];
   return start(empty ? (key ?? value) : value);
+}
+
+function isEmpty(root: Node | null): boolean {
+  return root === null || (isScalar(root) && root.value === null && root.range?.[0] === root.range?.[1]);
 }
 
 function start(node: Node | null): number {

@@ -10,7 +10,7 @@
 import type { Head, RequestHead, ResponseHead } from '../protocol/head.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Timer } from './clock.ts';
-import type { Deadlines } from './deadlines.ts';
+import type { Deadlines, Watched } from './deadlines.ts';
 import type { ExchangeDeadline } from './exchange-deadline.ts';
 import { Failure, type FailureKind } from './failure.ts';
 import type { Route } from './route.ts';
@@ -154,6 +154,11 @@ export class Exchange {
   /** When the exchange and its attempt have to be over; null when nothing says so. */
   deadline: ExchangeDeadline | null = null;
 
+  /** What policies in shadow mode would have done, for the log; empty when nothing. */
+  shadow = '';
+  /** Ends the delay that a fault policy imposes; null when there is none. */
+  faultDelay: Watched | null = null;
+
   /** Where a filter paused, so that `resume` goes on behind it. */
   pausedPhase = 0;
   pausedAt = 0;
@@ -174,6 +179,11 @@ export class Exchange {
     this.peerIdentity = peerIdentity;
     this.peerAddress = peerAddress;
     this.startedMs = startedMs;
+  }
+
+  /** A policy in shadow mode would have done something. */
+  noteShadow(action: string): void {
+    this.shadow = this.shadow === '' ? action : `${this.shadow},${action}`;
   }
 
   /** For the rare places that need it as text; bytes do on the request path. */

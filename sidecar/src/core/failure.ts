@@ -249,7 +249,19 @@ export const Failure = Object.freeze({
     14,
     'The drain deadline passed before the exchange was over.',
   ),
+  faultAbort: define(
+    'fault_abort',
+    'policy',
+    503,
+    14,
+    'A fault policy ends requests on purpose, to see how their caller bears it.',
+  ),
 });
+
+/** A failure whose status config decides about; it is counted and named like any other of its kind. */
+export function withStatus(kind: FailureKind, httpStatus: number, grpcStatus: number): FailureKind {
+  return Object.freeze({ ...kind, httpStatus, grpcStatus });
+}
 
 /** All kinds, indexed by code. */
 export const FAILURES: readonly FailureKind[] = Object.freeze(kinds);

@@ -86,6 +86,8 @@ export const LIMITS = {
   staleReplays: 2,
   /** Endpoints that one request is offered to while no connection can be had. */
   connectAttempts: 3,
+  /** Requests of one route that a fault policy delays at once; further ones go on undelayed. */
+  delayedExchanges: 1_024,
   /** Interim (1xx) responses to one request. */
   interimResponses: 16,
 

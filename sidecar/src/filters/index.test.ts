@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RouteProfile } from '../config/snapshot.ts';
+import { inboundProfile, type RouteProfile } from '../config/snapshot.ts';
 import { compileChain } from '../core/chain.ts';
 import { FAILURES, Failure } from '../core/failure.ts';
 import { RandomWords } from '../observe/random-words.ts';
@@ -18,13 +18,7 @@ const context = {
   accessLog: null,
   ownIdentity: () => '',
 };
-const profile: RouteProfile = {
-  name: 'http',
-  direction: 'inbound',
-  service: 'orders',
-  trustsPeer: true,
-  upstreamIdentity: '',
-};
+const profile: RouteProfile = { ...inboundProfile('http', 'orders'), trustsPeer: true };
 const namesOf = (direction: RouteProfile['direction']) =>
   buildFilters({ ...profile, direction }, context).map(({ name }) => name);
 

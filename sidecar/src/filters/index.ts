@@ -10,6 +10,7 @@ import type { Series } from '../observe/series.ts';
 import type { SpanRing } from '../observe/spans.ts';
 import { AccessLogFilter } from './access-log/access-log.ts';
 import { DeadlineFilter } from './deadline/deadline.ts';
+import { FaultFilter } from './fault/fault.ts';
 import { clientCertGuard, ForwardedFilter } from './forwarded/forwarded.ts';
 import { MetricsFilter } from './metrics/metrics.ts';
 import { RequestIdFilter } from './request-id/request-id.ts';
@@ -27,7 +28,7 @@ export interface FilterContext {
 }
 
 export function buildFilters(profile: RouteProfile, context: FilterContext): Filter[] {
-  const { direction, name, trustsPeer } = profile;
+  const { direction, name, trustsPeer, policies } = profile;
   const { random, series, ring, headers, accessLog } = context;
   const filters: Filter[] = [
     // First, so that whatever happens next is counted.
@@ -47,6 +48,10 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     // Behind what identifies a call, before what may take time.
     new DeadlineFilter(),
   );
+  // As if the endpoint were slow or failing: behind what every answer carries, before what is done to forward a request.
+  if (policies.fault !== null && policies.fault.mode !== 'off') {
+    filters.push(new FaultFilter(policies.fault, series.fault(direction, name), random));
+  }
   // Only the service behind this sidecar is told who called; what it says to others is its own affair.
   if (direction === 'inbound') {
     filters.push(

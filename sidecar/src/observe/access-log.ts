@@ -55,7 +55,7 @@ export class AccessLog {
   }
 
   /** The beginning of every line of a route. */
-  originOf({ direction, service, name }: RouteProfile): Buffer {
+  originOf({ direction, service, name }: Pick<RouteProfile, 'direction' | 'service' | 'name'>): Buffer {
     return Buffer.from(
       `"direction":"${direction}","service":${JSON.stringify(service)},"route":${JSON.stringify(name)}`,
     );
@@ -132,6 +132,7 @@ export class AccessLog {
     if (exchange.failureDetail !== '') {
       line.text(KEY.failureDetail, exchange.failureDetail.slice(0, OBSERVE_LIMITS.accessLogDetailChars));
     }
+    if (exchange.shadow !== '') line.text(KEY.shadow, exchange.shadow);
     line.bytes(KEY.requestId, request.bytes, exchange.requestIdStart, exchange.requestIdEnd);
     if (exchange.spanId1 !== 0) {
       line.id128(KEY.traceId, exchange.traceId0, exchange.traceId1, exchange.traceId2, exchange.traceId3);
@@ -214,6 +215,7 @@ const KEY = {
   grpcStatus: jsonKey('grpc_status'),
   failure: jsonKey('failure'),
   failureDetail: jsonKey('failure_detail'),
+  shadow: jsonKey('shadow'),
   requestId: jsonKey('request_id'),
   traceId: jsonKey('trace_id'),
   spanId: jsonKey('span_id'),

@@ -7,6 +7,7 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
+import { registerFaults } from '../filters/fault/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { AccessLog } from './access-log.ts';
 import { registerRelayed } from './connection-exposition.ts';
@@ -37,6 +38,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerConnections(registry, sources.series);
   registerRelayed(registry, sources.series);
   registerDataStores(registry, sources.series);
+  registerFaults(registry, sources.series.faults);
   registerSidecar(registry, sources.series);
   if (sources.spans !== null && sources.spanExport !== null) {
     registerSpans(registry, sources.spans, sources.spanExport);

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type OtlpReceiver, startOtlpReceiver } from '../../../examples/demo/otlp-receiver.ts';
 import type { Span } from '../../../examples/demo/span.ts';
 import type { SidecarConfig } from '../config/schema.ts';
-import type { RouteProfile } from '../config/snapshot.ts';
+import { inboundProfile, outboundProfile, type RouteProfile } from '../config/snapshot.ts';
 import { systemClock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import { type Journey, STEP_MS, travel } from '../filters/hand-made-exchange.ts';
@@ -14,14 +14,8 @@ import { Observability } from './observability.ts';
 const OWN = 'spiffe://demo.tulle.test/ns/demo/sa/orders';
 const CLOSE_MS = 10_000;
 const PROFILES: Record<'inbound' | 'outbound', RouteProfile> = {
-  inbound: { name: 'http', direction: 'inbound', service: 'orders', trustsPeer: true, upstreamIdentity: '' },
-  outbound: {
-    name: 'cards',
-    direction: 'outbound',
-    service: 'orders',
-    trustsPeer: true,
-    upstreamIdentity: '',
-  },
+  inbound: { ...inboundProfile('http', 'orders'), trustsPeer: true },
+  outbound: outboundProfile('cards', 'orders'),
 };
 
 let folder: string;
@@ -50,28 +44,8 @@ afterEach(async () => {
 });
 
 function observe(telemetry: SidecarConfig['telemetry']): Observability {
-  const config: SidecarConfig = {
-    name: 'orders-1',
-    namespace: 'demo',
-    service: 'orders',
-    identity: null,
-    admin: { listen: { host: '127.0.0.1', port: 0 } },
-    inbound: [],
-    inboundCapture: null,
-    outbound: null,
-    timeouts: {
-      headMs: 1,
-      bodyIdleMs: 1,
-      idleMs: 1,
-      connectMs: 1,
-      upstreamMs: 1,
-      drainMs: 1,
-      detectMs: 1,
-      tcpIdleMs: 1,
-    },
-    headers: { requestId: true, forwarded: true },
-    telemetry,
-  };
+  const names = { name: 'orders-1', namespace: 'demo', service: 'orders' };
+  const config = { ...names, headers: { requestId: true, forwarded: true }, telemetry };
   const report = (event: string) => reports.push(event);
   return new Observability({ config, clock: systemClock, random: Math.random, report });
 }

@@ -25,7 +25,7 @@ import { type LiveReadings, Series } from './series.ts';
 import { SpanRing } from './spans.ts';
 
 export interface ObservabilityOptions {
-  readonly config: SidecarConfig;
+  readonly config: Pick<SidecarConfig, 'name' | 'namespace' | 'service' | 'headers' | 'telemetry'>;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -145,7 +145,7 @@ export class Observability {
   }
 }
 
-function resourceOf({ name, namespace, service }: SidecarConfig) {
+function resourceOf({ name, namespace, service }: ObservabilityOptions['config']) {
   return resourceFromAttributes({
     'service.name': service,
     'service.namespace': namespace,

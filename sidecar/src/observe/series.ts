@@ -9,6 +9,7 @@ import { Failure, type FailureKind } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
 import type { ConnectionKind } from '../downstream/arrival.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
+import { FaultSeries } from '../filters/fault/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { ConnectionSeries } from './connection-series.ts';
@@ -106,6 +107,7 @@ export class Series {
   readonly upstreams = new Map<string, UpstreamSeries>();
   readonly connections = new Map<string, ConnectionSeries>();
   readonly dataStores = new Map<string, DataStoreSeries>();
+  readonly faults = new Map<string, FaultSeries>();
   private readonly budget: SeriesBudget = { left: OBSERVE_LIMITS.metricRequestSeries };
   private readonly operationBudget: SeriesBudget = { left: OBSERVE_LIMITS.metricOperationSeries };
 
@@ -136,6 +138,16 @@ export class Series {
       `${protocol} ${OVERFLOW}`,
       OBSERVE_LIMITS.metricDataStores,
       (key) => new DataStoreSeries(protocol, key.slice(protocol.length + 1), this.operationBudget),
+    );
+  }
+
+  fault(direction: Direction, name: string): FaultSeries {
+    return bind(
+      this.faults,
+      `${direction} ${name}`,
+      `${direction} ${OVERFLOW}`,
+      OBSERVE_LIMITS.metricRoutes,
+      (key) => new FaultSeries(direction, key.slice(direction.length + 1)),
     );
   }
 

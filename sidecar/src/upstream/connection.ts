@@ -2,6 +2,7 @@
  * What a pool and its connections know of each other, whatever protocol a connection speaks.
  */
 import type { Exchange, UpstreamStream } from '../core/exchange.ts';
+import type { FailureKind } from '../core/failure.ts';
 import type { Timeouts } from '../core/route.ts';
 import type { Transport, TransportHandler } from '../transport/transport.ts';
 
@@ -24,8 +25,8 @@ export interface UpstreamConnection {
 export interface ConnectionOwner {
   /** The connection can take an exchange, for the first time or again. */
   onRoom(connection: UpstreamConnection): void;
-  /** The connection can't be used any more. `detail`: why, for people. */
-  onGone(connection: UpstreamConnection, detail?: string): void;
+  /** The connection can't be used any more. `failure` and `detail`: why, for those who wait for it to be set up. */
+  onGone(connection: UpstreamConnection, detail?: string, failure?: FailureKind): void;
 }
 
 /** Becomes the handler of the transport as soon as it is made. */

@@ -165,11 +165,11 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
     this.available.push(connection);
   }
 
-  onGone(connection: UpstreamConnection, detail = ''): void {
+  onGone(connection: UpstreamConnection, detail = '', failure: FailureKind = Failure.connectRefused): void {
     this.connections.delete(connection);
     if (this.unsettled.delete(connection)) {
-      this.observer.onConnectFailed(Failure.connectRefused);
-      this.failWaiting(Failure.connectRefused, `${this.authority}: ${detail}`);
+      this.observer.onConnectFailed(failure);
+      this.failWaiting(failure, `${this.authority}: ${detail}`);
     }
     if (connection.listed) this.available = this.available.filter((other) => other !== connection);
     this.connectForWaiting();

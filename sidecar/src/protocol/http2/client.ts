@@ -71,6 +71,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
   private retired = false;
   /** Of the streams whose request was sent, the last. */
   private lastSentId = 0;
+  private settleTimedOut = false;
   private prematureResets = 0;
   /** The peer was asked whether it is still there. */
   private probing = false;
@@ -160,6 +161,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
       this.end('the endpoint is silent');
       this.transport.destroy();
     } else if (!this.settled) {
+      this.settleTimedOut = true;
       this.fail(SETTINGS_TIMEOUT, `no settings within ${this.timeouts.connectMs} ms`);
     } else if (this.streams.size === 0) {
       this.close();
@@ -239,7 +241,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
   }
 
   protected onEnded(detail: string): void {
-    this.owner.onGone(this, detail);
+    this.owner.onGone(this, detail, this.settleTimedOut ? Failure.connectTimeout : Failure.connectRefused);
   }
 
   protected onStreamClosed(): void {

@@ -19,6 +19,7 @@ import { type Identity, type IdentityEvent, startIdentity } from './identity/ide
 import { clientTlsOptions } from './identity/trust.ts';
 import { Listeners, type ListeningPorts } from './listeners.ts';
 import { Observability } from './observe/observability.ts';
+import { RandomWords } from './observe/random-words.ts';
 import type { UpstreamReading } from './observe/series.ts';
 import { report } from './report.ts';
 import { TransportContext } from './transport/transport.ts';
@@ -70,6 +71,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 /** Who the sidecar is and what its routes are: what lives from the first config to the end of the drain. */
 class SidecarCore {
   readonly context: TransportContext;
+  private readonly random = new RandomWords(Math.random);
   private parts: { readonly observability: Observability; readonly identity: Identity | null } | null = null;
   private current: Snapshot | null = null;
 
@@ -114,6 +116,7 @@ class SidecarCore {
     observability.follow(config);
     this.current = buildSnapshot(config, previous, {
       context: this.context,
+      random: this.random,
       compileChain: (profile) => observability.buildChain(profile, () => this.identity?.svid.spiffeId ?? ''),
       clientTlsOptions: (peer) => clientTlsOptions(this.requiredIdentity.svid, peer),
       poolObserver: (profile) => observability.poolObserver(profile),

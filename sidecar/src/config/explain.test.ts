@@ -68,6 +68,21 @@ const cases: [name: string, text: () => string, problems: string[]][] = [
     ['21:20: spec.outbound.services[0].endpoints: must be a list, not "127.0.0.1:15006"'],
   ],
   [
+    'misspelt key of an endpoint',
+    () => edit('127.0.0.1:15006', '{ address: 127.0.0.1:15006, wieght: 2 }'),
+    ['21:49: spec.outbound.services[0].endpoints[0].wieght: is not a known key; did you mean `weight`?'],
+  ],
+  [
+    'weight of an endpoint',
+    () => edit('127.0.0.1:15006', '{ address: 127.0.0.1:15006, weight: 0 }'),
+    ['21:57: spec.outbound.services[0].endpoints[0].weight: must be at least 1, not 0'],
+  ],
+  [
+    'number for an endpoint',
+    () => edit('[127.0.0.1:15006,', '[15006,'),
+    ['21:21: spec.outbound.services[0].endpoints[0]: must be an address or a mapping with one, not 15006'],
+  ],
+  [
     'list for text',
     () => edit('target: 127.0.0.1:8080', 'target: [a]'),
     [

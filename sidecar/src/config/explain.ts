@@ -25,7 +25,7 @@ export function explainIssues(
   // A misspelt required key is one mistake: the key it was meant to be is then not reported as missing as well.
   const meant = new Set<string>();
 
-  for (const issue of issues) {
+  for (const issue of issues.flatMap((each) => narrow(each, value))) {
     const path = issue.path as KeyPath;
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) {
@@ -43,6 +43,17 @@ export function explainIssues(
     }
   }
   return [...findings, ...missing.filter(({ path }) => !meant.has(formatPath(path)))];
+}
+
+/** Of a value that may have one of several shapes, what is wrong with the one that it looks like. */
+function narrow(issue: z.core.$ZodIssue, value: unknown): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const path = issue.path as KeyPath;
+  const meant = issue.errors.find((errors) =>
+    errors.every(({ code, path: below }) => code !== 'invalid_type' || below.length > 0),
+  );
+  const below = (meant ?? []).map((each) => ({ ...each, path: [...path, ...each.path] }));
+  return below.length === 0 ? [issue] : below.flatMap((each) => narrow(each as z.core.$ZodIssue, value));
 }
 
 function explainValue(issue: z.core.$ZodIssue, value: unknown): Pick<Finding, 'message' | 'suggestion'> {
@@ -67,6 +78,8 @@ function explainValue(issue: z.core.$ZodIssue, value: unknown): Pick<Finding, 'm
       return { message: `must ${bound(issue.origin, 'at most', issue.maximum, value)}`, suggestion: null };
     case 'custom':
       return { message: issue.message, suggestion: issue.params?.suggestion ?? null };
+    case 'invalid_union':
+      return { message: `${issue.message}, not ${quote(value)}`, suggestion: null };
     default:
       return { message: issue.message, suggestion: null };
   }
@@ -138,13 +151,13 @@ function knownKeys(root: z.core.$ZodType, path: KeyPath): string[] {
   return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
 }
 
-/** Less the wrappers that only say what happens when a value is absent. */
+/** Less the wrappers that say what happens when a value is absent, or what is made of it; of several shapes, the one that has keys. */
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
-  let inner = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {
-    inner = inner.unwrap();
-  }
-  return inner;
+  if (schema instanceof z.ZodOptional) return unwrap(schema.unwrap());
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return unwrap(schema.unwrap());
+  if (schema instanceof z.ZodPipe) return unwrap(schema.in);
+  if (!(schema instanceof z.ZodUnion)) return schema;
+  return schema.options.map(unwrap).find((option) => option instanceof z.ZodObject) ?? schema;
 }
 
 /** Undefined means absent: YAML has null, but no undefined. */

@@ -7,7 +7,7 @@ import type { Address } from './address.ts';
 import { formatAddress } from './address.ts';
 import { parseConfig } from './load.ts';
 import { POLICIES } from './resources.ts';
-import type { SidecarConfig } from './schema.ts';
+import type { EndpointConfig, SidecarConfig } from './schema.ts';
 
 const NO_POLICIES = Object.fromEntries(
   Object.keys(POLICIES).map((key) => [key, []]),
@@ -28,6 +28,10 @@ const timeoutMs = fc.integer({ min: 1, max: 3_600_000 });
 // Fixed addresses differ by port, as one address cannot be listened on twice.
 const port = fc.integer({ min: 1, max: 65_535 });
 const target: fc.Arbitrary<Address> = fc.record({ host: fc.oneof(ip, hostName), port });
+const zone = fc.oneof(fc.constant(''), label);
+const endpoint = fc
+  .record({ address: target, weight: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 1_000 })), zone })
+  .map(({ address, ...rest }): EndpointConfig => ({ ...address, ...rest }));
 const anyPort = ip.map((host): Address => ({ host, port: 0 }));
 const loopback = fc.record({ host: fc.constantFrom('127.0.0.1', '::1', 'localhost'), port: fc.nat(65_535) });
 
@@ -65,7 +69,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
         protocol: fc.constantFrom(...(['auto', 'http', 'grpc', 'tls'] as const)),
         listen: fc.option(anyPort),
         namespace: label,
-        endpoints: fc.array(target, { minLength: 1, maxLength: 3 }),
+        endpoints: fc.array(endpoint, { minLength: 1, maxLength: 3 }),
       })
       .map(({ label, ...rest }) => ({
         ...rest,
@@ -77,6 +81,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
       name: label,
       namespace: fc.oneof(label, fc.constant('default')),
       service: label,
+      zone,
       identity: hasIdentity ? source.map((value) => ({ trustDomain, source: value })) : fc.constant(null),
       admin: fc.record({ listen: loopback }),
       inbound: fc.uniqueArray(fc.record({ name: label, listen: anyPort, mtls, protocol, target }), {
@@ -128,6 +133,7 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
   const { identity, admin, inbound, outbound, timeouts, headers, telemetry } = rest;
   const metadata: Mapping = terse && namespace === 'default' ? { name } : { name, namespace };
   const spec: Mapping = { service, admin: { listen: formatAddress(admin.listen) }, timeouts };
+  if (rest.zone !== '') spec.zone = rest.zone;
   if (identity !== null) spec.identity = toIdentity(identity);
   if (inbound.length > 0 || !terse) {
     spec.inbound = inbound.map((listener) => ({
@@ -154,7 +160,7 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
           ...(listen === null ? {} : { listen: formatAddress(listen) }),
           ...toMtls(mtls, terse),
           ...(peer === null ? {} : { identity: peer }),
-          endpoints: endpoints.map(formatAddress),
+          endpoints: endpoints.map(toEndpoint),
         }),
       ),
     };
@@ -178,6 +184,13 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
 
 function toMtls(mtls: string, terse: boolean): Mapping {
   return terse && mtls === 'strict' ? {} : { mtls };
+}
+
+function toEndpoint(endpoint: EndpointConfig): unknown {
+  const { weight, zone } = endpoint;
+  const address = formatAddress(endpoint);
+  if (weight === 1 && zone === '') return address;
+  return { address, weight, ...(zone === '' ? {} : { zone }) };
 }
 
 function toProtocol(protocol: string, terse: boolean): Mapping {
@@ -277,6 +290,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain authority url rootsFile tokenFile files ' +
     'certificate key roots admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers requestId forwarded telemetry accessLog traces endpoint headSampleRatio'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog traces endpoint headSampleRatio'
   ).split(' '),
 );

@@ -16,6 +16,7 @@ describe('a valid file', () => {
       name: 'gateway-1',
       namespace: 'demo',
       service: 'gateway',
+      zone: '',
       identity: {
         trustDomain: 'demo.tulle.test',
         source: {
@@ -50,8 +51,8 @@ describe('a valid file', () => {
             listen: null,
             addresses: [],
             endpoints: [
-              { host: '127.0.0.1', port: 15_006 },
-              { host: '::1', port: 15_006 },
+              { host: '127.0.0.1', port: 15_006, weight: 1, zone: '' },
+              { host: '::1', port: 15_006, weight: 1, zone: '' },
             ],
           },
         ],

@@ -18,6 +18,7 @@ export function normalise(
     name: metadata.name,
     namespace: metadata.namespace,
     service: spec.service,
+    zone: spec.zone ?? '',
     identity: identity === undefined ? null : normaliseIdentity(identity, folder),
     admin: spec.admin,
     inbound: spec.inbound.map((entry) => ({ ...entry, listen: entry.listen ?? null })),

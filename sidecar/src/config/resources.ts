@@ -6,12 +6,14 @@
  */
 import { z } from 'zod';
 import { spec as fault } from '../filters/fault/config.ts';
+import { spec as traffic } from '../upstream/traffic-policy.ts';
 import { sidecarDocument } from './schema.ts';
 import { dottedName, label } from './values.ts';
 
 /** By the key under which configs and routes hold them. */
 export const POLICIES = {
   fault: { kind: 'FaultPolicy', spec: fault },
+  traffic: { kind: 'TrafficPolicy', spec: traffic },
 } as const;
 
 export type PolicyKey = keyof typeof POLICIES;

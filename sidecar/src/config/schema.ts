@@ -12,6 +12,7 @@ import {
   address,
   CONFIG_LIMITS,
   dottedName,
+  endpoint,
   filePath,
   ipAddress,
   label,
@@ -31,6 +32,8 @@ export type SidecarConfig = {
   readonly namespace: string;
   /** The service behind this sidecar, as spans and metrics call it. */
   readonly service: string;
+  /** Where the sidecar runs; empty when nothing is said about it. */
+  readonly zone: string;
   /** Null when no mTLS is possible; then no listener and no service asks for it. */
   readonly identity: IdentityConfig | null;
   readonly admin: AdminConfig;
@@ -115,8 +118,11 @@ export type OutboundServiceConfig = {
   /** IP addresses that mean this service when a connection to them is captured. */
   readonly addresses: readonly Address[];
   /** At least one. */
-  readonly endpoints: readonly Address[];
+  readonly endpoints: readonly EndpointConfig[];
 };
+
+/** `zone` is empty when nothing is said about it. */
+export type EndpointConfig = Address & { readonly weight: number; readonly zone: string };
 
 /** Each between 1 ms and `CONFIG_LIMITS.timeoutMs`; see the README for what each one bounds. */
 export type TimeoutsConfig = {
@@ -151,6 +157,7 @@ export const sidecarDocument = z.strictObject({
   metadata: z.strictObject({ name: dottedName, namespace: label.default('default') }),
   spec: z.strictObject({
     service: dottedName,
+    zone: label.optional(),
     identity: z
       .strictObject({
         trustDomain,
@@ -197,7 +204,7 @@ export const sidecarDocument = z.strictObject({
               protocol,
               listen: address('listen').optional(),
               addresses: z.array(ipAddress()).max(CONFIG_LIMITS.addressesPerService).default([]),
-              endpoints: z.array(address('connect')).min(1).max(CONFIG_LIMITS.endpointsPerService),
+              endpoints: z.array(endpoint).min(1).max(CONFIG_LIMITS.endpointsPerService),
             }),
           )
           .max(CONFIG_LIMITS.outboundServices),

@@ -8,17 +8,22 @@ import type { ConnectionOptions } from 'node:tls';
 import type { Chain } from '../core/chain.ts';
 import type { Direction, Route, Timeouts } from '../core/route.ts';
 import type { DataStoreObserver } from '../observe/datastore.ts';
+import type { RandomWords } from '../observe/random-words.ts';
 import { Passthrough, type PassthroughRoute } from '../outbound/passthrough.ts';
 import { HANDLING, type Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
 import type { TransportContext } from '../transport/transport.ts';
-import { RoundRobin } from '../upstream/balancer.ts';
-import { type Endpoint, EndpointTransport, type UpstreamTransport } from '../upstream/endpoint.ts';
+import { type Balancer, SoleEndpoint } from '../upstream/balancer.ts';
+import { createBalancer } from '../upstream/balancing/create-balancer.ts';
+import { EndpointTransport, type UpstreamTransport } from '../upstream/endpoint.ts';
+import { EndpointGroup } from '../upstream/endpoint-group.ts';
+import { loneEndpoint } from '../upstream/lone-endpoint.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
+import { DEFAULT_TRAFFIC, type TrafficSpec } from '../upstream/traffic-policy.ts';
 import { type Address, formatAddress } from './address.ts';
 import { NO_POLICIES, policiesFor } from './policies.ts';
 import type { RoutePolicies } from './resources.ts';
-import type { SidecarConfig } from './schema.ts';
+import type { EndpointConfig, SidecarConfig } from './schema.ts';
 import { buildTcpRoutes, type TcpRoutes } from './tcp-routes.ts';
 
 export interface Snapshot {
@@ -33,6 +38,8 @@ export interface Snapshot {
   /** To addresses outside of the mesh; null when nothing goes there. */
   readonly passthrough: Passthrough | null;
   readonly pools: ReadonlyMap<string, UpstreamTransport>;
+  /** What is known of endpoints; carried over like pools. */
+  readonly groups: ReadonlyMap<string, EndpointGroup>;
 }
 
 /** What a route is told apart by when its filters are built. */
@@ -48,6 +55,7 @@ export interface RouteProfile {
 
 export interface SnapshotDeps {
   readonly context: TransportContext;
+  readonly random: RandomWords;
   compileChain(profile: RouteProfile): Chain;
   clientTlsOptions(identity: string): ConnectionOptions;
   poolObserver(profile: RouteProfile): PoolObserver;
@@ -61,16 +69,48 @@ export function buildSnapshot(
   deps: SnapshotDeps,
 ): Snapshot {
   const pools = new Map<string, UpstreamTransport>();
+  const groups = new Map<string, EndpointGroup>();
   const { timeouts, service } = config;
 
-  const endpointOf = (profile: RouteProfile, protocol: Protocol, address: Address): Endpoint => {
+  const poolOf = (profile: RouteProfile, protocol: Protocol, address: Address): UpstreamTransport => {
     const target = formatAddress(address);
     const { direction, name, upstreamIdentity } = profile;
     const key = JSON.stringify([direction, name, target, upstreamIdentity, protocol, timeouts]);
     const pool =
       previous?.pools.get(key) ?? pools.get(key) ?? createPool(profile, protocol, address, timeouts, deps);
     pools.set(key, pool);
-    return { address: target, transport: pool };
+    return pool;
+  };
+  const groupOf = (
+    { direction, name }: RouteProfile,
+    addresses: string[],
+    spec: TrafficSpec,
+  ): EndpointGroup => {
+    const key = JSON.stringify([direction, name]);
+    const group = previous?.groups.get(key) ?? new EndpointGroup(name);
+    group.follow(addresses, spec, deps.context.clock.monotonicMs());
+    groups.set(key, group);
+    return group;
+  };
+  const balancerOf = (
+    profile: RouteProfile,
+    protocol: Protocol,
+    configured: readonly EndpointConfig[],
+  ): Balancer => {
+    const spec = profile.policies.traffic ?? DEFAULT_TRAFFIC;
+    const group = groupOf(profile, configured.map(formatAddress), spec);
+    const endpoints = configured.map((entry) => {
+      const address = formatAddress(entry);
+      const { weight, zone } = entry;
+      return {
+        address,
+        weight,
+        zone,
+        transport: poolOf(profile, protocol, entry),
+        record: group.recordOf(address),
+      };
+    });
+    return createBalancer(group, endpoints, spec.loadBalancer, { random: deps.random, zone: config.zone });
   };
   const compile = (profile: RouteProfile) => {
     const { name, direction, trustsPeer } = profile;
@@ -80,18 +120,17 @@ export function buildSnapshot(
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       retry: null,
     };
-    return (endpoints: Endpoint[] | null): Route =>
-      Object.freeze({ ...common, balancer: endpoints === null ? null : new RoundRobin(endpoints) });
+    return (balancer: Balancer | null): Route => Object.freeze({ ...common, balancer });
   };
-  const routeTo = (profile: RouteProfile, protocol: Protocol, addresses: readonly Address[]): Route =>
-    compile(profile)(addresses.map((address) => endpointOf(profile, protocol, address)));
+  const routeTo = (profile: RouteProfile, protocol: Protocol, endpoints: readonly EndpointConfig[]): Route =>
+    compile(profile)(balancerOf(profile, protocol, endpoints));
 
   const inbound = new Map<string, Route>();
   for (const { name, mtls, protocol, target } of config.inbound) {
     const trustsPeer = mtls === 'strict';
     const policies = policiesFor(config.policies, { namespace: config.namespace, name: service });
     const profile = { ...inboundProfile(name, service), trustsPeer, policies };
-    inbound.set(name, routeTo(profile, protocol, [target]));
+    inbound.set(name, routeTo(profile, protocol, [{ ...target, weight: 1, zone: '' }]));
   }
   const outbound = new Map<string, Route>();
   for (const entry of config.outbound?.services ?? []) {
@@ -108,10 +147,10 @@ export function buildSnapshot(
   const compiled = compile(passthroughProfile);
   const passTo = (address: Address): PassthroughRoute => {
     const transport = createPool(passthroughProfile, 'auto', address, timeouts, deps);
-    return { transport, route: compiled([{ address: formatAddress(address), transport }]) };
+    return { transport, route: compiled(new SoleEndpoint(loneEndpoint(formatAddress(address), transport))) };
   };
   const passthrough = config.outbound?.capture?.unknown === 'passthrough' ? new Passthrough(passTo) : null;
-  return { inbound, outbound, unrouted, tcp, passthrough, pools };
+  return { inbound, outbound, unrouted, tcp, passthrough, pools, groups };
 }
 
 /** Lets go of what the snapshot that took over does not use. */

@@ -16,6 +16,7 @@ export const CONFIG_LIMITS = {
   outboundServices: 1024,
   endpointsPerService: 256,
   addressesPerService: 64,
+  weight: 1000,
   /** An hour: longer is no timeout any more. */
   timeoutMs: 3_600_000,
   pathBytes: 4096,
@@ -93,6 +94,21 @@ export function address(use: AddressUse) {
     return z.NEVER;
   });
 }
+
+/** An address, or an address with what balancers should know of it. */
+export const endpoint = z.union(
+  [
+    address('connect').transform((value) => ({ ...value, weight: 1, zone: '' })),
+    z
+      .strictObject({
+        address: address('connect'),
+        weight: z.int().min(1).max(CONFIG_LIMITS.weight).default(1),
+        zone: label.optional(),
+      })
+      .transform(({ address, weight, zone = '' }) => ({ ...address, weight, zone })),
+  ],
+  { error: 'must be an address or a mapping with one' },
+);
 
 /** What the kernel calls a destination: names are resolved before a connection can be captured. */
 export function ipAddress() {

@@ -7,9 +7,11 @@
  * - What is kept for a repetition is bounded; a body that outgrows the bound is sent once.
  * - Once a response head went downstream there is no further attempt.
  */
+import { outcomeOf } from '../upstream/attempt-outcome.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
+import { observe } from './chain.ts';
 import { type Exchange, STATE_CONNECTING, STATE_SENT, type UpstreamStream } from './exchange.ts';
-import type { FailureKind } from './failure.ts';
+import { Failure, type FailureKind } from './failure.ts';
 import { LIMITS } from './limits.ts';
 
 /** A route's policy for attempts that failed. */
@@ -75,13 +77,33 @@ export function mayGoElsewhere({ route, attempts }: Exchange, failure: FailureKi
   return failure.retryable && attempts < Math.min(endpoints, LIMITS.connectAttempts);
 }
 
-/** Another endpoint than the one that was tried, if there is one. */
-export function pickOther({ route, endpoint }: Exchange): Endpoint | null {
-  const { balancer } = route;
-  let other: Endpoint | null = null;
-  for (let left = balancer?.endpoints.length ?? 0; left > 0; left--) {
-    other = balancer?.pick() ?? null;
-    if (other !== endpoint) break;
-  }
-  return other;
+/** Another endpoint than those that were tried, if there is one. */
+export function pickOther(exchange: Exchange): Endpoint | null {
+  const { route, endpoint, tried } = exchange;
+  if (endpoint !== null && !tried.includes(endpoint)) exchange.tried = [...tried, endpoint];
+  return route.balancer?.pick(exchange) ?? null;
+}
+
+export function beginAttempt(exchange: Exchange, endpoint: Endpoint): void {
+  exchange.attempts++;
+  exchange.attempting = true;
+  exchange.attemptFailure = Failure.none;
+  exchange.attemptStatus = 0;
+  endpoint.record.begin();
+}
+
+/** The attempt is over, whatever became of it: observed once, and held for or against its endpoint. */
+export function endAttempt(exchange: Exchange): void {
+  if (!exchange.attempting) return;
+  exchange.attempting = false;
+  const { nowMs } = exchange.time;
+  const { record } = exchange.endpoint as Endpoint;
+  record.end(outcomeOf(exchange), attemptLatencyMs(exchange, nowMs), nowMs);
+  observe(exchange, exchange.route.chain.attemptEnd);
+}
+
+/** What the endpoint took to begin its response; how fast the request came is not its doing. */
+function attemptLatencyMs({ attemptMs, requestEndMs, responseHeadMs }: Exchange, nowMs: number): number {
+  const untilMs = responseHeadMs === 0 ? nowMs : responseHeadMs;
+  return untilMs - (requestEndMs > attemptMs && requestEndMs < untilMs ? requestEndMs : attemptMs);
 }

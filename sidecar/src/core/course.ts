@@ -9,6 +9,8 @@
  */
 import type { Head, ResponseHead } from '../protocol/head.ts';
 import {
+  beginAttempt,
+  endAttempt,
   isRepeatable,
   keepForRepetition,
   mayGoElsewhere,
@@ -227,7 +229,7 @@ function pickEndpoint(exchange: Exchange, from: number): void {
     reply(exchange, Failure.noRoute, `no service for host '${exchange.request.authority}'`);
     return;
   }
-  exchange.endpoint ??= balancer.pick();
+  exchange.endpoint ??= balancer.pick(exchange);
   connect(exchange);
 }
 
@@ -244,7 +246,7 @@ function retry(exchange: Exchange): boolean {
 /** Leaves the attempt that ended, and begins another. */
 function repeat(exchange: Exchange, delayMs: number): void {
   leaveUpstream(exchange);
-  observe(exchange, exchange.route.chain.attemptEnd);
+  endAttempt(exchange);
   exchange.upstream = null;
   exchange.response = null;
   exchange.grpcStatus = NO_GRPC_STATUS;
@@ -269,13 +271,20 @@ function connect(exchange: Exchange): void {
   exchange.attemptMs = exchange.time.nowMs;
   exchange.connectedMs = 0;
   if (exchange.attempts === 0) exchange.filteredMs = exchange.attemptMs;
-  if (exchange.endpoint === null) {
-    reply(exchange, Failure.noEndpoint);
+  const { endpoint } = exchange;
+  if (endpoint === null) {
+    replyWithoutEndpoint(exchange);
     return;
   }
   exchange.state = STATE_CONNECTING;
-  exchange.attempts++;
-  exchange.endpoint.transport.open(exchange);
+  beginAttempt(exchange, endpoint);
+  endpoint.transport.open(exchange);
+}
+
+function replyWithoutEndpoint(exchange: Exchange): void {
+  const { balancer } = exchange.route;
+  if (balancer === null || balancer.endpoints.length === 0) reply(exchange, Failure.noEndpoint);
+  else reply(exchange, Failure.circuitOpen, balancer.explainNone());
 }
 
 function sendRequest(exchange: Exchange, from: number): void {
@@ -326,7 +335,7 @@ function finish(exchange: Exchange): void {
   exchange.kept = null;
   if (exchange.deadline !== null) exchange.time.deadlines.unwatch(exchange.deadline);
   const { chain } = exchange.route;
-  if (exchange.attempts > 0) observe(exchange, chain.attemptEnd);
+  endAttempt(exchange);
   observe(exchange, chain.end);
   exchange.upstream = null;
   exchange.downstream.release();

@@ -75,6 +75,9 @@ export const STATE_SENT = 2;
 export const STATE_RESPONDING = 3;
 export const STATE_ENDED = 4;
 
+/** Shared by all exchanges with one attempt, which are most. */
+const NONE_TRIED: readonly Endpoint[] = Object.freeze([]);
+
 export class Exchange {
   readonly route: Route;
   readonly downstream: DownstreamStream;
@@ -103,11 +106,15 @@ export class Exchange {
   grpcStatus = -1;
 
   endpoint: Endpoint | null = null;
+  /** Endpoints of earlier attempts, which balancers avoid. */
+  tried: readonly Endpoint[] = NONE_TRIED;
   upstream: UpstreamStream | null = null;
   /** Attempts begun. */
   attempts = 0;
   /** When the attempt began. */
   attemptMs = 0;
+  /** An attempt is under way, and counted in the record of its endpoint. */
+  attempting = false;
   /** How the last attempt ended, for those who observe its end: why it failed, and what status the endpoint gave; 0 for none. */
   attemptFailure: FailureKind = Failure.none;
   attemptStatus = 0;

@@ -139,6 +139,14 @@ export const Failure = Object.freeze({
 
   noRoute: define('no_route', 'policy', 404, 12, 'No service of this mesh has the requested host.'),
   noEndpoint: define('no_endpoint', 'mesh', 503, 14, 'The service has no endpoint.', true),
+  circuitOpen: define(
+    'circuit_open',
+    'policy',
+    503,
+    14,
+    'No endpoint of the service may be used: all were ejected, or failed their health checks.',
+    true,
+  ),
   poolOverflow: define(
     'pool_overflow',
     'mesh',

@@ -2,10 +2,16 @@
  * For tests of the course: an exchange between two sides that do nothing but note what they are told, so that a test can play both codecs
  * step by step.
  */
+
+import { seededRandom } from '../../../test/seeded-random.ts';
+import { RandomWords } from '../observe/random-words.ts';
 import { BODY_LENGTH, BODY_NONE, RequestHead, ResponseHead } from '../protocol/head.ts';
 import { scanRequestHead } from '../protocol/http1/request-head.ts';
-import { RoundRobin } from '../upstream/balancer.ts';
+import type { Balancer } from '../upstream/balancer.ts';
+import { createBalancer } from '../upstream/balancing/create-balancer.ts';
 import type { UpstreamTransport } from '../upstream/endpoint.ts';
+import { EndpointGroup } from '../upstream/endpoint-group.ts';
+import { DEFAULT_TRAFFIC } from '../upstream/traffic-policy.ts';
 import type { RetryPolicy } from './attempts.ts';
 import { compileChain } from './chain.ts';
 import { Deadlines } from './deadlines.ts';
@@ -62,13 +68,12 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
     close: () => {},
     counts: { open: 0, idle: 0, waiting: 0 },
   };
-  const address = '127.0.0.1:8080';
   const route: Route = {
     name: 'http',
     direction: 'inbound',
     service: 'orders',
     trustsPeer: true,
-    balancer: routed ? new RoundRobin(Array(endpoints).fill({ address, transport })) : null,
+    balancer: routed ? balance(transport, endpoints) : null,
     chain: compileChain([...filters, { name: 'witness', onEnd: () => void events.push('end') }]),
     timeouts: TIMEOUTS,
     requestTimeoutMs: Number.POSITIVE_INFINITY,
@@ -100,6 +105,18 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
     },
   };
   return stage;
+}
+
+function balance(transport: UpstreamTransport, count: number): Balancer {
+  const group = new EndpointGroup('orders');
+  const addresses = Array.from({ length: count }, (_, i) => `127.0.0.1:${8080 + i}`);
+  group.follow(addresses, DEFAULT_TRAFFIC, 0);
+  const endpoints = addresses.map((address) => ({
+    ...{ address, weight: 1, zone: '', transport },
+    record: group.recordOf(address),
+  }));
+  const random = new RandomWords(seededRandom(1));
+  return createBalancer(group, endpoints, DEFAULT_TRAFFIC.loadBalancer, { random, zone: '' });
 }
 
 export function answer(status = 200): ResponseHead {

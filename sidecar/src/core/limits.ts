@@ -88,6 +88,10 @@ export const LIMITS = {
   connectAttempts: 3,
   /** Requests of one route that a fault policy delays at once; further ones go on undelayed. */
   delayedExchanges: 1_024,
+  /** Draws of a balancer for an endpoint that a request has not been sent to; then it looks at all of them. */
+  untriedDraws: 8,
+  /** Slots behind that of its key in which consistent hashing looks for an endpoint that may be used. */
+  hashSteps: 256,
   /** Interim (1xx) responses to one request. */
   interimResponses: 16,
 

@@ -25,7 +25,8 @@ import type { Direction, Route } from '../core/route.ts';
 import { BODY_NONE, type Head, RequestHead, ResponseHead } from '../protocol/head.ts';
 import { scanRequestHead } from '../protocol/http1/request-head.ts';
 import { scanResponseHead } from '../protocol/http1/response-head.ts';
-import { RoundRobin } from '../upstream/balancer.ts';
+import { SoleEndpoint } from '../upstream/balancer.ts';
+import { loneEndpoint } from '../upstream/lone-endpoint.ts';
 
 const systemClockAfter = (delayMs: number, action: () => void) => systemClock.setTimer(action, delayMs);
 
@@ -121,7 +122,7 @@ function routeOf(
     direction,
     service: 'orders',
     trustsPeer: true,
-    balancer: new RoundRobin([{ address: ENDPOINT, transport: upstream }]),
+    balancer: new SoleEndpoint(loneEndpoint(ENDPOINT, upstream)),
     chain,
     timeouts: TIMEOUTS,
     requestTimeoutMs: Number.POSITIVE_INFINITY,

@@ -1,26 +1,35 @@
 /**
  * Chooses an endpoint for an exchange.
  */
+import type { Exchange } from '../core/exchange.ts';
 import type { Endpoint } from './endpoint.ts';
 
 export interface Balancer {
   readonly endpoints: readonly Endpoint[];
-  /** Null when there is none to choose from. */
-  pick(): Endpoint | null;
+  /**
+   * One that the exchange has not tried (`exchange.tried`), as long as there is one; null when no endpoint may be used at all. Allocates
+   * nothing, as long as the same endpoints may be used.
+   */
+  pick(exchange: Exchange): Endpoint | null;
+  /** Why there is none, for people. */
+  explainNone(): string;
 }
 
-/** Every endpoint in turn. */
-export class RoundRobin implements Balancer {
+/** Where there is no choice: addresses outside of the mesh, and health checks. */
+export class SoleEndpoint implements Balancer {
   readonly endpoints: readonly Endpoint[];
-  private next = 0;
+  private readonly endpoint: Endpoint;
 
-  constructor(endpoints: readonly Endpoint[]) {
-    this.endpoints = endpoints;
+  constructor(endpoint: Endpoint) {
+    this.endpoint = endpoint;
+    this.endpoints = [endpoint];
   }
 
-  pick(): Endpoint | null {
-    if (this.endpoints.length === 0) return null;
-    if (this.next >= this.endpoints.length) this.next = 0;
-    return this.endpoints[this.next++] as Endpoint;
+  pick(): Endpoint {
+    return this.endpoint;
+  }
+
+  explainNone(): string {
+    return '';
   }
 }

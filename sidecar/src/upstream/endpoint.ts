@@ -9,6 +9,7 @@ import type { Timeouts } from '../core/route.ts';
 import { asksForWebSocket } from '../protocol/websocket.ts';
 import type { TransportContext } from '../transport/transport.ts';
 import type { ConnectTarget } from './connect.ts';
+import type { EndpointRecord } from './endpoint-record.ts';
 import { ConnectionPool, type PoolObserver, type PoolProtocol } from './pool.ts';
 
 /** What an endpoint is known to speak. */
@@ -37,7 +38,12 @@ export interface UpstreamCounts {
 export interface Endpoint {
   /** `host:port`, as configured. */
   readonly address: string;
+  /** Its part of the load, compared with others. */
+  readonly weight: number;
+  /** Where it runs; empty when that is not known. */
+  readonly zone: string;
   readonly transport: UpstreamTransport;
+  readonly record: EndpointRecord;
 }
 
 export class EndpointTransport implements UpstreamTransport {

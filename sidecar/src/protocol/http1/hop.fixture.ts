@@ -14,7 +14,8 @@ import type { Route } from '../../core/route.ts';
 import { HttpDestination } from '../../downstream/http-destination.fixture.ts';
 import { Listener } from '../../downstream/listener.ts';
 import { TransportContext } from '../../transport/transport.ts';
-import { RoundRobin } from '../../upstream/balancer.ts';
+import { SoleEndpoint } from '../../upstream/balancer.ts';
+import { loneEndpoint } from '../../upstream/lone-endpoint.ts';
 import { ConnectionPool } from '../../upstream/pool.ts';
 
 /** A minute each, so that what ends earlier ended for another reason. */
@@ -95,7 +96,7 @@ export class Hop {
       direction: 'inbound',
       service: 'orders',
       trustsPeer: false,
-      balancer: new RoundRobin([{ address: 'origin', transport: this.pool }]),
+      balancer: new SoleEndpoint(loneEndpoint('origin', this.pool)),
       chain: compileChain([...filters, witness]),
       timeouts: TIMEOUTS,
       requestTimeoutMs: Number.POSITIVE_INFINITY,

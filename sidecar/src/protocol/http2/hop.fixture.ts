@@ -9,8 +9,9 @@ import type { Filter } from '../../core/filter.ts';
 import type { Route, Timeouts } from '../../core/route.ts';
 import type { ConnectionOwner, DownstreamConnection } from '../../downstream/connection.ts';
 import { Transport, TransportContext } from '../../transport/transport.ts';
-import { RoundRobin } from '../../upstream/balancer.ts';
+import { SoleEndpoint } from '../../upstream/balancer.ts';
 import { type EndpointProtocol, EndpointTransport } from '../../upstream/endpoint.ts';
+import { loneEndpoint } from '../../upstream/lone-endpoint.ts';
 import { Http1Server } from '../http1/server.ts';
 import { Http2Server } from './server.ts';
 
@@ -67,7 +68,7 @@ export async function openHop(options: HopOptions): Promise<Hop> {
     direction: 'inbound',
     service: 'hop',
     trustsPeer: true,
-    balancer: new RoundRobin([{ address: `127.0.0.1:${options.upstreamPort}`, transport: endpoint }]),
+    balancer: new SoleEndpoint(loneEndpoint(`127.0.0.1:${options.upstreamPort}`, endpoint)),
     chain: compileChain([noteExchanges(ended, () => begun++), ...(options.filters ?? [])]),
     timeouts,
     requestTimeoutMs: Number.POSITIVE_INFINITY,

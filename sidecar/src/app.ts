@@ -120,6 +120,7 @@ class SidecarCore {
       compileChain: (profile) => observability.buildChain(profile, () => this.identity?.svid.spiffeId ?? ''),
       clientTlsOptions: (peer) => clientTlsOptions(this.requiredIdentity.svid, peer),
       poolObserver: (profile) => observability.poolObserver(profile),
+      retrySeries: (profile) => observability.retrySeries(profile),
       connectionObserver: (profile) => observability.connectionObserver(profile),
       dataStoreObserver: (profile, protocol) => observability.dataStoreObserver(profile, protocol),
     });

@@ -5,8 +5,11 @@
  * snapshots need are carried over with their connections; the others close their idle connections and let busy ones complete.
  */
 import type { ConnectionOptions } from 'node:tls';
+import type { RetryPolicy } from '../core/attempts.ts';
 import type { Chain } from '../core/chain.ts';
 import type { Direction, Route, Timeouts } from '../core/route.ts';
+import type { RetrySeries } from '../filters/retry/metrics.ts';
+import { Retry } from '../filters/retry/retry.ts';
 import type { DataStoreObserver } from '../observe/datastore.ts';
 import type { RandomWords } from '../observe/random-words.ts';
 import { Passthrough, type PassthroughRoute } from '../outbound/passthrough.ts';
@@ -59,6 +62,7 @@ export interface SnapshotDeps {
   compileChain(profile: RouteProfile): Chain;
   clientTlsOptions(identity: string): ConnectionOptions;
   poolObserver(profile: RouteProfile): PoolObserver;
+  retrySeries(profile: RouteProfile): RetrySeries;
   connectionObserver(profile: RouteProfile): ConnectionObserver;
   dataStoreObserver(profile: RouteProfile, protocol: Protocol): DataStoreObserver | null;
 }
@@ -114,11 +118,12 @@ export function buildSnapshot(
   };
   const compile = (profile: RouteProfile) => {
     const { name, direction, trustsPeer } = profile;
+    const traffic = profile.policies.traffic ?? DEFAULT_TRAFFIC;
     const common = {
       ...{ name, direction, service, trustsPeer, chain: deps.compileChain(profile), timeouts },
-      requestTimeoutMs: Number.POSITIVE_INFINITY,
-      attemptTimeoutMs: Number.POSITIVE_INFINITY,
-      retry: null,
+      requestTimeoutMs: traffic.timeouts.requestMs ?? Number.POSITIVE_INFINITY,
+      attemptTimeoutMs: traffic.timeouts.attemptMs ?? Number.POSITIVE_INFINITY,
+      retry: retryOf(profile, traffic, deps),
     };
     return (balancer: Balancer | null): Route => Object.freeze({ ...common, balancer });
   };
@@ -174,6 +179,11 @@ export function outboundProfile(name: string, service: string): RouteProfile {
 /** Whether peers are trusted is for the listener to say. */
 export function inboundProfile(name: string, service: string): RouteProfile {
   return { ...outboundProfile(name, service), direction: 'inbound', trustsPeer: false };
+}
+
+function retryOf(profile: RouteProfile, { retry }: TrafficSpec, deps: SnapshotDeps): RetryPolicy | null {
+  if (retry === undefined || retry.mode === 'off') return null;
+  return new Retry(retry, { random: deps.random, series: deps.retrySeries(profile) });
 }
 
 function createPool(

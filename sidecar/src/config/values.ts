@@ -73,6 +73,7 @@ export const timeoutMs = (defaultMs: number) =>
 
 /** What a policy does with what it decides: nothing and not even decide, only tell, or act. */
 export const policyMode = z.enum(['off', 'shadow', 'enforce']).default('enforce');
+export type PolicyMode = z.output<typeof policyMode>;
 
 /** `check` returns what is wrong with the value, or null. The suggestion travels in the issue's params. */
 export function text(check: (value: string) => string | null, suggestion: string | null = null) {

@@ -20,6 +20,7 @@ import { ManualClock } from './manual-clock.fixture.ts';
 /** Allows `attempts` in all, for whatever failed. */
 const upTo = (attempts: number, delayMs = 0, bufferBytes = 1_000): RetryPolicy => ({
   bufferBytes,
+  begin: () => {},
   decide: (exchange) => {
     const failed = exchange.attemptFailure !== Failure.none || exchange.attemptStatus >= 500;
     return failed && exchange.attempts < attempts ? delayMs : NO_RETRY;

@@ -18,6 +18,8 @@ import { LIMITS } from './limits.ts';
 export interface RetryPolicy {
   /** Bytes of a request body that are kept for a repetition. */
   readonly bufferBytes: number;
+  /** An exchange begins. */
+  begin(exchange: Exchange): void;
   /**
    * Judges the attempt that just ended: `attemptFailure` and `attemptStatus` of the exchange say how. Returns the milliseconds to wait before the
    * next one, or NO_RETRY. Called only for exchanges that can be repeated.

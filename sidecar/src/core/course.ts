@@ -43,6 +43,7 @@ const PHASE_ATTEMPT_HEAD = 3;
 export function begin(exchange: Exchange): void {
   exchange.headMs = exchange.time.nowMs;
   exchange.isGrpc = isGrpc(exchange.request);
+  exchange.route.retry?.begin(exchange);
   const { requestTimeoutMs } = exchange.route;
   if (requestTimeoutMs !== NEVER) limitExchange(exchange, exchange.startedMs + requestTimeoutMs);
   if (exchange.requestComplete) exchange.requestEndMs = exchange.headMs;

@@ -165,6 +165,9 @@ export class Exchange {
   shadow = '';
   /** Ends the delay that a fault policy imposes; null when there is none. */
   faultDelay: Watched | null = null;
+  /** A concurrency limit let it in, at this monotonic time. */
+  admitted = false;
+  admittedMs = 0;
 
   /** Where a filter paused, so that `resume` goes on behind it. */
   pausedPhase = 0;

@@ -155,6 +155,14 @@ export const Failure = Object.freeze({
     'Too many requests wait for a connection to the endpoint.',
     true,
   ),
+  overloaded: define(
+    'overloaded',
+    'policy',
+    503,
+    14,
+    'The service has as many requests under way as it may have.',
+    true,
+  ),
   draining: define('draining', 'mesh', 503, 14, 'The sidecar is draining.', true),
   connectRefused: define(
     'connect_refused',

@@ -15,7 +15,7 @@ import { DEFAULT_TRAFFIC } from '../upstream/traffic-policy.ts';
 import type { RetryPolicy } from './attempts.ts';
 import { compileChain } from './chain.ts';
 import { Deadlines } from './deadlines.ts';
-import { type DownstreamStream, Exchange, type UpstreamStream } from './exchange.ts';
+import { type DownstreamStream, type EventTime, Exchange, type UpstreamStream } from './exchange.ts';
 import type { Filter } from './filter.ts';
 import { ManualClock } from './manual-clock.fixture.ts';
 import type { Route } from './route.ts';
@@ -46,6 +46,8 @@ export interface StageOptions {
   readonly fields?: readonly string[];
   readonly takesTrailers?: boolean;
   readonly clock?: ManualClock;
+  /** Shared with another stage. */
+  readonly time?: EventTime;
   readonly retry?: RetryPolicy;
   readonly attemptTimeoutMs?: number;
 }
@@ -82,7 +84,7 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
   };
   const downstream = noteDownstream(events, takesTrailers);
   const request = readRequest(requestLine, body, fields);
-  const time = {
+  const time = options.time ?? {
     get nowMs(): number {
       return clock.monotonicMs() + 1;
     },

@@ -16,6 +16,7 @@ const context = {
   headers: { requestId: true, forwarded: true },
   headSampleRatio: 0,
   accessLog: null,
+  gates: new Map(),
   ownIdentity: () => '',
 };
 const profile: RouteProfile = { ...inboundProfile('http', 'orders'), trustsPeer: true };

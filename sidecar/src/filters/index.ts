@@ -9,6 +9,9 @@ import type { RandomWords } from '../observe/random-words.ts';
 import type { Series } from '../observe/series.ts';
 import type { SpanRing } from '../observe/spans.ts';
 import { AccessLogFilter } from './access-log/access-log.ts';
+import { ConcurrencyFilter } from './concurrency/concurrency.ts';
+import type { ConcurrencySpec } from './concurrency/config.ts';
+import type { ConcurrencySeries } from './concurrency/metrics.ts';
 import { DeadlineFilter } from './deadline/deadline.ts';
 import { FaultFilter } from './fault/fault.ts';
 import { clientCertGuard, ForwardedFilter } from './forwarded/forwarded.ts';
@@ -24,6 +27,7 @@ export interface FilterContext {
   readonly headers: HeadersConfig;
   readonly headSampleRatio: number;
   readonly accessLog: AccessLog | null;
+  readonly gates: Map<ConcurrencySeries, ConcurrencyFilter>;
   ownIdentity(): string;
 }
 
@@ -52,6 +56,11 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
   if (policies.fault !== null && policies.fault.mode !== 'off') {
     filters.push(new FaultFilter(policies.fault, series.fault(direction, name), random));
   }
+  // Last of what may turn a request away, so that whoever gets a place uses it.
+  const concurrency = policies.traffic?.concurrency;
+  if (concurrency !== undefined && concurrency.mode !== 'off') {
+    filters.push(concurrencyFilter(concurrency, series.concurrencyOf(direction, name), context.gates));
+  }
   // Only the service behind this sidecar is told who called; what it says to others is its own affair.
   if (direction === 'inbound') {
     filters.push(
@@ -61,4 +70,20 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
   // Last at the end of an exchange, when all there is to tell is known.
   if (accessLog !== null) filters.push(new AccessLogFilter(accessLog, accessLog.originOf(profile)));
   return filters;
+}
+
+/** A route keeps its filter, since what the former one let in is still under way. */
+function concurrencyFilter(
+  spec: ConcurrencySpec,
+  series: ConcurrencySeries,
+  gates: Map<ConcurrencySeries, ConcurrencyFilter>,
+): ConcurrencyFilter {
+  const known = gates.get(series);
+  if (known !== undefined) {
+    known.follow(spec);
+    return known;
+  }
+  const gate = new ConcurrencyFilter(spec, series);
+  gates.set(series, gate);
+  return gate;
 }

@@ -7,7 +7,9 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
+import { registerConcurrency } from '../filters/concurrency/metrics.ts';
 import { registerFaults } from '../filters/fault/metrics.ts';
+import { registerRetries } from '../filters/retry/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { AccessLog } from './access-log.ts';
 import { registerRelayed } from './connection-exposition.ts';
@@ -39,6 +41,8 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerRelayed(registry, sources.series);
   registerDataStores(registry, sources.series);
   registerFaults(registry, sources.series.faults);
+  registerRetries(registry, sources.series.retries);
+  registerConcurrency(registry, sources.series.concurrency);
   registerSidecar(registry, sources.series);
   if (sources.spans !== null && sources.spanExport !== null) {
     registerSpans(registry, sources.spans, sources.spanExport);
@@ -90,6 +94,12 @@ function registerRequests(registry: Registry, series: Series): void {
     'tulle_response_body_bytes_total',
     'Bytes of response bodies, framing not counted.',
     () => perRoute(series, (route) => route.responseBytes),
+  );
+  registerCounter(
+    registry,
+    'tulle_attempts_total',
+    'Attempts at endpoints; above the number of exchanges it is what retries add.',
+    () => perRoute(series, (route) => route.attempts),
   );
   registerGauge(registry, 'tulle_active_exchanges', 'Exchanges under way.', () =>
     perRoute(series, (route) => route.active),

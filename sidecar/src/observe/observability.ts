@@ -10,7 +10,10 @@ import type { RouteProfile } from '../config/snapshot.ts';
 import { type Chain, compileChain } from '../core/chain.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
+import type { ConcurrencyFilter } from '../filters/concurrency/concurrency.ts';
+import type { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import { buildFilters } from '../filters/index.ts';
+import type { RetrySeries } from '../filters/retry/metrics.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
@@ -36,6 +39,8 @@ export class Observability {
   private readonly clock: Clock;
   private readonly random: RandomWords;
   private readonly series = new Series();
+  /** By the series that they count in, so that a route keeps its limit across configs. */
+  private readonly gates = new Map<ConcurrencySeries, ConcurrencyFilter>();
   private readonly ring: SpanRing | null;
   private readonly spanExport: SpanExport | null;
   private readonly accessLog: AccessLog | null;
@@ -78,10 +83,23 @@ export class Observability {
   }
 
   buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
-    const { random, series, ring, headers, headSampleRatio, accessLog } = this;
+    const { random, series, ring, headers, headSampleRatio, accessLog, gates } = this;
     return compileChain(
-      buildFilters(profile, { random, series, ring, headers, headSampleRatio, accessLog, ownIdentity }),
+      buildFilters(profile, {
+        random,
+        series,
+        ring,
+        headers,
+        headSampleRatio,
+        accessLog,
+        gates,
+        ownIdentity,
+      }),
     );
+  }
+
+  retrySeries({ direction, name }: RouteProfile): RetrySeries {
+    return this.series.retry(direction, name);
   }
 
   poolObserver({ name }: RouteProfile): PoolObserver {

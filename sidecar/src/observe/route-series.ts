@@ -51,6 +51,7 @@ export class RouteSeries {
   readonly ended = new Float64Array(FAILURES.length);
   requestBytes = 0;
   responseBytes = 0;
+  attempts = 0;
   readonly rpc = new RpcSeries();
   private readonly requests = new Map<number, RequestSeries>();
   private readonly budget: SeriesBudget;
@@ -73,6 +74,7 @@ export class RouteSeries {
     this.ended[failure.code] = (this.ended[failure.code] as number) + 1;
     this.requestBytes += exchange.requestBytes;
     this.responseBytes += exchange.responseBytes;
+    this.attempts += exchange.attempts;
     if (exchange.isGrpc) this.rpc.observe(exchange);
     const method = methodIndex(request);
     const peerIndex = peer === this.lastPeer ? this.lastPeerIndex : this.findPeer(peer);

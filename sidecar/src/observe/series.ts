@@ -9,7 +9,9 @@ import { Failure, type FailureKind } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
 import type { ConnectionKind } from '../downstream/arrival.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
+import { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import { FaultSeries } from '../filters/fault/metrics.ts';
+import { RetrySeries } from '../filters/retry/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { ConnectionSeries } from './connection-series.ts';
@@ -108,6 +110,8 @@ export class Series {
   readonly connections = new Map<string, ConnectionSeries>();
   readonly dataStores = new Map<string, DataStoreSeries>();
   readonly faults = new Map<string, FaultSeries>();
+  readonly retries = new Map<string, RetrySeries>();
+  readonly concurrency = new Map<string, ConcurrencySeries>();
   private readonly budget: SeriesBudget = { left: OBSERVE_LIMITS.metricRequestSeries };
   private readonly operationBudget: SeriesBudget = { left: OBSERVE_LIMITS.metricOperationSeries };
 
@@ -148,6 +152,26 @@ export class Series {
       `${direction} ${OVERFLOW}`,
       OBSERVE_LIMITS.metricRoutes,
       (key) => new FaultSeries(direction, key.slice(direction.length + 1)),
+    );
+  }
+
+  retry(direction: Direction, name: string): RetrySeries {
+    return bind(
+      this.retries,
+      `${direction} ${name}`,
+      `${direction} ${OVERFLOW}`,
+      OBSERVE_LIMITS.metricRoutes,
+      (key) => new RetrySeries(direction, key.slice(direction.length + 1)),
+    );
+  }
+
+  concurrencyOf(direction: Direction, name: string): ConcurrencySeries {
+    return bind(
+      this.concurrency,
+      `${direction} ${name}`,
+      `${direction} ${OVERFLOW}`,
+      OBSERVE_LIMITS.metricRoutes,
+      (key) => new ConcurrencySeries(direction, key.slice(direction.length + 1)),
     );
   }
 

@@ -2,9 +2,26 @@
  * What a TrafficPolicy may say of the endpoints of a service (`spec`, strict: an unknown key is an error), and what holds without one.
  */
 import { z } from 'zod';
+import { concurrencySpec } from '../filters/concurrency/config.ts';
+import { retrySpec } from '../filters/retry/config.ts';
 import { loadBalancer } from './balancing/config.ts';
 
-export const spec = z.strictObject({ loadBalancer: loadBalancer.prefault({}) });
+const timeoutMs = z.int().min(1).max(3_600_000);
+
+/** Beside those of the sidecar, which bound how long nothing may happen: how long something may take in all. */
+const timeouts = z.strictObject({
+  /** From the first byte of the request to the end of the response. */
+  requestMs: timeoutMs.optional(),
+  /** From the head of an attempt to the head of its response. */
+  attemptMs: timeoutMs.optional(),
+});
+
+export const spec = z.strictObject({
+  loadBalancer: loadBalancer.prefault({}),
+  timeouts: timeouts.prefault({}),
+  retry: retrySpec.optional(),
+  concurrency: concurrencySpec.optional(),
+});
 
 export type TrafficSpec = z.output<typeof spec>;
 

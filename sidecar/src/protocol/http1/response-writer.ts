@@ -26,6 +26,8 @@ const KEEP_ALIVE_LINE = Buffer.from('connection: keep-alive\r\n');
 const CONNECTION_BYTES = 10;
 const CHUNKED_LINE = Buffer.from('transfer-encoding: chunked\r\n');
 const TRANSFER_ENCODING_BYTES = 17;
+const EMPTY_LINE = Buffer.from('content-length: 0\r\n');
+const CONTENT_LENGTH_BYTES = 14;
 const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 
 export class ResponseWriter {
@@ -88,6 +90,10 @@ export class ResponseWriter {
   /** A body without a length of its own is chunked for 1.1 and ends with the connection for 1.0. */
   private frame(head: ResponseHead, request: RequestHead): void {
     this.kind = request.isHead ? BODY_NONE : head.bodyKind;
+    // HTTP/2 says with the head that nothing follows; here that takes a field, or the client waits for more.
+    if (this.kind === BODY_NONE && head.contentLength === -1 && !isBodiless(head, request)) {
+      head.addLine(EMPTY_LINE, CONTENT_LENGTH_BYTES);
+    }
     if (head.switchesProtocol || (this.kind !== BODY_CHUNKED && this.kind !== BODY_UNTIL_CLOSE)) return;
     if (request.minorVersion === 0) {
       head.drop(TRANSFER_ENCODING);
@@ -98,4 +104,9 @@ export class ResponseWriter {
       this.kind = BODY_CHUNKED;
     }
   }
+}
+
+/** Nothing can follow, whatever the head says (RFC 9112 section 6.3). */
+function isBodiless({ status }: ResponseHead, { isHead }: RequestHead): boolean {
+  return isHead || status === 204 || status === 304;
 }

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
+import { LIMITS } from '../../core/limits.ts';
 import { copyBytes } from '../../transport/output.ts';
 import { fieldId } from '../field-names.ts';
 import {
@@ -159,6 +160,7 @@ export class TrailerFields implements FieldSink {
       !wellFormed ||
       pseudo !== PSEUDO_NONE ||
       isConnectionField(id) ||
+      this.head.length + end - start > LIMITS.trailerBytes ||
       !copyField(this.head, line, start, end, nameLength, id, neverIndexed);
   }
 

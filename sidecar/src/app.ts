@@ -121,6 +121,7 @@ class SidecarCore {
       clientTlsOptions: (peer) => clientTlsOptions(this.requiredIdentity.svid, peer),
       poolObserver: (profile) => observability.poolObserver(profile),
       retrySeries: (profile) => observability.retrySeries(profile),
+      groupObserver: (profile) => observability.groupObserver(profile),
       connectionObserver: (profile) => observability.connectionObserver(profile),
       dataStoreObserver: (profile, protocol) => observability.dataStoreObserver(profile, protocol),
     });
@@ -170,6 +171,8 @@ async function openSidecar(
     const { observability } = core;
     observability.readLive({
       upstreams: () => upstreamsOf(core.snapshot),
+      groups: () => core.snapshot.groups.values(),
+      monotonicMs: () => systemClock.monotonicMs(),
       config: () => readConfigStatus() ?? { accepted: 0, rejected: 0, version: '' },
       certificateExpiresMs: () => core.identity?.svid.notAfterMs ?? null,
       certificateExpired: () => core.identity?.expired ?? false,

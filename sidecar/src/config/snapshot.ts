@@ -21,6 +21,7 @@ import { createBalancer } from '../upstream/balancing/create-balancer.ts';
 import { EndpointTransport, type UpstreamTransport } from '../upstream/endpoint.ts';
 import { EndpointGroup } from '../upstream/endpoint-group.ts';
 import { loneEndpoint } from '../upstream/lone-endpoint.ts';
+import type { OutlierObserver } from '../upstream/outliers/detector.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { DEFAULT_TRAFFIC, type TrafficSpec } from '../upstream/traffic-policy.ts';
 import { type Address, formatAddress } from './address.ts';
@@ -63,6 +64,7 @@ export interface SnapshotDeps {
   clientTlsOptions(identity: string): ConnectionOptions;
   poolObserver(profile: RouteProfile): PoolObserver;
   retrySeries(profile: RouteProfile): RetrySeries;
+  groupObserver(profile: RouteProfile): OutlierObserver;
   connectionObserver(profile: RouteProfile): ConnectionObserver;
   dataStoreObserver(profile: RouteProfile, protocol: Protocol): DataStoreObserver | null;
 }
@@ -85,13 +87,12 @@ export function buildSnapshot(
     pools.set(key, pool);
     return pool;
   };
-  const groupOf = (
-    { direction, name }: RouteProfile,
-    addresses: string[],
-    spec: TrafficSpec,
-  ): EndpointGroup => {
+  const groupOf = (profile: RouteProfile, addresses: string[], spec: TrafficSpec): EndpointGroup => {
+    const { direction, name } = profile;
+    const random = (): number => deps.random.nextFraction();
     const key = JSON.stringify([direction, name]);
-    const group = previous?.groups.get(key) ?? new EndpointGroup(name);
+    const group =
+      previous?.groups.get(key) ?? new EndpointGroup(name, { observer: deps.groupObserver(profile), random });
     group.follow(addresses, spec, deps.context.clock.monotonicMs());
     groups.set(key, group);
     return group;

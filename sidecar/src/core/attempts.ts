@@ -100,7 +100,7 @@ export function endAttempt(exchange: Exchange): void {
   exchange.attempting = false;
   const { nowMs } = exchange.time;
   const { record } = exchange.endpoint as Endpoint;
-  record.end(outcomeOf(exchange), attemptLatencyMs(exchange, nowMs), nowMs);
+  record.end(outcomeOf(exchange), attemptLatencyMs(exchange, nowMs), exchange.attemptMs, nowMs);
   observe(exchange, exchange.route.chain.attemptEnd);
 }
 

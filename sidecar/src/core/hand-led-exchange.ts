@@ -109,8 +109,13 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
   return stage;
 }
 
+function ignore(): void {}
+
 function balance(transport: UpstreamTransport, count: number): Balancer {
-  const group = new EndpointGroup('orders');
+  const group = new EndpointGroup('orders', {
+    observer: { onEjection: ignore, onReturn: ignore },
+    random: () => 0,
+  });
   const addresses = Array.from({ length: count }, (_, i) => `127.0.0.1:${8080 + i}`);
   group.follow(addresses, DEFAULT_TRAFFIC, 0);
   const endpoints = addresses.map((address) => ({

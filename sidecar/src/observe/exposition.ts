@@ -16,6 +16,7 @@ import { registerRelayed } from './connection-exposition.ts';
 import { registerDataStores } from './datastore-exposition.ts';
 import { errorTypeOf } from './error-type.ts';
 import { type Labels, type Reading, registerCounter, registerGauge, registerHistogram } from './family.ts';
+import { registerGroups } from './group-exposition.ts';
 import type { Histogram } from './histogram.ts';
 import type { SpanExport } from './otlp.ts';
 import { METHODS } from './request-line.ts';
@@ -40,6 +41,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerConnections(registry, sources.series);
   registerRelayed(registry, sources.series);
   registerDataStores(registry, sources.series);
+  registerGroups(registry, sources.series);
   registerFaults(registry, sources.series.faults);
   registerRetries(registry, sources.series.retries);
   registerConcurrency(registry, sources.series.concurrency);

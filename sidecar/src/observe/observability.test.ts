@@ -167,6 +167,8 @@ describe('metrics', () => {
     pool.onConnected(STEP_MS, true);
     pool.onConnectFailed(Failure.connectRefused);
     observability.readLive({
+      groups: () => [],
+      monotonicMs: () => 0,
       upstreams: () => [{ route: 'cards', address: '10.0.0.1:80', counts: { open: 3, idle: 2, waiting: 1 } }],
       config: () => ({ accepted: 4, rejected: 5, version: 'v-7' }),
       certificateExpiresMs: () => 1_700_000_000_000,

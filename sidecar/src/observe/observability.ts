@@ -16,12 +16,14 @@ import { buildFilters } from '../filters/index.ts';
 import type { RetrySeries } from '../filters/retry/metrics.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
+import type { OutlierObserver } from '../upstream/outliers/detector.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { AccessLog } from './access-log.ts';
 import { ConnectionWatch } from './connection-watch.ts';
 import { type DataStoreObserver, isDataStore } from './datastore.ts';
 import { DataStoreWatch, KeptCommands } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
+import { GroupWatch } from './group-watch.ts';
 import { SpanExport } from './otlp.ts';
 import { RandomWords } from './random-words.ts';
 import { type LiveReadings, Series } from './series.ts';
@@ -37,6 +39,7 @@ export interface ObservabilityOptions {
 
 export class Observability {
   private readonly clock: Clock;
+  private readonly report: ObservabilityOptions['report'];
   private readonly random: RandomWords;
   private readonly series = new Series();
   /** By the series that they count in, so that a route keeps its limit across configs. */
@@ -54,6 +57,7 @@ export class Observability {
     this.headers = config.headers;
     this.headSampleRatio = traces?.headSampleRatio ?? 0;
     this.clock = clock;
+    this.report = report;
     this.random = new RandomWords(random);
     this.ring = traces === null ? null : new SpanRing();
     this.spanExport =
@@ -104,6 +108,10 @@ export class Observability {
 
   poolObserver({ name }: RouteProfile): PoolObserver {
     return this.series.upstream(name);
+  }
+
+  groupObserver({ name }: RouteProfile): OutlierObserver {
+    return new GroupWatch(this.series.group(name), this.report);
   }
 
   connectionObserver(profile: RouteProfile): ConnectionObserver {

@@ -28,6 +28,11 @@ export class RandomWords {
     this.c = (((c << 21) | (c >>> 11)) + word) | 0;
     return word;
   }
+
+  /** Uniform in [0, 1). */
+  nextFraction(): number {
+    return (this.next() >>> 0) / 0x1_0000_0000;
+  }
 }
 
 function seedWord(random: () => number): number {

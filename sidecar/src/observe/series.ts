@@ -13,10 +13,12 @@ import { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import { FaultSeries } from '../filters/fault/metrics.ts';
 import { RetrySeries } from '../filters/retry/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
+import type { EndpointGroup } from '../upstream/endpoint-group.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { ConnectionSeries } from './connection-series.ts';
 import type { DataStoreProtocol } from './datastore.ts';
 import { DataStoreSeries } from './datastore-series.ts';
+import { GroupSeries } from './group-series.ts';
 import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { OVERFLOW, RouteSeries, type SeriesBudget } from './route-series.ts';
@@ -95,6 +97,9 @@ export interface UpstreamReading {
 /** What others know and the exposition reads when it is asked; set once by app.ts. */
 export interface LiveReadings {
   upstreams(): Iterable<UpstreamReading>;
+  /** The endpoints of each service. */
+  groups(): Iterable<EndpointGroup>;
+  monotonicMs(): number;
   config(): { readonly accepted: number; readonly rejected: number; readonly version: string };
   /** Milliseconds since the Unix epoch; null without a certificate. */
   certificateExpiresMs(): number | null;
@@ -107,6 +112,7 @@ export class Series {
   readonly routes = new Map<string, RouteSeries>();
   readonly listeners = new Map<string, ListenerSeries>();
   readonly upstreams = new Map<string, UpstreamSeries>();
+  readonly groups = new Map<string, GroupSeries>();
   readonly connections = new Map<string, ConnectionSeries>();
   readonly dataStores = new Map<string, DataStoreSeries>();
   readonly faults = new Map<string, FaultSeries>();
@@ -183,6 +189,11 @@ export class Series {
   upstream(name: string): UpstreamSeries {
     const { metricConnectionSeries } = OBSERVE_LIMITS;
     return bind(this.upstreams, name, OVERFLOW, metricConnectionSeries, (key) => new UpstreamSeries(key));
+  }
+
+  group(name: string): GroupSeries {
+    const { metricConnectionSeries } = OBSERVE_LIMITS;
+    return bind(this.groups, name, OVERFLOW, metricConnectionSeries, (key) => new GroupSeries(key));
   }
 }
 

@@ -2,31 +2,51 @@
  * The endpoints of a service as those know them who share what they learn: every balancer of a service, in this config snapshot and those
  * before.
  *
- * Invariant: records are kept by address, so that a config reload forgets nothing of endpoints that stay. The others are forgotten; attempts
- * that are under way keep theirs.
+ * Invariants
+ * - Records are kept by address, so that a config reload forgets nothing of endpoints that stay. The others are forgotten; attempts that are
+ *   under way keep theirs.
+ * - `version` changes whenever other endpoints may be used than before.
  */
 import { EndpointRecord } from './endpoint-record.ts';
+import { OutlierDetector, type OutlierObserver } from './outliers/detector.ts';
 import type { TrafficSpec } from './traffic-policy.ts';
 
 /** How much one latency moves the typical one. */
 const TYPICAL_STEP = 1 / 32;
 
+export interface EndpointGroupDeps {
+  readonly observer: OutlierObserver;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
 export class EndpointGroup {
   readonly name: string;
+  readonly detector: OutlierDetector;
   /** Attempts under way. */
   inFlight = 0;
   /** What attempts take at endpoints that are known: a guess for those that are not. */
   typicalMs = 1;
   decayMs = 1;
+  /** Below this share of endpoints that may be used, all are. */
+  panicThreshold = 0;
+  /** Picks from endpoints that should not be used. */
+  panicPicks = 0;
   /** When the last endpoint has its full share again. */
   rampEndMs = Number.NEGATIVE_INFINITY;
-  /** Changes whenever other endpoints may be picked than before. */
   version = 0;
-  private spec: TrafficSpec | null = null;
+  private rampMs = 0;
+  private isNew = true;
   private readonly byAddress = new Map<string, EndpointRecord>();
 
-  constructor(name: string) {
+  constructor(name: string, { observer, random }: EndpointGroupDeps) {
     this.name = name;
+    this.detector = new OutlierDetector({
+      observer,
+      random,
+      records: () => this.byAddress.values(),
+      onAvailability: (record, nowMs) => this.updateAvailability(record, nowMs),
+    });
   }
 
   get records(): Iterable<EndpointRecord> {
@@ -34,19 +54,21 @@ export class EndpointGroup {
   }
 
   /** Takes over what the config says now. Endpoints that come later than the first ones get their share by and by. */
-  follow(addresses: readonly string[], spec: TrafficSpec, nowMs: number): void {
-    const isNew = this.spec === null;
-    this.spec = spec;
-    this.decayMs = spec.loadBalancer.decayMs;
+  follow(addresses: readonly string[], { loadBalancer, outlierDetection }: TrafficSpec, nowMs: number): void {
+    this.decayMs = loadBalancer.decayMs;
+    this.rampMs = loadBalancer.slowStart.windowMs;
+    this.panicThreshold = loadBalancer.panicThreshold;
     const named = new Set(addresses);
     for (const address of this.byAddress.keys()) if (!named.has(address)) this.byAddress.delete(address);
     for (const address of named) {
       if (this.byAddress.has(address)) continue;
       const record = new EndpointRecord(address, this);
       this.byAddress.set(address, record);
-      if (!isNew) this.ramp(record, nowMs);
+      if (!this.isNew) this.ramp(record, nowMs);
     }
+    this.isNew = false;
     this.version++;
+    this.detector.configure(outlierDetection ?? null, nowMs);
   }
 
   recordOf(address: string): EndpointRecord {
@@ -59,9 +81,16 @@ export class EndpointGroup {
     this.typicalMs += (latencyMs - this.typicalMs) * TYPICAL_STEP;
   }
 
+  private updateAvailability(record: EndpointRecord, nowMs: number): void {
+    const available = !this.detector.leavesOut(record);
+    if (available === record.available) return;
+    record.available = available;
+    this.version++;
+    if (available) this.ramp(record, nowMs);
+  }
+
   private ramp(record: EndpointRecord, nowMs: number): void {
-    const { windowMs } = (this.spec as TrafficSpec).loadBalancer.slowStart;
-    record.startRamp(nowMs, windowMs);
+    record.startRamp(nowMs, this.rampMs);
     this.rampEndMs = Math.max(this.rampEndMs, record.rampEndMs);
   }
 }

@@ -10,6 +10,7 @@
  */
 import { OUTCOME_ABANDONED, OUTCOME_NAMES, OUTCOME_SUCCESS } from './attempt-outcome.ts';
 import type { EndpointGroup } from './endpoint-group.ts';
+import { OutlierState } from './outliers/outlier-state.ts';
 
 /** How much one attempt moves the share of failures. */
 const FAILURE_STEP = 1 / 16;
@@ -22,6 +23,9 @@ export class EndpointRecord {
   readonly address: string;
   /** Attempts under way. */
   inFlight = 0;
+  /** It may be used, as far as is known. */
+  available = true;
+  readonly outlier = new OutlierState();
   /** Attempts that ended, by outcome. */
   readonly ended = new Float64Array(OUTCOME_NAMES.length);
   /** While it is new or was away, it gets less; until `rampEndMs`, in monotonic milliseconds. */
@@ -41,14 +45,16 @@ export class EndpointRecord {
   begin(): void {
     this.inFlight++;
     this.group.inFlight++;
+    this.group.detector.onBegin(this);
   }
 
   /** `latencyMs` is the time to the response head, or until the attempt was given up. */
-  end(outcome: number, latencyMs: number, nowMs: number): void {
+  end(outcome: number, latencyMs: number, startedMs: number, nowMs: number): void {
     this.inFlight--;
     this.group.inFlight--;
     this.ended[outcome] = (this.ended[outcome] as number) + 1;
     this.observe(outcome, latencyMs, nowMs);
+    this.group.detector.onEnd(this, outcome, latencyMs, startedMs, nowMs);
   }
 
   /** What one more attempt is expected to cost. `share` is what an attempt takes of the endpoint's capacity; 1 for an average endpoint. */

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { concurrencySpec } from '../filters/concurrency/config.ts';
 import { retrySpec } from '../filters/retry/config.ts';
 import { loadBalancer } from './balancing/config.ts';
+import { outlierDetection } from './outliers/config.ts';
 
 const timeoutMs = z.int().min(1).max(3_600_000);
 
@@ -18,6 +19,7 @@ const timeouts = z.strictObject({
 
 export const spec = z.strictObject({
   loadBalancer: loadBalancer.prefault({}),
+  outlierDetection: outlierDetection.optional(),
   timeouts: timeouts.prefault({}),
   retry: retrySpec.optional(),
   concurrency: concurrencySpec.optional(),

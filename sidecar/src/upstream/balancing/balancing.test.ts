@@ -93,8 +93,8 @@ describe('a reload', () => {
       of[1]?.address,
       of[2]?.address,
     ]);
-    gone.record.end(0, 1, service.time.nowMs);
-    slow.record.end(0, 1, service.time.nowMs);
+    gone.record.end(0, 1, 0, service.time.nowMs);
+    slow.record.end(0, 1, 0, service.time.nowMs);
     expect(service.group.inFlight).toBe(0);
   });
 });

@@ -49,7 +49,7 @@ export class HashBalancer implements Balancer {
   }
 
   pick(exchange: Exchange): Endpoint | null {
-    this.rotation.refresh();
+    this.rotation.refresh(exchange.time.nowMs);
     const key = this.keyOf(exchange);
     if (key === NO_KEY) return this.fallback.pick(exchange);
     const { owners } = this.table;
@@ -68,6 +68,7 @@ export class HashBalancer implements Balancer {
 
   private takes(index: number, { tried }: Exchange): boolean {
     const endpoint = this.endpoints[index] as Endpoint;
+    if (!this.rotation.admits(endpoint)) return false;
     if (tried.length > 0 && tried.includes(endpoint)) return false;
     if (this.bounds === null) return true;
     const most = Math.ceil((this.bounds[index] as number) * (this.rotation.group.inFlight + 1));

@@ -10,8 +10,6 @@ import type { EndpointRecord } from '../endpoint-record.ts';
 import type { Rotation } from './rotation.ts';
 import { zoneWeights } from './zones.ts';
 
-const WORDS = 4_294_967_296;
-
 export interface BalancerOptions {
   readonly random: RandomWords;
   /** Of the caller; empty when zones make no difference. */
@@ -38,18 +36,21 @@ export abstract class RotatingBalancer implements Balancer {
 
   pick(exchange: Exchange): Endpoint | null {
     const { rotation } = this;
-    rotation.refresh();
+    const { nowMs } = exchange.time;
+    rotation.refresh(nowMs);
     if (this.members !== rotation.members) this.follow(rotation.members);
+    const probe = rotation.takeProbe(exchange);
+    if (probe !== null) return probe;
+    if (rotation.panicking) rotation.group.panicPicks++;
     const { members } = this;
     if (members.length < 2) return members.length === 0 ? null : (members[0] as Endpoint);
-    const { nowMs } = exchange.time;
     const ramping = nowMs < rotation.group.rampEndMs;
     if (exchange.tried.length > 0) return this.pickUntried(exchange.tried, nowMs, ramping);
     return members[this.choose(nowMs, ramping)] as Endpoint;
   }
 
   explainNone(): string {
-    return '';
+    return this.rotation.explainNone();
   }
 
   /** `weights` are those of `members`, as this caller should see them. */
@@ -61,7 +62,7 @@ export abstract class RotatingBalancer implements Balancer {
   protected admits({ rampStartMs, rampEndMs }: EndpointRecord, nowMs: number): boolean {
     if (nowMs >= rampEndMs) return true;
     const share = Math.max(this.minShare, (nowMs - rampStartMs) / (rampEndMs - rampStartMs));
-    return (this.random.next() >>> 0) / WORDS < share;
+    return this.random.nextFraction() < share;
   }
 
   private follow(members: readonly Endpoint[]): void {

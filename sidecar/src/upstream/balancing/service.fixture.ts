@@ -28,7 +28,14 @@ export function members(count: number): Member[] {
 }
 
 export class Service {
-  readonly group = new EndpointGroup('orders');
+  /** Ejections and returns, as the observer is told of them. */
+  readonly events: {
+    readonly kind: string;
+    readonly endpoint: string;
+    readonly reason?: string;
+    readonly action?: string;
+  }[] = [];
+  readonly group: EndpointGroup;
   readonly policy: TrafficSpec;
   readonly time = { nowMs: 1_000, deadlines: new Deadlines(new ManualClock(0)), after: noTimer };
   private readonly zone: string;
@@ -40,6 +47,14 @@ export class Service {
     this.policy = spec.parse(policy);
     this.zone = zone;
     this.random = new RandomWords(seededRandom(seed));
+    this.group = new EndpointGroup('orders', {
+      observer: {
+        onEjection: (endpoint, reason, action) =>
+          void this.events.push({ kind: 'ejection', endpoint, reason, action }),
+        onReturn: (endpoint) => void this.events.push({ kind: 'return', endpoint }),
+      },
+      random: () => this.random.nextFraction(),
+    });
     this.balancer = this.follow(of);
   }
 
@@ -69,7 +84,7 @@ export class Service {
   /** An attempt at `endpoint` that begins and ends at once, as far as load is concerned. */
   complete({ record }: Endpoint, latencyMs: number, outcome = OUTCOME_SUCCESS): void {
     record.begin();
-    record.end(outcome, latencyMs, this.time.nowMs);
+    record.end(outcome, latencyMs, this.time.nowMs, this.time.nowMs);
   }
 
   /** Picks `count` times, `everyMs` apart, each answered after what `latencyOf` says; returns picks by address. */
@@ -81,7 +96,7 @@ export class Service {
       this.time.nowMs += everyMs;
       for (const { endpoint, sinceMs, untilMs } of underWay) {
         if (untilMs <= this.time.nowMs)
-          endpoint.record.end(OUTCOME_SUCCESS, untilMs - sinceMs, this.time.nowMs);
+          endpoint.record.end(OUTCOME_SUCCESS, untilMs - sinceMs, sinceMs, this.time.nowMs);
       }
       underWay = underWay.filter(({ untilMs }) => untilMs > this.time.nowMs);
       const endpoint = this.balancer.pick(exchange);
@@ -91,7 +106,7 @@ export class Service {
       underWay.push({ endpoint, sinceMs: this.time.nowMs, untilMs: this.time.nowMs + latencyOf(endpoint) });
     }
     for (const { endpoint, sinceMs, untilMs } of underWay) {
-      endpoint.record.end(OUTCOME_SUCCESS, untilMs - sinceMs, this.time.nowMs);
+      endpoint.record.end(OUTCOME_SUCCESS, untilMs - sinceMs, sinceMs, this.time.nowMs);
     }
     return picks;
   }

@@ -6,8 +6,6 @@
  */
 import type { RandomWords } from '../../observe/random-words.ts';
 
-const WORDS = 4_294_967_296;
-
 export class WeightedChoice {
   private readonly count: number;
   /** Probability of the index itself, rather than its alias; null when all weights are the same. */
@@ -28,7 +26,7 @@ export class WeightedChoice {
   }
 
   draw(random: RandomWords): number {
-    const at = ((random.next() >>> 0) / WORDS) * this.count;
+    const at = random.nextFraction() * this.count;
     const index = at | 0;
     // Where in its column the draw fell is as random as the column.
     return this.own === null || at - index < (this.own[index] as number)

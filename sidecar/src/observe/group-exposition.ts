@@ -1,0 +1,82 @@
+/**
+ * The metrics of endpoints and of the decisions about them, by name.
+ */
+import type { Registry } from 'prom-client';
+import { OUTCOME_NAMES } from '../upstream/attempt-outcome.ts';
+import type { EndpointGroup } from '../upstream/endpoint-group.ts';
+import type { EndpointRecord } from '../upstream/endpoint-record.ts';
+import { type Reading, registerCounter, registerGauge } from './family.ts';
+import type { Series } from './series.ts';
+
+export function registerGroups(registry: Registry, series: Series): void {
+  const groups = (): Iterable<EndpointGroup> => series.live?.groups() ?? [];
+  registerCounter(
+    registry,
+    'tulle_endpoint_attempts_total',
+    'Attempts at an endpoint that ended, by outcome.',
+    () => attempts(groups()),
+  );
+  registerGauge(registry, 'tulle_endpoint_active_attempts', 'Attempts under way at an endpoint.', () =>
+    perEndpoint(groups(), ({ inFlight }) => inFlight),
+  );
+  registerGauge(
+    registry,
+    'tulle_endpoint_latency_seconds',
+    'What an endpoint is taken to need for a response head: peak EWMA.',
+    () => perEndpoint(groups(), (record) => record.latencyAt(series.live?.monotonicMs() ?? 0) / 1_000),
+  );
+  registerGauge(
+    registry,
+    'tulle_endpoint_available',
+    'Whether an endpoint may be used: 1, or 0 while it is ejected.',
+    () => perEndpoint(groups(), ({ available }) => (available ? 1 : 0)),
+  );
+  registerCounter(
+    registry,
+    'tulle_endpoint_ejections_total',
+    'Endpoints that did worse than they may: left out (enforced), only reported (shadow), or kept because too many are out (denied).',
+    () => ejections(series),
+  );
+  registerCounter(
+    registry,
+    'tulle_panic_picks_total',
+    'Requests to any endpoint because too few of the service may be used.',
+    () => perGroup(groups(), ({ panicPicks }) => panicPicks),
+  );
+}
+
+function* attempts(groups: Iterable<EndpointGroup>): Iterable<Reading<number>> {
+  for (const { name, records } of groups) {
+    for (const { address, ended } of records) {
+      for (const [outcome, count] of ended.entries()) {
+        // Success is there from the start, so that its first increase is seen by rate().
+        if (count === 0 && outcome !== 0) continue;
+        yield [{ upstream: name, endpoint: address, outcome: OUTCOME_NAMES[outcome] as string }, count];
+      }
+    }
+  }
+}
+
+function* perEndpoint(
+  groups: Iterable<EndpointGroup>,
+  read: (record: EndpointRecord) => number,
+): Iterable<Reading<number>> {
+  for (const { name, records } of groups) {
+    for (const record of records) yield [{ upstream: name, endpoint: record.address }, read(record)];
+  }
+}
+
+function* perGroup(
+  groups: Iterable<EndpointGroup>,
+  read: (group: EndpointGroup) => number,
+): Iterable<Reading<number>> {
+  for (const group of groups) yield [{ upstream: group.name }, read(group)];
+}
+
+function* ejections(series: Series): Iterable<Reading<number>> {
+  for (const group of series.groups.values()) {
+    for (const { reason, action, count } of group.ejections()) {
+      yield [{ upstream: group.upstream, reason, action }, count];
+    }
+  }
+}

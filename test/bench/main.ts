@@ -27,6 +27,7 @@ const HEADLINE_ROUNDS = 5;
 const OTHER_ROUNDS = 3;
 const WARM_UP_SLICES = 8;
 const QUICK_WARM_UP_SLICES = 4;
+const MAX_ATTEMPTS = 3;
 const REPORT = join(import.meta.dirname, '../../docs/benchmarks.md');
 const USAGE = `Usage: npm run bench -- [options]
   --only <regex>   only the cells whose name matches, like features/get-1k/32/saturated; writes no report
@@ -106,6 +107,7 @@ function readOptions() {
         return { warmUpMs: 250, measureMs: load === 'saturated' ? 1200 : 1500 };
       },
       roundsOf: (cell) => rounds ?? (values.quick ? 1 : cell.isHeadline ? HEADLINE_ROUNDS : OTHER_ROUNDS),
+      maxAttempts: values.quick ? 1 : MAX_ATTEMPTS,
       maxWarmUpSlices: values.quick ? QUICK_WARM_UP_SLICES : WARM_UP_SLICES,
       onProgress: (line) => console.log(line),
     };

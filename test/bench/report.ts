@@ -1,6 +1,6 @@
 // Turns results into the Markdown that the terminal shows and docs/benchmarks.md keeps.
 import type { ScenarioName } from './cells.ts';
-import type { Sample } from './measurement.ts';
+import { MAX_DISTURBANCE, type Sample } from './measurement.ts';
 import { type CellResult, type Metric, ratioIn, type ScenarioResult, spreadIn } from './results.ts';
 import { isMissed, judge, missedCells, type Verdict } from './targets.ts';
 
@@ -39,7 +39,7 @@ export function renderReport(results: ScenarioResult[], machine: string[], comma
     ...machine.map((line) => `- ${line}`),
     '- The proxy has one core to itself, backend and load generator share the other; all on loopback.',
     '- `core`: the share of its core that the proxy used; (!): less than 90 % though "saturated", so backend, load generator or others',
-    '  were the bottleneck. `others`: what anybody else took of that core.',
+    '  were the bottleneck. `others`: what anybody else took of that core; (!): so much that the numbers are in doubt.',
     '- Each number is the median of the rounds, (min–max) beside it; ratios are medians of the ratios of each round.',
     '',
     '## Targets',
@@ -57,10 +57,10 @@ export function renderMisses(verdicts: Verdict[]): string[] {
     if (verdict.measured.every(({ ratio }) => ratio === null)) {
       return `TARGET MISSED: ${name} at most ${limit} of ${baseline}: no valid measurement`;
     }
-    const cells = missedCells(verdict).map(
-      ({ cell, ratio }) =>
-        `${cell.name} ${ratio === null ? 'without a valid measurement' : ratio.toFixed(2)}`,
-    );
+    const cells = missedCells(verdict).map(({ cell, ratio, isDisturbed }) => {
+      const disturbed = isDisturbed ? ' (disturbed)' : '';
+      return `${cell.name} ${ratio === null ? 'without a valid measurement' : ratio.toFixed(2)}${disturbed}`;
+    });
     return `TARGET MISSED: ${name} at most ${limit} of ${baseline}: ${cells.join(', ')}`;
   });
 }
@@ -71,12 +71,13 @@ function renderTargets(verdicts: Verdict[]): string[] {
     const ratios = measured.map(({ ratio }) => ratio ?? Number.POSITIVE_INFINITY);
     const range = `${formatRatio(Math.min(...ratios))} to ${formatRatio(Math.max(...ratios))}`;
     const met = measured.length - missedCells(verdict).length;
+    const disturbed = measured.filter(({ isDisturbed }) => isDisturbed).length;
     return [
       target.name,
       `<= ${target.limit} of ${target.baseline}`,
       range,
       `${met} of ${measured.length}`,
-      isMissed(verdict) ? '**MISSED**' : 'met',
+      `${isMissed(verdict) ? '**MISSED**' : 'met'}${disturbed > 0 ? `, ${disturbed} disturbed` : ''}`,
     ];
   });
   const misses = renderMisses(verdicts).map((line) => `- ${line}`);
@@ -116,6 +117,7 @@ function renderRow(result: CellResult, contender: string, absent: Map<string, st
   if (spread === null) return [name, contender, '**not measured**'];
   const median = (metric: Metric) => spreadIn(result, contender, metric)?.median ?? 0;
   const utilisation = median((sample: Sample) => sample.utilisation);
+  const disturbance = median((sample) => sample.disturbance);
   const isUnderused = result.cell.load === 'saturated' && utilisation < SATURATED_SHARE;
   return [
     name,
@@ -125,7 +127,7 @@ function renderRow(result: CellResult, contender: string, absent: Map<string, st
     formatRatio(ratioIn(result, contender, 'haproxy', cpu)),
     Math.round(median((sample) => sample.requestsPerSecond)).toString(),
     `${(utilisation * 100).toFixed(0)} %${isUnderused ? ' (!)' : ''}`,
-    `${(median((sample) => sample.disturbance) * 100).toFixed(0)} %`,
+    `${(disturbance * 100).toFixed(0)} %${disturbance > MAX_DISTURBANCE ? ' (!)' : ''}`,
     median((sample) => sample.p50Ms).toFixed(2),
     median((sample) => sample.p99Ms).toFixed(2),
     (median((sample) => sample.rssBytes) / 1e6).toFixed(0),

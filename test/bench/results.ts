@@ -1,7 +1,7 @@
 // What a run found out, and the ratios between contenders.
 import type { Cell, ScenarioName } from './cells.ts';
 import type { Evidence } from './evidence.ts';
-import type { Sample } from './measurement.ts';
+import { MAX_DISTURBANCE, type Sample } from './measurement.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
 /** One entry a round; null where the measurement failed. */
@@ -44,6 +44,14 @@ export function ratioIn(
   const baselines = validSamples(result, baseline);
   if (samples === null || baselines === null) return null;
   return spreadOf(samples.map((sample, round) => metric(sample) / metric(baselines[round] as Sample))).median;
+}
+
+/** Whether others used the core of one of them while it was measured. */
+export function isDisturbed(result: CellResult, contenders: string[]): boolean {
+  const shares = contenders.map(
+    (name) => spreadIn(result, name, ({ disturbance }) => disturbance)?.median ?? 0,
+  );
+  return Math.max(...shares) > MAX_DISTURBANCE;
 }
 
 function validSamples(result: CellResult, contender: string): Sample[] | null {

@@ -6,7 +6,14 @@
 import type { Cell, ScenarioName } from './cells.ts';
 import type { Contender, RunningContender, Stage } from './contenders/contender.ts';
 import { Evidence } from './evidence.ts';
-import { type Durations, isLarge, measure, type Sample } from './measurement.ts';
+import {
+  type Durations,
+  isLarge,
+  MAX_DISTURBANCE,
+  measure,
+  measureUndisturbed,
+  type Sample,
+} from './measurement.ts';
 import type { CellResult, Outcome, ScenarioResult } from './results.ts';
 import { type MeasureSlice, warmUp } from './warm-up.ts';
 
@@ -14,6 +21,8 @@ export interface RunOptions {
   durationsOf: (cell: Cell) => Durations;
   roundsOf: (cell: Cell) => number;
   maxWarmUpSlices: number;
+  /** How often a measurement is made while others disturb it. */
+  maxAttempts: number;
   onProgress: (line: string) => void;
 }
 
@@ -116,8 +125,11 @@ async function runRounds(
       for (const { name, contender } of rotate(running, round)) {
         const outcome = outcomes.get(name) as Outcome;
         try {
-          const sample = await measure(cell, contender, durations, stage.cpu);
-          await evidence.get(name)?.collect(contender, sample.answered);
+          const sample = await measureUndisturbed(options.maxAttempts, async () => {
+            const attempt = await measure(cell, contender, durations, stage.cpu);
+            await evidence.get(name)?.collect(contender, attempt.answered);
+            return attempt;
+          });
           outcome.samples.push(sample);
           line.push(`${name} ${describe(sample)}`);
         } catch (error) {
@@ -146,7 +158,8 @@ function rotate<T>(items: T[], by: number): T[] {
 }
 
 function describe(sample: Sample): string {
-  return `${sample.cpuMicros.toFixed(1)} us (${(sample.utilisation * 100).toFixed(0)} %)`;
+  const disturbed = sample.disturbance > MAX_DISTURBANCE ? ', disturbed' : '';
+  return `${sample.cpuMicros.toFixed(1)} us (${(sample.utilisation * 100).toFixed(0)} %${disturbed})`;
 }
 
 function noOutcome(): Outcome {

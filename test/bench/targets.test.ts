@@ -53,9 +53,9 @@ test('a target is met at its limit and missed above', () => {
 
 test('one failed round of either side makes the cell missed, never counted', () => {
   const oneBroken = resultOf([sampleOf(1), null], [sampleOf(100), sampleOf(100)]);
-  expect(missedCells(cpuVerdict(oneBroken))).toEqual([{ cell, ratio: null }]);
+  expect(missedCells(cpuVerdict(oneBroken))).toMatchObject([{ cell, ratio: null }]);
   const baselineBroken = resultOf([sampleOf(1)], [null]);
-  expect(missedCells(cpuVerdict(baselineBroken))).toEqual([{ cell, ratio: null }]);
+  expect(missedCells(cpuVerdict(baselineBroken))).toMatchObject([{ cell, ratio: null }]);
 });
 
 test('targets that apply to no cell of the run are not judged', () => {
@@ -114,4 +114,15 @@ test('each scenario has its CPU targets: saturated, and where one was set, at th
   expect(limits(/^grpc\/unary-1k\/256\/saturated$/)).toEqual([0.4]);
   expect(limits(/^grpc\/unary-1k\/32\/equal-rate$/)).toEqual([]);
   expect(limits(/^tcp\/get-1m\/32\/equal-rate$/)).toEqual([0.9]);
+});
+
+test('what was disturbed all the same is marked, in its row and in the verdict', () => {
+  const disturbed = resultOf([{ ...sampleOf(50), disturbance: 0.4 }], [sampleOf(100)]);
+  const results = [
+    { scenario: 'features' as const, cells: [disturbed], evidence: new Map(), absent: new Map(), notes: [] },
+  ];
+  const report = renderReport(results, [], 'npm run bench');
+  expect(report).toMatch(/tulle +\| 50\.0 .* 40 % \(!\)/);
+  expect(report).toMatch(/\*\*MISSED\*\*, 1 disturbed/);
+  expect(report).toMatch(/saturated 0\.50 \(disturbed\)/);
 });

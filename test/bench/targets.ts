@@ -1,7 +1,7 @@
 // What the sidecar promises, as ratios to its peers, and whether a run kept it.
 import type { Cell } from './cells.ts';
 import { isLarge } from './measurement.ts';
-import { type CellResult, type Metric, ratioIn } from './results.ts';
+import { type CellResult, isDisturbed, type Metric, ratioIn } from './results.ts';
 
 interface Target {
   name: string;
@@ -14,7 +14,7 @@ interface Target {
 export interface Verdict {
   target: Target;
   /** null: the sidecar or its baseline failed in this cell. */
-  measured: { cell: Cell; ratio: number | null }[];
+  measured: { cell: Cell; ratio: number | null; isDisturbed: boolean }[];
 }
 
 const SUBJECT = 'tulle';
@@ -111,6 +111,7 @@ export function judge(results: CellResult[]): Verdict[] {
       .map((result) => ({
         cell: result.cell,
         ratio: ratioIn(result, SUBJECT, target.baseline, target.metric),
+        isDisturbed: isDisturbed(result, [SUBJECT, target.baseline]),
       }));
     return { target, measured };
   }).filter(({ measured }) => measured.length > 0);

@@ -28,8 +28,8 @@ test('everybody gets as many slices as the slowest to settle needs', async () =>
   expect(unsettled).toEqual([]);
 });
 
-test('who settles at once still gets three slices', async () => {
-  expect((await run({ native: [30], other: [50, 49] })).seen).toEqual({ native: 3, other: 3 });
+test('who settles at once still gets four slices', async () => {
+  expect((await run({ native: [30], other: [50, 49] })).seen).toEqual({ native: 4, other: 4 });
 });
 
 test('who is still getting cheaper when the slices are used up is named', async () => {
@@ -39,7 +39,7 @@ test('who is still getting cheaper when the slices are used up is named', async 
 });
 
 test('a failure is left to the rounds', async () => {
-  expect((await run({ broken: [null], native: [30] })).seen).toEqual({ broken: 3, native: 3 });
+  expect((await run({ broken: [null], native: [30] })).seen).toEqual({ broken: 4, native: 4 });
 });
 
 test('one dear slice after cheap ones is noise, not a course', () => {

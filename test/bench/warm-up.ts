@@ -13,7 +13,7 @@ export interface WarmUpOptions {
   onProgress: (line: string) => void;
 }
 
-const MIN_SLICES = 3;
+const MIN_SLICES = 4;
 /** A slice is cheaper than those before it when it takes less than this share of the cheapest of them. */
 const CHEAPER = 0.95;
 

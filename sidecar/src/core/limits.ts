@@ -62,9 +62,11 @@ export const LIMITS = {
   http2RememberedResets: 256,
   /** Settings in one frame. */
   http2SettingsPerFrame: 32,
-  /** Resets, settings and empty frames that a peer may send at once, and each second from then on; and pings and the like. */
+  /** Resets, settings and empty frames that a peer may send at once, and each second from then on. */
   http2NuisanceBurst: 1_000,
   http2NuisancesPerSecond: 100,
+  /** The same for pings, updates of windows and other frames that our own frames call for. */
+  http2ChatterBurst: 10_000,
   /** A stream that is reset earlier than this was hardly meant. */
   http2PrematureResetMs: 1_000,
   /** Streams of one connection that we reset so early before we leave it, as less patient peers would make us. */

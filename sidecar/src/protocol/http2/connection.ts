@@ -102,7 +102,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   protected ended = false;
   private readonly decoder = new HpackDecoder();
   private readonly nuisances = new NuisanceBudget();
-  private readonly chatter = new NuisanceBudget();
+  private readonly chatter = new NuisanceBudget(LIMITS.http2ChatterBurst);
   private receiveWindow: number = LIMITS.http2ConnectionWindowBytes;
   private receivedBytes = 0;
   /** Of what was received, what waits for its upstream. */

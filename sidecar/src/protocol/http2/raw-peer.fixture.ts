@@ -35,6 +35,8 @@ export type Field = [name: string, value: string];
 
 /** How long a test waits in vain. */
 const WAIT_LIMIT_MS = 3_000;
+/** As many of the last are told of when it did. */
+const DESCRIBED_FRAMES = 12;
 
 export class RawPeer {
   readonly socket: net.Socket;
@@ -152,7 +154,7 @@ export class RawPeer {
   }
 
   describe(): string {
-    const lines = this.frames.map(({ type, flags, streamId, payload, fields }) => {
+    const lines = this.frames.slice(-DESCRIBED_FRAMES).map(({ type, flags, streamId, payload, fields }) => {
       const content = type === FRAME_HEADERS ? JSON.stringify(fields) : payload.toString('latin1', 0, 60);
       return `${FRAME_NAMES[type] ?? type} ${streamId} flags ${flags}: ${content}`;
     });

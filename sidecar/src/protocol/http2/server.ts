@@ -49,6 +49,7 @@ import {
 import { encodeResponse } from './head-encoder.ts';
 import { HPACK_OK } from './hpack/decoder.ts';
 import { RequestFields } from './request-fields.ts';
+import { DISCARD } from './response-fields.ts';
 import { Http2Stream, NEVER } from './stream.ts';
 
 const SERVER_SETTINGS = [
@@ -161,8 +162,8 @@ export class Http2Server extends Http2Connection<ServerStream> implements Downst
       if (!this.wasReset(streamId)) this.fail(STREAM_CLOSED, 'HEADERS on a stream that is closed');
     } else if (this.closing || this.streams.size >= LIMITS.http2StreamsPerConnection) {
       this.lastStreamId = streamId;
-      this.discardBlock(bytes, start, end);
-      if (!this.ended) this.refuseStream(streamId, REFUSED_STREAM);
+      if (this.decode(DISCARD, bytes, start, end) !== BLOCK_FATAL)
+        this.refuseStream(streamId, REFUSED_STREAM);
     } else {
       this.openStream(streamId, endStream, bytes, start, end);
     }

@@ -28,6 +28,7 @@ const OTHER_ROUNDS = 3;
 const WARM_UP_SLICES = 8;
 const QUICK_WARM_UP_SLICES = 4;
 const MAX_ATTEMPTS = 3;
+const MAX_PARTS = 32;
 const REPORT = join(import.meta.dirname, '../../docs/benchmarks.md');
 const USAGE = `Usage: npm run bench -- [options]
   --only <regex>   only the cells whose name matches, like features/get-1k/32/saturated; writes no report
@@ -44,6 +45,8 @@ async function bench(): Promise<void> {
   const { cells } = options;
   if (process.platform !== 'linux' || cpus().length < 2)
     throw new Error('the benchmark needs Linux and two cores');
+  // Each server that it started has an exit hook.
+  process.setMaxListeners(MAX_PARTS);
   // This process generates load too.
   pinProcess(process.pid, LOAD_CPU);
 

@@ -31,7 +31,7 @@ export interface Running {
   contender: RunningContender;
 }
 
-const WARM_UP_SLICE: Durations = { warmUpMs: 100, measureMs: 900 };
+const WARM_UP_SLICE: Durations = { warmUpMs: 250, measureMs: 750 };
 
 export async function runScenario(
   scenario: ScenarioName,
@@ -91,7 +91,10 @@ async function warmUpGroup(
 ): Promise<void> {
   const measureSlice: MeasureSlice = async ({ name, contender }, { cell }) => {
     const slice = measure({ ...cell, load: 'saturated' }, contender, WARM_UP_SLICE, stage.cpu);
-    const sample = await slice.catch(() => null);
+    const sample = await slice.catch((error) => {
+      options.onProgress(`warm-up of ${name} for ${cell.name} failed: ${firstLine(messageOf(error))}`);
+      return null;
+    });
     await evidence.get(name)?.collect(contender, sample?.answered ?? 0);
     return sample?.cpuMicros ?? null;
   };

@@ -15,7 +15,7 @@ const FOLDER = join(import.meta.dirname, 'dist');
 
 /** Settles with the path of the file. */
 export async function buildSidecar(): Promise<string> {
-  const bundle = await rolldown({ input: ENTRY, platform: 'node', plugins: [grpcByImport] });
+  const bundle = await rolldown({ input: ENTRY, platform: 'node', plugins: [grpcByImport, withoutColors] });
   const { output } = await bundle.generate({ format: 'esm', codeSplitting: false });
   await bundle.close();
   const missing = requiredPackages(output[0].code);
@@ -37,6 +37,15 @@ const grpcByImport: Plugin = {
       code: `import * as grpcJs from '@grpc/grpc-js';\n${code.replaceAll(REQUIRES_GRPC, 'grpcJs')}`,
       map: null,
     };
+  },
+};
+
+/** What ioredis logs with looks for a package that would tell whether a terminal has colours, and does without. */
+const withoutColors: Plugin = {
+  name: 'without-colors',
+  transform(code, id) {
+    if (!id.endsWith('/debug/src/node.js')) return null;
+    return { code: code.replaceAll("require('supports-color')", 'null'), map: null };
   },
 };
 

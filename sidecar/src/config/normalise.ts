@@ -3,6 +3,7 @@
  * paths absolute. The result is frozen all the way down, so that exchanges can share it without copies.
  */
 import { resolve } from 'node:path';
+import { placeFiles } from '../filters/rate-limit/config.ts';
 import { POLICIES, type PoliciesConfig, type Policy, type ResourceDocument } from './resources.ts';
 import type { AccessLogConfig, IdentityConfig, SidecarConfig, SidecarDocument } from './schema.ts';
 
@@ -43,15 +44,19 @@ export function normalise(
       accessLog: normaliseAccessLog(telemetry.accessLog, folder),
       traces: telemetry.traces ?? null,
     },
-    policies: normalisePolicies(resources, metadata.namespace),
+    policies: normalisePolicies(resources, metadata.namespace, folder),
   });
 }
 
-function normalisePolicies(resources: readonly ResourceDocument[], namespace: string): PoliciesConfig {
+function normalisePolicies(
+  resources: readonly ResourceDocument[],
+  namespace: string,
+  folder: string,
+): PoliciesConfig {
   const entries = Object.entries(POLICIES).map(([key, { kind }]) => {
     const policies = resources
       .filter((resource) => resource.kind === kind)
-      .map((resource) => normalisePolicy(resource, namespace))
+      .map((resource) => normalisePolicy(resource, namespace, folder))
       .sort(compareNames);
     return [key, policies];
   });
@@ -59,13 +64,17 @@ function normalisePolicies(resources: readonly ResourceDocument[], namespace: st
   return Object.fromEntries(entries) as PoliciesConfig;
 }
 
-function normalisePolicy({ metadata, spec }: ResourceDocument, namespace: string): Policy<unknown> {
+function normalisePolicy(
+  { kind, metadata, spec }: ResourceDocument,
+  namespace: string,
+  folder: string,
+): Policy<unknown> {
   const { targetRefs, ...rest } = spec;
   return {
     name: metadata.name,
     namespace: metadata.namespace ?? namespace,
-    targets: targetRefs.map(({ kind, name }) => ({ kind, name })),
-    spec: rest,
+    targets: targetRefs.map((ref) => ({ kind: ref.kind, name: ref.name })),
+    spec: kind === POLICIES.rateLimit.kind ? placeFiles(rest, folder) : rest,
   };
 }
 

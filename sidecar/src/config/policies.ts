@@ -9,7 +9,7 @@ export const NO_POLICIES = mapKinds(() => null);
 
 /** For the requests to a service. */
 export function policiesFor(policies: PoliciesConfig, service: ServiceName): RoutePolicies {
-  return mapKinds((key) => policies[key].find((policy) => targetsService(policy, service))?.spec ?? null);
+  return mapKinds((key) => policies[key].find((policy) => targetsService(policy, service)) ?? null);
 }
 
 function targetsService({ namespace, targets }: Policy<unknown>, service: ServiceName): boolean {

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { spec as fault } from '../filters/fault/config.ts';
+import { spec as rateLimit } from '../filters/rate-limit/config.ts';
 import { spec as traffic } from '../upstream/traffic-policy.ts';
 import { sidecarDocument } from './schema.ts';
 import { dottedName, label } from './values.ts';
@@ -13,6 +14,7 @@ import { dottedName, label } from './values.ts';
 /** By the key under which configs and routes hold them. */
 export const POLICIES = {
   fault: { kind: 'FaultPolicy', spec: fault },
+  rateLimit: { kind: 'RateLimitPolicy', spec: rateLimit },
   traffic: { kind: 'TrafficPolicy', spec: traffic },
 } as const;
 
@@ -34,7 +36,7 @@ export type TargetRef = { readonly kind: 'Service'; readonly name: string };
 export type PoliciesConfig = { readonly [K in PolicyKey]: readonly Policy<PolicySpecs[K]>[] };
 
 /** What applies to one route: of each kind the most specific, or null. */
-export type RoutePolicies = { readonly [K in PolicyKey]: PolicySpecs[K] | null };
+export type RoutePolicies = { readonly [K in PolicyKey]: Policy<PolicySpecs[K]> | null };
 
 const targetRef = z.strictObject({
   // The group of Services in Kubernetes is the empty one.

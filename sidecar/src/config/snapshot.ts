@@ -102,7 +102,7 @@ export function buildSnapshot(
     protocol: Protocol,
     configured: readonly EndpointConfig[],
   ): Balancer => {
-    const spec = profile.policies.traffic ?? DEFAULT_TRAFFIC;
+    const spec = profile.policies.traffic?.spec ?? DEFAULT_TRAFFIC;
     const group = groupOf(profile, configured.map(formatAddress), spec);
     const endpoints = configured.map((entry) => {
       const address = formatAddress(entry);
@@ -119,7 +119,7 @@ export function buildSnapshot(
   };
   const compile = (profile: RouteProfile) => {
     const { name, direction, trustsPeer } = profile;
-    const traffic = profile.policies.traffic ?? DEFAULT_TRAFFIC;
+    const traffic = profile.policies.traffic?.spec ?? DEFAULT_TRAFFIC;
     const common = {
       ...{ name, direction, service, trustsPeer, chain: deps.compileChain(profile), timeouts },
       requestTimeoutMs: traffic.timeouts.requestMs ?? Number.POSITIVE_INFINITY,

@@ -7,6 +7,7 @@
  * - Only core/course.ts changes `state`, `upstream`, `failure`, `status` and the times.
  * - The heads belong to the connections; they are valid until `onEnd` has run, and not after.
  */
+import type { RateLimitOutcome } from '../filters/rate-limit/outcome.ts';
 import type { Head, RequestHead, ResponseHead } from '../protocol/head.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Timer } from './clock.ts';
@@ -63,6 +64,8 @@ export interface EventTime {
   readonly deadlines: Deadlines;
   /** Calls `action` once as an event of its own, to the millisecond; `deadlines` are coarser and cost less. */
   after(delayMs: number, action: () => void): Timer;
+  /** Calls `action` at once as an event of its own, for what neither a connection nor a timer brought. */
+  handle(action: () => void): void;
 }
 
 /** Filters are at work on the request head. */
@@ -168,6 +171,8 @@ export class Exchange {
   /** A concurrency limit let it in, at this monotonic time. */
   admitted = false;
   admittedMs = 0;
+  /** What rate limits tell the caller with the response; null when they have nothing to tell. */
+  rateLimit: RateLimitOutcome | null = null;
 
   /** Where a filter paused, so that `resume` goes on behind it. */
   pausedPhase = 0;

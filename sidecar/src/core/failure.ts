@@ -258,6 +258,15 @@ export const Failure = Object.freeze({
     14,
     'The sidecar was about to connect to itself: its own connections are captured, too.',
   ),
+  rateLimited: define('rate_limited', 'policy', 429, 8, 'The caller has used up what a rate limit allows.'),
+  rateLimitUnavailable: define(
+    'rate_limit_unavailable',
+    'mesh',
+    503,
+    14,
+    'Whether a rate limit allows the request could not be found out, and then it is refused.',
+    true,
+  ),
   drainDeadline: define(
     'drain_deadline',
     'mesh',

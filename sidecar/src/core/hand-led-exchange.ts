@@ -90,6 +90,7 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
     },
     deadlines: new Deadlines(clock),
     after: (delayMs: number, action: () => void) => clock.setTimer(action, delayMs),
+    handle: (action: () => void) => action(),
   };
   const exchange = new Exchange(route, downstream, request, time, '', '10.0.0.9', 1);
   exchange.requestComplete = !body;

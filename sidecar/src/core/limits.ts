@@ -126,6 +126,24 @@ export const LIMITS = {
   /** Beginning of a metadata response in which names of topics are learnt. */
   kafkaMetadataBytes: 65_536,
 
+  /** The key of a rate limit; longer ones are hashed. */
+  rateLimitKeyChars: 256,
+  /** A bearer token that a claim is read from, with its scheme. */
+  rateLimitTokenBytes: 8_192,
+  /** Questions that may wait for one shared store; at 20 ms each that is far more than one sidecar can ask. */
+  rateLimitPending: 8_192,
+  /** Refusals of a shared store that one limit remembers. */
+  rateLimitDenials: 4_096,
+  /** Questions in a row that stay unanswered until a shared store is not asked any more. */
+  rateLimitStoreFailures: 5,
+  /** A connection to a shared store, from its begin to its first answer. */
+  rateLimitStoreConnectMs: 2_000,
+  /** Pause before a shared store is tried again; doubles up to the maximum. */
+  rateLimitStoreRetryMs: 50,
+  rateLimitStoreRetryMaxMs: 5_000,
+  /** Limits and shared stores with series of their own, those of earlier configs included. */
+  rateLimitSeries: 1_024,
+
   /** How often deadlines are looked at: the precision of every data-path timeout. */
   deadlineTickMs: 50,
 } as const;

@@ -73,6 +73,7 @@ export function travel(journey: Journey): Arrival {
     nowMs: journey.startedMs ?? 1_000,
     deadlines: new Deadlines(systemClock),
     after: systemClockAfter,
+    handle: (action: () => void) => action(),
   };
   const caller = new Caller();
   const upstream = new ScriptedUpstream(journey, time);

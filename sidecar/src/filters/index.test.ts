@@ -8,6 +8,7 @@ import { WORD } from '../observe/span-record.ts';
 import { SpanRing } from '../observe/spans.ts';
 import { travel } from './hand-made-exchange.ts';
 import { buildFilters } from './index.ts';
+import { openLimits } from './rate-limit/rate-limit.fixture.ts';
 
 const context = {
   random: new RandomWords(Math.random),
@@ -17,6 +18,7 @@ const context = {
   headSampleRatio: 0,
   accessLog: null,
   gates: new Map(),
+  rateLimits: openLimits().limits,
   ownIdentity: () => '',
 };
 const profile: RouteProfile = { ...inboundProfile('http', 'orders'), trustsPeer: true };

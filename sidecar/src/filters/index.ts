@@ -16,6 +16,8 @@ import { DeadlineFilter } from './deadline/deadline.ts';
 import { FaultFilter } from './fault/fault.ts';
 import { clientCertGuard, ForwardedFilter } from './forwarded/forwarded.ts';
 import { MetricsFilter } from './metrics/metrics.ts';
+import { RateLimitFilter } from './rate-limit/rate-limit.ts';
+import type { RateLimits } from './rate-limit/rate-limits.ts';
 import { RequestIdFilter } from './request-id/request-id.ts';
 import { TraceFilter } from './trace/trace.ts';
 
@@ -28,12 +30,13 @@ export interface FilterContext {
   readonly headSampleRatio: number;
   readonly accessLog: AccessLog | null;
   readonly gates: Map<ConcurrencySeries, ConcurrencyFilter>;
+  readonly rateLimits: RateLimits;
   ownIdentity(): string;
 }
 
 export function buildFilters(profile: RouteProfile, context: FilterContext): Filter[] {
   const { direction, name, trustsPeer, policies } = profile;
-  const { random, series, ring, headers, accessLog } = context;
+  const { random, series, ring, headers, accessLog, rateLimits } = context;
   const filters: Filter[] = [
     // First, so that whatever happens next is counted.
     new MetricsFilter(series.route(direction, name)),
@@ -52,12 +55,16 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     // Behind what identifies a call, before what may take time.
     new DeadlineFilter(),
   );
+  // Before everything that costs more than to be refused.
+  if (policies.rateLimit !== null && policies.rateLimit.spec.mode !== 'off') {
+    filters.push(new RateLimitFilter(policies.rateLimit, rateLimits.compile(policies.rateLimit)));
+  }
   // As if the endpoint were slow or failing: behind what every answer carries, before what is done to forward a request.
-  if (policies.fault !== null && policies.fault.mode !== 'off') {
-    filters.push(new FaultFilter(policies.fault, series.fault(direction, name), random));
+  if (policies.fault !== null && policies.fault.spec.mode !== 'off') {
+    filters.push(new FaultFilter(policies.fault.spec, series.fault(direction, name), random));
   }
   // Last of what may turn a request away, so that whoever gets a place uses it.
-  const concurrency = policies.traffic?.concurrency;
+  const concurrency = policies.traffic?.spec.concurrency;
   if (concurrency !== undefined && concurrency.mode !== 'off') {
     filters.push(concurrencyFilter(concurrency, series.concurrencyOf(direction, name), context.gates));
   }

@@ -1,8 +1,10 @@
 // From a command to what is exposed and exported of it.
+
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../test/seeded-random.ts';
+import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { DataStoreCommand, type DataStoreProtocol } from './datastore.ts';
 import { DataStoreWatch, KeptCommands } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
@@ -40,7 +42,7 @@ function command(protocol: DataStoreProtocol, fields: Partial<DataStoreCommand>)
 }
 
 async function expose(...names: string[]): Promise<string[]> {
-  const sources = { series, spans: null, spanExport: null, accessLog: null };
+  const sources = { series, spans: null, spanExport: null, accessLog: null, rateLimits: openLimits().limits };
   const text = await createRegistry('shop', sources).metrics();
   return text
     .split('\n')

@@ -3,6 +3,7 @@ import { compileChain } from '../core/chain.ts';
 import { Failure } from '../core/failure.ts';
 import { travel } from '../filters/hand-made-exchange.ts';
 import { MetricsFilter } from '../filters/metrics/metrics.ts';
+import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { createRegistry } from './exposition.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { Series } from './series.ts';
@@ -35,7 +36,7 @@ function count(journey: Omit<Parameters<typeof travel>[0], 'chain'> = {}): void 
 }
 
 async function expose(service = 'orders'): Promise<Map<string, Family>> {
-  const sources = { series, spans: null, spanExport: null, accessLog: null };
+  const sources = { series, spans: null, spanExport: null, accessLog: null, rateLimits: openLimits().limits };
   return parse(await createRegistry(service, sources).metrics());
 }
 

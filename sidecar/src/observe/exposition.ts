@@ -9,6 +9,7 @@ import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
 import { registerConcurrency } from '../filters/concurrency/metrics.ts';
 import { registerFaults } from '../filters/fault/metrics.ts';
+import { type RateLimitReadings, registerRateLimits } from '../filters/rate-limit/metrics.ts';
 import { registerRetries } from '../filters/retry/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { AccessLog } from './access-log.ts';
@@ -32,6 +33,7 @@ export interface Sources {
   readonly spans: SpanRing | null;
   readonly spanExport: SpanExport | null;
   readonly accessLog: AccessLog | null;
+  readonly rateLimits: RateLimitReadings;
 }
 
 export function createRegistry(service: string, sources: Sources): Registry {
@@ -45,6 +47,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerFaults(registry, sources.series.faults);
   registerRetries(registry, sources.series.retries);
   registerConcurrency(registry, sources.series.concurrency);
+  registerRateLimits(registry, sources.rateLimits);
   registerSidecar(registry, sources.series);
   if (sources.spans !== null && sources.spanExport !== null) {
     registerSpans(registry, sources.spans, sources.spanExport);

@@ -9,6 +9,7 @@ import { inboundProfile, outboundProfile, type RouteProfile } from '../config/sn
 import { systemClock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import { type Journey, STEP_MS, travel } from '../filters/hand-made-exchange.ts';
+import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { Observability } from './observability.ts';
 
 const OWN = 'spiffe://demo.tulle.test/ns/demo/sa/orders';
@@ -47,7 +48,13 @@ function observe(telemetry: SidecarConfig['telemetry']): Observability {
   const names = { name: 'orders-1', namespace: 'demo', service: 'orders' };
   const config = { ...names, headers: { requestId: true, forwarded: true }, telemetry };
   const report = (event: string) => reports.push(event);
-  return new Observability({ config, clock: systemClock, random: Math.random, report });
+  return new Observability({
+    config,
+    clock: systemClock,
+    rateLimits: openLimits().limits,
+    random: Math.random,
+    report,
+  });
 }
 
 function send(journey: Omit<Journey, 'chain'>, direction: 'inbound' | 'outbound' = 'inbound') {

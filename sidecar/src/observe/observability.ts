@@ -13,6 +13,7 @@ import type { ListenerObserver } from '../downstream/listener.ts';
 import type { ConcurrencyFilter } from '../filters/concurrency/concurrency.ts';
 import type { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import { buildFilters } from '../filters/index.ts';
+import type { RateLimits } from '../filters/rate-limit/rate-limits.ts';
 import type { RetrySeries } from '../filters/retry/metrics.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
@@ -32,6 +33,7 @@ import { SpanRing } from './spans.ts';
 export interface ObservabilityOptions {
   readonly config: Pick<SidecarConfig, 'name' | 'namespace' | 'service' | 'headers' | 'telemetry'>;
   readonly clock: Clock;
+  readonly rateLimits: RateLimits;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -40,6 +42,7 @@ export interface ObservabilityOptions {
 export class Observability {
   private readonly clock: Clock;
   private readonly report: ObservabilityOptions['report'];
+  private readonly rateLimits: RateLimits;
   private readonly random: RandomWords;
   private readonly series = new Series();
   /** By the series that they count in, so that a route keeps its limit across configs. */
@@ -52,12 +55,13 @@ export class Observability {
   private headers: HeadersConfig;
   private headSampleRatio: number;
 
-  constructor({ config, clock, random, report }: ObservabilityOptions) {
+  constructor({ config, clock, rateLimits, random, report }: ObservabilityOptions) {
     const { traces, accessLog } = config.telemetry;
     this.headers = config.headers;
     this.headSampleRatio = traces?.headSampleRatio ?? 0;
     this.clock = clock;
     this.report = report;
+    this.rateLimits = rateLimits;
     this.random = new RandomWords(random);
     this.ring = traces === null ? null : new SpanRing();
     this.spanExport =
@@ -73,6 +77,7 @@ export class Observability {
       spans: this.ring,
       spanExport: this.spanExport,
       accessLog: this.accessLog,
+      rateLimits,
     });
   }
 
@@ -87,16 +92,10 @@ export class Observability {
   }
 
   buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
-    const { random, series, ring, headers, headSampleRatio, accessLog, gates } = this;
+    const { random, series, ring, headers, headSampleRatio, accessLog, rateLimits, gates } = this;
     return compileChain(
       buildFilters(profile, {
-        random,
-        series,
-        ring,
-        headers,
-        headSampleRatio,
-        accessLog,
-        gates,
+        ...{ random, series, ring, headers, headSampleRatio, accessLog, rateLimits, gates },
         ownIdentity,
       }),
     );

@@ -45,7 +45,7 @@ export class TransportContext {
   }
 
   /** An event that no transport brought. */
-  private handle(action: () => void): void {
+  handle(action: () => void): void {
     this.nowMs = this.clock.monotonicMs();
     action();
     this.output.flush();

@@ -37,7 +37,12 @@ export class Service {
   }[] = [];
   readonly group: EndpointGroup;
   readonly policy: TrafficSpec;
-  readonly time = { nowMs: 1_000, deadlines: new Deadlines(new ManualClock(0)), after: noTimer };
+  readonly time = {
+    nowMs: 1_000,
+    deadlines: new Deadlines(new ManualClock(0)),
+    after: noTimer,
+    handle: noTimer,
+  };
   private readonly zone: string;
   private readonly random: RandomWords;
   endpoints: Endpoint[] = [];

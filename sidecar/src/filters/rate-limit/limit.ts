@@ -1,0 +1,117 @@
+/**
+ * One limit of a policy, compiled: its key, the windows that may hold for it, and the state that they need.
+ *
+ * Invariants: the same values give the same key everywhere, in every sidecar and in the rate-limit service; a key is bounded, and no two lists
+ * of values have the same one. State outlives config snapshots as long as the limit stays what it is (rate-limits.ts).
+ */
+import { createHash } from 'node:crypto';
+import { LIMITS } from '../../core/limits.ts';
+import { keyPartName, type LimitSpec, type RateLimitSpec } from './config.ts';
+import type { Denials } from './denials.ts';
+import { compileWindow, type Window, type WindowSpec } from './gcra.ts';
+import type { KeyTable } from './key-table.ts';
+import type { LimitSeries } from './metrics.ts';
+import { Rules } from './rules.ts';
+
+/** Between values; no field can hold it. */
+const SEPARATOR = '\x1f';
+/** Begins the keys that are hashes. */
+const HASHED = '\x1e';
+
+export interface PolicySpec {
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: RateLimitSpec;
+}
+
+/** The windows that hold for a key, with what is said about them. */
+export interface Plan {
+  readonly windows: readonly NamedWindow[];
+  /** For people. */
+  readonly description: string;
+  /** `"name";q=100;w=60, …`: a line of RateLimit-Policy. */
+  readonly policyLine: Buffer;
+}
+
+export interface NamedWindow extends Window {
+  /** What the RateLimit fields call it. */
+  readonly label: string;
+}
+
+/** What a limit remembers. */
+export interface LimitState {
+  /** For local decisions; global limits make them while their store is away. */
+  readonly table: KeyTable;
+  /** Of global limits: what their store has refused. */
+  readonly denials: Denials | null;
+  readonly series: LimitSeries;
+}
+
+export class Limit {
+  readonly name: string;
+  readonly partNames: readonly string[];
+  readonly isGlobal: boolean;
+  readonly skipsAbsent: boolean;
+  readonly plans: readonly Plan[];
+  readonly table: KeyTable;
+  readonly denials: Denials | null;
+  readonly series: LimitSeries;
+  /** What its keys begin with in a shared store: policy and limit. */
+  readonly id: string;
+  private readonly rules: Rules;
+
+  constructor(spec: LimitSpec, id: string, { table, denials, series }: LimitState) {
+    this.name = spec.name;
+    this.id = id;
+    this.partNames = spec.key.map(keyPartName);
+    this.isGlobal = spec.scope === 'global';
+    this.skipsAbsent = spec.absent === 'skip';
+    this.plans = compilePlans(spec);
+    this.rules = new Rules(spec, this.partNames);
+    this.table = table;
+    this.denials = denials;
+    this.series = series;
+  }
+
+  /** A position in `plans`, or EXEMPT. */
+  planOf(values: readonly string[]): number {
+    return this.rules.planOf(values);
+  }
+
+  keyOf(values: readonly string[]): string {
+    let key = values.length === 0 ? '' : (values[0] as string);
+    for (let i = 1; i < values.length; i++) key += SEPARATOR + values[i];
+    return key.length > LIMITS.rateLimitKeyChars ? hash(key) : key;
+  }
+}
+
+export function limitId({ namespace, name }: PolicySpec, limit: LimitSpec): string {
+  return `${namespace}/${name}/${limit.name}`;
+}
+
+export function compilePlans({ name, windows, overrides }: LimitSpec): Plan[] {
+  return [windows, ...overrides.map((override) => override.windows)].map((list) => compilePlan(name, list));
+}
+
+function compilePlan(limit: string, specs: readonly WindowSpec[]): Plan {
+  const windows = specs.map((spec): NamedWindow => {
+    const label = specs.length === 1 ? limit : `${limit}-${spec.windowSeconds}s`;
+    return Object.freeze({ ...compileWindow(spec), label });
+  });
+  const amounts = specs.map(({ quota, windowSeconds }) => `${quota} in ${windowSeconds} s`);
+  const description = `${limit}: ${amounts.join(', ')}`;
+  return Object.freeze({ windows, description, policyLine: policyLine(windows) });
+}
+
+/** draft-ietf-httpapi-ratelimit-headers-11, section 3; a burst of its own is a parameter of ours. */
+function policyLine(windows: readonly NamedWindow[]): Buffer {
+  const items = windows.map(({ label, quota, windowSeconds, burst }) => {
+    const ownBurst = burst === quota ? '' : `;tulle-burst=${burst}`;
+    return `"${label}";q=${quota};w=${windowSeconds}${ownBurst}`;
+  });
+  return Buffer.from(`ratelimit-policy: ${items.join(', ')}\r\n`, 'latin1');
+}
+
+function hash(key: string): string {
+  return HASHED + createHash('sha256').update(key).digest('base64url');
+}

@@ -1,0 +1,60 @@
+// `npm run bench:limits`: what a rate limit costs a request that passes it, without sockets, in nanoseconds. For comparing two commits on one machine.
+import { systemClock } from '../../sidecar/src/core/clock.ts';
+import { Deadlines } from '../../sidecar/src/core/deadlines.ts';
+import { CONTINUE } from '../../sidecar/src/core/filter.ts';
+import { setStage } from '../../sidecar/src/core/hand-led-exchange.ts';
+import { spec } from '../../sidecar/src/filters/rate-limit/config.ts';
+import { RateLimitFilter } from '../../sidecar/src/filters/rate-limit/rate-limit.ts';
+import { RateLimits } from '../../sidecar/src/filters/rate-limit/rate-limits.ts';
+import { report } from './stopwatch.ts';
+
+/** Callers that take turns; all have state of their own. */
+const CALLERS = 1_024;
+/** Virtual, so that nobody runs out of units however fast the machine is. */
+const STEP_MS = 0.01;
+
+const time = {
+  nowMs: 1,
+  deadlines: new Deadlines(systemClock),
+  after: () => {
+    throw new Error('a local limit needs no timer');
+  },
+  handle: (action: () => void) => action(),
+};
+const exchanges = Array.from({ length: CALLERS }, (_, i) => {
+  const fields = [
+    'user-agent: bench/1.0 (x86_64-pc-linux-gnu)',
+    'accept: application/json, text/plain;q=0.9, */*;q=0.5',
+    'x-request-id: 0b7c1a52-5f3c-4c8e-9b3b-2f1d8f6f7a10',
+    `x-tenant: tenant-${i}`,
+  ];
+  return setStage([], { fields, time }).exchange;
+});
+const tenant = { header: 'x-tenant', name: 'tenant' };
+const second = { quota: 100_000, windowSeconds: 1 };
+const minute = { quota: 6_000_000, windowSeconds: 60 };
+const override = { match: { tenant: 'somebody' }, windows: [second] };
+const QUIET = { rateLimit: 'off' };
+
+reportLimit('one limit for all', { windows: [second], key: [] }, QUIET);
+reportLimit('per tenant', { windows: [second], key: [tenant] }, QUIET);
+reportLimit('per tenant, two windows', { windows: [second, minute], key: [tenant] }, QUIET);
+reportLimit('per tenant and path', { windows: [second], key: [tenant, { request: 'path' }] }, QUIET);
+reportLimit('per tenant, with overrides', { windows: [second], key: [tenant], overrides: [override] }, QUIET);
+reportLimit('per tenant, told in the response', { windows: [second], key: [tenant] }, {});
+
+function reportLimit(name: string, limit: Record<string, unknown>, fields: Record<string, unknown>): void {
+  const limits = new RateLimits({ clock: systemClock, random: Math.random, report: () => {} });
+  const policy = {
+    namespace: 'bench',
+    name: 'bench',
+    spec: spec.parse({ limits: [{ name: 'a', ...limit }], fields }),
+  };
+  const filter = new RateLimitFilter(policy, limits.compile(policy));
+  let next = 0;
+  report(name, () => {
+    const exchange = exchanges[next++ % CALLERS] as (typeof exchanges)[number];
+    time.nowMs += STEP_MS;
+    return filter.onRequestHead(exchange) === CONTINUE;
+  });
+}

@@ -113,6 +113,7 @@ export function setStage(): Stage {
     requestTimeoutMs: Number.POSITIVE_INFINITY,
     attemptTimeoutMs: Number.POSITIVE_INFINITY,
     retry: null,
+    hedge: null,
   };
   return {
     transport,

@@ -139,7 +139,6 @@ class SidecarCore {
       poolObserver: (profile) => observability.poolObserver(profile),
       retrySeries: (profile) => observability.retrySeries(profile),
       groupObserver: (profile) => observability.groupObserver(profile),
-      hedgeSeries: (profile) => observability.hedgeSeries(profile),
       connectionObserver: (profile) => observability.connectionObserver(profile),
       dataStoreObserver: (profile, protocol) => observability.dataStoreObserver(profile, protocol),
     });

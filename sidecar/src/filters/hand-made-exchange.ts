@@ -129,7 +129,6 @@ function routeOf(
     requestTimeoutMs: Number.POSITIVE_INFINITY,
     attemptTimeoutMs: Number.POSITIVE_INFINITY,
     retry: null,
-    hedge: null,
   };
 }
 

@@ -1,6 +1,5 @@
 // Everything that is fuzzed.
 import type { FuzzTarget } from '../target.ts';
 import { targets as datastores } from './datastores.ts';
-import { targets as http2 } from './http2.ts';
 
-export const TARGETS: readonly FuzzTarget[] = [...datastores, ...http2];
+export const TARGETS: readonly FuzzTarget[] = [...datastores];

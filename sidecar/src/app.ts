@@ -139,6 +139,7 @@ class SidecarCore {
       poolObserver: (profile) => observability.poolObserver(profile),
       retrySeries: (profile) => observability.retrySeries(profile),
       groupObserver: (profile) => observability.groupObserver(profile),
+      hedgeSeries: (profile) => observability.hedgeSeries(profile),
       connectionObserver: (profile) => observability.connectionObserver(profile),
       dataStoreObserver: (profile, protocol) => observability.dataStoreObserver(profile, protocol),
     });

@@ -170,3 +170,21 @@ test('callers of a service that has all it can bear are answered at once', async
   expect(await metric(caller, 'tulle_concurrency_in_flight')).toBe(0);
   expect(await metric(caller, 'tulle_shed_total', 'mode="enforce"')).toBe(1);
 });
+
+test('a slow endpoint is hedged: callers get the answer of the other', async () => {
+  let isSlow = false;
+  const maybeSlow = await startService((_request, response) => {
+    if (isSlow) setTimeout(() => response.end('slow'), 2_000).unref();
+    else response.end('fast');
+  });
+  const fast = await startService((_request, response) => response.end('fast'));
+  const caller = await startOutbound([maybeSlow, fast], {
+    loadBalancer: { algorithm: 'roundRobin' },
+    hedge: { minDelayMs: 20, budget: { percent: 100 } },
+  });
+  for (let i = 0; i < 120; i++) await ask(caller);
+  isSlow = true;
+  const answers = await Promise.all(Array.from({ length: 10 }, () => ask(caller)));
+  expect(answers.map(({ body }) => body)).toEqual(Array(10).fill('fast'));
+  expect(await metric(caller, 'tulle_hedges_total', 'result="won"')).toBeGreaterThan(0);
+});

@@ -10,7 +10,7 @@ test.each(TARGETS)('$name: random and damaged inputs', ({ input, check }) => {
   fc.assert(fc.property(input, check), { numRuns: INPUTS });
 });
 
-test.each(['redis', 'mongo', 'kafka'])('%s: there is something to damage', (name) => {
+test.each(['redis', 'mongo', 'kafka', 'http2'])('%s: there is something to damage', (name) => {
   const sessions = readSessions(name);
   expect(sessions.length).toBeGreaterThan(2);
   const sides = new Set(sessions.flat().map(({ from }) => from));

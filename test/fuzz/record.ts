@@ -7,11 +7,16 @@ import { startKafka } from '../parts/kafka.ts';
 import { startMongoWire } from '../parts/mongo-wire.ts';
 import { findFreePort } from '../parts/part.ts';
 import { startRedis } from '../parts/redis.ts';
+import { runHttp2Session, startHttp2Server } from './http2-session.ts';
 import type { Chunk } from './mutation.ts';
 import { writeSessions } from './recorded.ts';
 
 /** Each input is a session: what only makes them longer makes fuzzing slower. */
 const SMALL = 100;
+
+const http2 = await startHttp2Server();
+await record('http2', http2.port, runHttp2Session);
+await http2.stop();
 
 const redis = await startRedis();
 await record('redis', redis.port, (port) => runRedisSession(port, SMALL));

@@ -5,9 +5,11 @@
  * snapshots need are carried over with their connections; the others close their idle connections and let busy ones complete.
  */
 import type { ConnectionOptions } from 'node:tls';
-import type { RetryPolicy } from '../core/attempts.ts';
+import type { HedgePolicy, RetryPolicy } from '../core/attempts.ts';
 import type { Chain } from '../core/chain.ts';
 import type { Direction, Route, Timeouts } from '../core/route.ts';
+import { Hedging } from '../filters/hedge/hedge.ts';
+import type { HedgeSeries } from '../filters/hedge/metrics.ts';
 import type { RetrySeries } from '../filters/retry/metrics.ts';
 import { Retry } from '../filters/retry/retry.ts';
 import type { DataStoreObserver } from '../observe/datastore.ts';
@@ -65,6 +67,7 @@ export interface SnapshotDeps {
   poolObserver(profile: RouteProfile): PoolObserver;
   retrySeries(profile: RouteProfile): RetrySeries;
   groupObserver(profile: RouteProfile): OutlierObserver;
+  hedgeSeries(profile: RouteProfile): HedgeSeries;
   connectionObserver(profile: RouteProfile): ConnectionObserver;
   dataStoreObserver(profile: RouteProfile, protocol: Protocol): DataStoreObserver | null;
 }
@@ -125,6 +128,7 @@ export function buildSnapshot(
       requestTimeoutMs: traffic.timeouts.requestMs ?? Number.POSITIVE_INFINITY,
       attemptTimeoutMs: traffic.timeouts.attemptMs ?? Number.POSITIVE_INFINITY,
       retry: retryOf(profile, traffic, deps),
+      hedge: hedgeOf(profile, traffic, deps),
     };
     return (balancer: Balancer | null): Route => Object.freeze({ ...common, balancer });
   };
@@ -185,6 +189,11 @@ export function inboundProfile(name: string, service: string): RouteProfile {
 function retryOf(profile: RouteProfile, { retry }: TrafficSpec, deps: SnapshotDeps): RetryPolicy | null {
   if (retry === undefined || retry.mode === 'off') return null;
   return new Retry(retry, { random: deps.random, series: deps.retrySeries(profile) });
+}
+
+function hedgeOf(profile: RouteProfile, { hedge }: TrafficSpec, deps: SnapshotDeps): HedgePolicy | null {
+  if (hedge === undefined || hedge.mode === 'off') return null;
+  return new Hedging(hedge, deps.hedgeSeries(profile));
 }
 
 function createPool(

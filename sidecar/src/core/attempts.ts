@@ -29,6 +29,20 @@ export interface RetryPolicy {
 
 export const NO_RETRY = -1;
 
+/** A route's policy for attempts that take long. */
+export interface HedgePolicy {
+  /** The first attempt is sent; a second may be worth it later. Sets `exchange.hedge` if so. */
+  watch(exchange: Exchange): void;
+}
+
+/** A second attempt that runs, or may run, beside the first. */
+export interface Hedge {
+  /** The first attempt failed. True when the second is under way: then it decides what becomes of the exchange. */
+  takesOver(failure: FailureKind, detail: string): boolean;
+  /** The exchange has its answer, or is over. */
+  end(): void;
+}
+
 /** Keeps body bytes that were sent, if there may be a second attempt. */
 export function keepForRepetition(exchange: Exchange, bytes: Uint8Array, start: number, end: number): void {
   const { retry } = exchange.route;

@@ -1,43 +1,34 @@
 /**
  * The course of an exchange: from a parsed request head through the chain to an endpoint, back again, and to its one end. The codecs
- * report what happened on the wire; the functions here decide what follows. docs/life-of-a-request.md tells it as a story.
+ * report what happened on the wire; the functions here decide what follows, and moves.ts does it. docs/life-of-a-request.md tells it as a
+ * story.
  *
- * Invariants
- * - Every exchange ends exactly once, through `finish`, and is observed there.
- * - A response that has begun is either completed or visibly cut off; a local reply only replaces one that has not begun.
- * - Once an exchange has ended, reports about it are ignored.
+ * Invariant: once an exchange has ended, reports about it are ignored.
  */
 import type { Head, ResponseHead } from '../protocol/head.ts';
-import {
-  beginAttempt,
-  endAttempt,
-  isRepeatable,
-  keepForRepetition,
-  mayGoElsewhere,
-  mayReplay,
-  NO_RETRY,
-  pickOther,
-  resendBody,
-} from './attempts.ts';
-import { observe, runSteps } from './chain.ts';
-import {
-  type Exchange,
-  STATE_CONNECTING,
-  STATE_ENDED,
-  STATE_RESPONDING,
-  STATE_SENT,
-  type UpstreamStream,
-} from './exchange.ts';
-import { ExchangeDeadline } from './exchange-deadline.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import { endAttempt, keepForRepetition, mayGoElsewhere, mayReplay } from './attempts.ts';
+import { observe } from './chain.ts';
+import { type Exchange, STATE_ENDED, STATE_RESPONDING, STATE_SENT, type UpstreamStream } from './exchange.ts';
 import { Failure, type FailureKind } from './failure.ts';
-import { grpcTrailers, isGrpc, NO_GRPC_STATUS, readGrpcStatus } from './grpc.ts';
-import { localReply } from './problem.ts';
+import { isGrpc, readGrpcStatus } from './grpc.ts';
+import {
+  connect,
+  finish,
+  isTakenOver,
+  leaveUpstream,
+  limitExchange,
+  repeat,
+  reply,
+  respond,
+  retry,
+  runRequestHead,
+  sendRequest,
+} from './moves.ts';
+
+export { limitExchange, reply, resume } from './moves.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
-
-const PHASE_REQUEST_HEAD = 1;
-const PHASE_PICK_ENDPOINT = 2;
-const PHASE_ATTEMPT_HEAD = 3;
 
 /** The request head is there. `requestComplete` tells whether a body follows. */
 export function begin(exchange: Exchange): void {
@@ -50,59 +41,10 @@ export function begin(exchange: Exchange): void {
   runRequestHead(exchange, 0);
 }
 
-/** The exchange has to be over at a time, in monotonic milliseconds. The earliest that anybody asks for holds. */
-export function limitExchange(exchange: Exchange, atMs: number): void {
-  deadlineOf(exchange).limitExchange(atMs);
-}
-
-function limitAttempt(exchange: Exchange): void {
-  const { attemptTimeoutMs } = exchange.route;
-  if (attemptTimeoutMs !== NEVER) deadlineOf(exchange).limitAttempt(exchange.time.nowMs + attemptTimeoutMs);
-}
-
-function deadlineOf(exchange: Exchange): ExchangeDeadline {
-  if (exchange.deadline === null) {
-    exchange.deadline = new ExchangeDeadline(exchange, { onExchangeTimeout, onAttemptTimeout });
-    exchange.time.deadlines.watch(exchange.deadline);
-  }
-  return exchange.deadline;
-}
-
 /** The request head can't be read. What follows is a `reply`, or `onDownstreamGone` where there is no sense in one. */
 export function beginUnreadable(exchange: Exchange): void {
   exchange.headMs = exchange.time.nowMs;
   observe(exchange, exchange.route.chain.unreadableHead);
-}
-
-/** A paused filter has what it waited for. */
-export function resume(exchange: Exchange): void {
-  const phase = exchange.pausedPhase;
-  if (phase === 0)
-    throw new Error('resume without pause: a filter may resume an exchange once for each PAUSED');
-  if (exchange.state === STATE_ENDED) return;
-  exchange.pausedPhase = 0;
-  if (phase === PHASE_REQUEST_HEAD) runRequestHead(exchange, exchange.pausedAt);
-  else if (phase === PHASE_PICK_ENDPOINT) pickEndpoint(exchange, exchange.pausedAt);
-  else sendRequest(exchange, exchange.pausedAt);
-}
-
-/** Answers in the name of the mesh, or cuts a response off that has begun. For filters too, which then return REPLIED. */
-export function reply(exchange: Exchange, failure: FailureKind, detail = ''): void {
-  if (exchange.state === STATE_ENDED) return;
-  exchange.failure = failure;
-  exchange.failureDetail = detail;
-  leaveUpstream(exchange);
-  if (exchange.state === STATE_RESPONDING || failure.httpStatus === 0) {
-    cutOff(exchange);
-    return;
-  }
-  const { head, body } = localReply(exchange);
-  exchange.replied = true;
-  respond(exchange, head);
-  if (body.length > 0 && !exchange.request.isHead) exchange.downstream.sendResponseBody(body, 0, body.length);
-  exchange.responseBytes += body.length;
-  exchange.downstream.endResponse(null);
-  finish(exchange);
 }
 
 export function onRequestBody(exchange: Exchange, bytes: Uint8Array, start: number, end: number): void {
@@ -147,6 +89,7 @@ export function onUpstreamReady(exchange: Exchange, stream: UpstreamStream): voi
 export function onUpstreamUnavailable(exchange: Exchange, failure: FailureKind, detail: string): void {
   exchange.attemptFailure = failure;
   exchange.attemptStatus = 0;
+  if (isTakenOver(exchange, failure, detail)) return;
   if (mayGoElsewhere(exchange, failure)) repeat(exchange, 0);
   else if (!retry(exchange)) reply(exchange, failure, detail);
 }
@@ -161,6 +104,7 @@ export function onResponseHead(exchange: Exchange, head: ResponseHead): void {
   if (exchange.isGrpc) exchange.grpcStatus = readGrpcStatus(head);
   exchange.attemptFailure = Failure.none;
   exchange.attemptStatus = head.status;
+  if (head.status >= 500 && isTakenOver(exchange, Failure.upstreamReset, `status ${head.status}`)) return;
   if (exchange.route.retry !== null) {
     exchange.response = head;
     if (retry(exchange)) return;
@@ -192,152 +136,48 @@ export function onUpstreamFailed(exchange: Exchange, failure: FailureKind, detai
   const stream = exchange.upstream;
   exchange.attemptFailure = failure;
   exchange.attemptStatus = 0;
+  if (exchange.state !== STATE_RESPONDING && isTakenOver(exchange, failure, detail)) return;
   if (stream !== null && failure === Failure.upstreamReset && mayReplay(exchange, stream))
     repeat(exchange, 0);
   else if (!retry(exchange)) reply(exchange, failure, detail);
 }
 
-/** For DeadlineActions. */
-export function onExchangeTimeout(exchange: Exchange): void {
-  reply(exchange, Failure.deadlineExceeded);
+/** For hedges: both attempts have failed. */
+export function failHedged(exchange: Exchange, failure: FailureKind, detail: string): void {
+  if (exchange.state === STATE_ENDED) return;
+  exchange.attemptFailure = failure;
+  if (!retry(exchange)) reply(exchange, failure, detail);
 }
 
-export function onAttemptTimeout(exchange: Exchange): void {
-  if (exchange.state !== STATE_CONNECTING && exchange.state !== STATE_SENT) return;
-  exchange.attemptFailure = Failure.upstreamTimeout;
-  exchange.attemptStatus = 0;
-  if (retry(exchange)) return;
-  reply(
-    exchange,
-    Failure.upstreamTimeout,
-    `no response head within ${exchange.route.attemptTimeoutMs} ms of the attempt`,
-  );
+/** For hedges: the second attempt has the first answer. False when it comes too late. */
+export function adoptAttempt(
+  exchange: Exchange,
+  endpoint: Endpoint,
+  stream: UpstreamStream,
+  head: ResponseHead,
+): boolean {
+  if (exchange.state !== STATE_SENT) return false;
+  leaveUpstream(exchange);
+  // What it would have come to is not known: nothing to hold against its endpoint.
+  if (exchange.attemptFailure === Failure.none) exchange.attemptFailure = Failure.downstreamAborted;
+  endAttempt(exchange);
+  exchange.attemptFailure = Failure.none;
+  exchange.attemptStatus = head.status;
+  exchange.attempts++;
+  exchange.endpoint = endpoint;
+  exchange.upstream = stream;
+  exchange.responseHeadMs = exchange.time.nowMs;
+  if (exchange.isGrpc) exchange.grpcStatus = readGrpcStatus(head);
+  respond(exchange, head);
+  return true;
+}
+
+/** For hedges: begins the second attempt, as an exchange of its own that no filter sees. */
+export function beginHedged(exchange: Exchange, endpoint: Endpoint): void {
+  exchange.endpoint = endpoint;
+  connect(exchange);
 }
 
 export function onUpstreamDrained(exchange: Exchange): void {
   if (exchange.state !== STATE_ENDED) exchange.downstream.resumeRequest();
-}
-
-function runRequestHead(exchange: Exchange, from: number): void {
-  if (runSteps(exchange, PHASE_REQUEST_HEAD, exchange.route.chain.requestHead, from))
-    pickEndpoint(exchange, 0);
-}
-
-function pickEndpoint(exchange: Exchange, from: number): void {
-  if (!runSteps(exchange, PHASE_PICK_ENDPOINT, exchange.route.chain.pickEndpoint, from)) return;
-  const { balancer } = exchange.route;
-  if (balancer === null) {
-    reply(exchange, Failure.noRoute, `no service for host '${exchange.request.authority}'`);
-    return;
-  }
-  exchange.endpoint ??= balancer.pick(exchange);
-  connect(exchange);
-}
-
-/** Follows the route's policy for an attempt that ended. False when there will be no other. */
-function retry(exchange: Exchange): boolean {
-  const policy = exchange.route.retry;
-  if (policy === null || !isRepeatable(exchange)) return false;
-  const delayMs = policy.decide(exchange);
-  if (delayMs === NO_RETRY) return false;
-  repeat(exchange, delayMs);
-  return true;
-}
-
-/** Leaves the attempt that ended, and begins another. */
-function repeat(exchange: Exchange, delayMs: number): void {
-  leaveUpstream(exchange);
-  endAttempt(exchange);
-  exchange.upstream = null;
-  exchange.response = null;
-  exchange.grpcStatus = NO_GRPC_STATUS;
-  exchange.responseHeadMs = 0;
-  exchange.state = STATE_CONNECTING;
-  if (delayMs === 0) {
-    connectElsewhere(exchange);
-    return;
-  }
-  exchange.backoff = exchange.time.after(delayMs, () => {
-    exchange.backoff = null;
-    connectElsewhere(exchange);
-  });
-}
-
-function connectElsewhere(exchange: Exchange): void {
-  exchange.endpoint = pickOther(exchange);
-  connect(exchange);
-}
-
-function connect(exchange: Exchange): void {
-  exchange.attemptMs = exchange.time.nowMs;
-  exchange.connectedMs = 0;
-  if (exchange.attempts === 0) exchange.filteredMs = exchange.attemptMs;
-  const { endpoint } = exchange;
-  if (endpoint === null) {
-    replyWithoutEndpoint(exchange);
-    return;
-  }
-  exchange.state = STATE_CONNECTING;
-  beginAttempt(exchange, endpoint);
-  endpoint.transport.open(exchange);
-}
-
-function replyWithoutEndpoint(exchange: Exchange): void {
-  const { balancer } = exchange.route;
-  if (balancer === null || balancer.endpoints.length === 0) reply(exchange, Failure.noEndpoint);
-  else reply(exchange, Failure.circuitOpen, balancer.explainNone());
-}
-
-function sendRequest(exchange: Exchange, from: number): void {
-  if (!runSteps(exchange, PHASE_ATTEMPT_HEAD, exchange.route.chain.attemptHead, from)) return;
-  const upstream = exchange.upstream as UpstreamStream;
-  exchange.state = STATE_SENT;
-  limitAttempt(exchange);
-  upstream.sendRequestHead(exchange);
-  resendBody(exchange, upstream);
-  if (exchange.requestComplete) upstream.endRequest(null);
-  else exchange.downstream.resumeRequest();
-}
-
-/** A response that has begun can only be completed as a failure where the protocol has a word for it. */
-function cutOff(exchange: Exchange): void {
-  const { downstream } = exchange;
-  if (exchange.isGrpc && exchange.state === STATE_RESPONDING && downstream.takesTrailers) {
-    exchange.grpcStatus = exchange.failure.grpcStatus;
-    downstream.endResponse(grpcTrailers(exchange));
-  } else {
-    downstream.abortResponse();
-  }
-  finish(exchange);
-}
-
-function respond(exchange: Exchange, head: ResponseHead): void {
-  exchange.deadline?.limitAttempt(NEVER);
-  exchange.response = head;
-  exchange.status = head.status;
-  observe(exchange, exchange.route.chain.responseHead);
-  exchange.state = STATE_RESPONDING;
-  exchange.downstream.sendResponseHead(exchange);
-}
-
-function leaveUpstream(exchange: Exchange): void {
-  if (exchange.upstream !== null) {
-    exchange.upstream.abortRequest();
-  } else if (exchange.state === STATE_CONNECTING) {
-    exchange.endpoint?.transport.cancel(exchange);
-  }
-}
-
-function finish(exchange: Exchange): void {
-  if (exchange.state === STATE_ENDED) return;
-  exchange.state = STATE_ENDED;
-  exchange.endedMs = exchange.time.nowMs;
-  exchange.backoff?.cancel();
-  exchange.kept = null;
-  if (exchange.deadline !== null) exchange.time.deadlines.unwatch(exchange.deadline);
-  const { chain } = exchange.route;
-  endAttempt(exchange);
-  observe(exchange, chain.end);
-  exchange.upstream = null;
-  exchange.downstream.release();
 }

@@ -4,12 +4,13 @@
  * Invariants
  * - Every field is declared and initialised here, in this order and with one type, so that all exchanges share one hidden class.
  * - An exchange keeps the route (and with it the config snapshot) it began with.
- * - Only core/course.ts changes `state`, `upstream`, `failure`, `status` and the times.
+ * - Only core/course.ts, moves.ts and attempts.ts change `state`, `upstream`, `failure`, `status` and the times.
  * - The heads belong to the connections; they are valid until `onEnd` has run, and not after.
  */
 import type { RateLimitOutcome } from '../filters/rate-limit/outcome.ts';
 import type { Head, RequestHead, ResponseHead } from '../protocol/head.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
+import type { Hedge } from './attempts.ts';
 import type { Timer } from './clock.ts';
 import type { Deadlines, Watched } from './deadlines.ts';
 import type { ExchangeDeadline } from './exchange-deadline.ts';
@@ -126,6 +127,8 @@ export class Exchange {
   keptBytes = 0;
   /** The request can't be sent again: its body was too long to keep, or had trailers. */
   unrepeatable = false;
+  /** A second attempt beside the first; null while there is none. */
+  hedge: Hedge | null = null;
   /** Waits to begin the next attempt. */
   backoff: Timer | null = null;
 

@@ -12,7 +12,7 @@ import { createBalancer } from '../upstream/balancing/create-balancer.ts';
 import type { UpstreamTransport } from '../upstream/endpoint.ts';
 import { EndpointGroup } from '../upstream/endpoint-group.ts';
 import { DEFAULT_TRAFFIC } from '../upstream/traffic-policy.ts';
-import type { RetryPolicy } from './attempts.ts';
+import type { HedgePolicy, RetryPolicy } from './attempts.ts';
 import { compileChain } from './chain.ts';
 import { Deadlines } from './deadlines.ts';
 import { type DownstreamStream, type EventTime, Exchange, type UpstreamStream } from './exchange.ts';
@@ -30,6 +30,8 @@ export interface Stage {
   readonly events: string[];
   /** The transport was asked for a connection and has not answered. */
   opening: boolean;
+  /** For whom it was asked, in order. */
+  readonly opened: Exchange[];
   /** The one connected last. */
   stream: UpstreamStream | null;
   /** The connection that the transport was asked for, to be handed to `onUpstreamReady`. */
@@ -49,17 +51,19 @@ export interface StageOptions {
   /** Shared with another stage. */
   readonly time?: EventTime;
   readonly retry?: RetryPolicy;
+  readonly hedge?: HedgePolicy;
   readonly attemptTimeoutMs?: number;
 }
 
 export function setStage(filters: readonly Filter[], options: StageOptions = {}): Stage {
   const { requestLine = 'GET / HTTP/1.1', body = false, routed = true, endpoints = 1 } = options;
   const { fields = [], takesTrailers = false, clock = new ManualClock(0) } = options;
-  const { retry = null, attemptTimeoutMs = Number.POSITIVE_INFINITY } = options;
+  const { retry = null, hedge = null, attemptTimeoutMs = Number.POSITIVE_INFINITY } = options;
   const events: string[] = [];
   const transport: UpstreamTransport = {
-    open: () => {
+    open: (asking) => {
       stage.opening = true;
+      stage.opened.push(asking);
       events.push('open');
     },
     cancel: () => {
@@ -81,6 +85,7 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
     requestTimeoutMs: Number.POSITIVE_INFINITY,
     attemptTimeoutMs,
     retry,
+    hedge,
   };
   const downstream = noteDownstream(events, takesTrailers);
   const request = readRequest(requestLine, body, fields);
@@ -99,6 +104,7 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
     downstream,
     events,
     opening: false,
+    opened: [],
     stream: null,
     connect(reused = false) {
       const stream = noteUpstream(events, reused);

@@ -2,7 +2,7 @@
  * Where an exchange goes and what acts on it: compiled once for each config snapshot, frozen, then only read.
  */
 import type { Balancer } from '../upstream/balancer.ts';
-import type { RetryPolicy } from './attempts.ts';
+import type { HedgePolicy, RetryPolicy } from './attempts.ts';
 import type { Chain } from './chain.ts';
 
 export type Direction = 'inbound' | 'outbound';
@@ -37,4 +37,6 @@ export interface Route {
   readonly attemptTimeoutMs: number;
   /** What to do about attempts that fail; null for nothing but what is always safe. */
   readonly retry: RetryPolicy | null;
+  /** When a second attempt runs beside a slow one; null for never. */
+  readonly hedge: HedgePolicy | null;
 }

@@ -129,6 +129,7 @@ function routeOf(
     requestTimeoutMs: Number.POSITIVE_INFINITY,
     attemptTimeoutMs: Number.POSITIVE_INFINITY,
     retry: null,
+    hedge: null,
   };
 }
 

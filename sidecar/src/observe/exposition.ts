@@ -9,6 +9,7 @@ import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
 import { registerConcurrency } from '../filters/concurrency/metrics.ts';
 import { registerFaults } from '../filters/fault/metrics.ts';
+import { registerHedges } from '../filters/hedge/metrics.ts';
 import { type RateLimitReadings, registerRateLimits } from '../filters/rate-limit/metrics.ts';
 import { registerRetries } from '../filters/retry/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
@@ -46,6 +47,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerGroups(registry, sources.series);
   registerFaults(registry, sources.series.faults);
   registerRetries(registry, sources.series.retries);
+  registerHedges(registry, sources.series.hedges);
   registerConcurrency(registry, sources.series.concurrency);
   registerRateLimits(registry, sources.rateLimits);
   registerSidecar(registry, sources.series);

@@ -12,6 +12,7 @@ import type { Clock } from '../core/clock.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
 import type { ConcurrencyFilter } from '../filters/concurrency/concurrency.ts';
 import type { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
+import type { HedgeSeries } from '../filters/hedge/metrics.ts';
 import { buildFilters } from '../filters/index.ts';
 import type { RateLimits } from '../filters/rate-limit/rate-limits.ts';
 import type { RetrySeries } from '../filters/retry/metrics.ts';
@@ -103,6 +104,10 @@ export class Observability {
 
   retrySeries({ direction, name }: RouteProfile): RetrySeries {
     return this.series.retry(direction, name);
+  }
+
+  hedgeSeries({ direction, name }: RouteProfile): HedgeSeries {
+    return this.series.hedge(direction, name);
   }
 
   poolObserver({ name }: RouteProfile): PoolObserver {

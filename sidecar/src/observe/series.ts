@@ -11,6 +11,7 @@ import type { ConnectionKind } from '../downstream/arrival.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
 import { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import { FaultSeries } from '../filters/fault/metrics.ts';
+import { HedgeSeries } from '../filters/hedge/metrics.ts';
 import { RetrySeries } from '../filters/retry/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { EndpointGroup } from '../upstream/endpoint-group.ts';
@@ -117,6 +118,7 @@ export class Series {
   readonly dataStores = new Map<string, DataStoreSeries>();
   readonly faults = new Map<string, FaultSeries>();
   readonly retries = new Map<string, RetrySeries>();
+  readonly hedges = new Map<string, HedgeSeries>();
   readonly concurrency = new Map<string, ConcurrencySeries>();
   private readonly budget: SeriesBudget = { left: OBSERVE_LIMITS.metricRequestSeries };
   private readonly operationBudget: SeriesBudget = { left: OBSERVE_LIMITS.metricOperationSeries };
@@ -168,6 +170,16 @@ export class Series {
       `${direction} ${OVERFLOW}`,
       OBSERVE_LIMITS.metricRoutes,
       (key) => new RetrySeries(direction, key.slice(direction.length + 1)),
+    );
+  }
+
+  hedge(direction: Direction, name: string): HedgeSeries {
+    return bind(
+      this.hedges,
+      `${direction} ${name}`,
+      `${direction} ${OVERFLOW}`,
+      OBSERVE_LIMITS.metricRoutes,
+      (key) => new HedgeSeries(direction, key.slice(direction.length + 1)),
     );
   }
 

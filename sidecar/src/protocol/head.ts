@@ -243,6 +243,8 @@ export class RequestHead extends Head {
   isHead = false;
   /** GET, HEAD, OPTIONS, TRACE, PUT or DELETE (RFC 9110 section 9.2.2). */
   isIdempotent = false;
+  /** GET, HEAD, OPTIONS or TRACE (RFC 9110 section 9.2.1). */
+  isSafe = false;
   /** The client asked for a protocol switch and is waiting for 101. */
   wantsUpgrade = false;
   expectsContinue = false;
@@ -260,6 +262,7 @@ export class RequestHead extends Head {
     this.authorityEnd = 0;
     this.isHead = false;
     this.isIdempotent = false;
+    this.isSafe = false;
     this.wantsUpgrade = false;
     this.expectsContinue = false;
   }

@@ -3,6 +3,8 @@
  */
 import type { RequestHead } from './head.ts';
 
+const SAFE_METHODS = 4;
+/** The safe ones first. */
 const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'].map((name) => Buffer.from(name));
 const METHOD_HEAD = Buffer.from('HEAD');
 
@@ -11,7 +13,10 @@ export function noteMethod(head: RequestHead): void {
   const { bytes, start, methodEnd } = head;
   head.isHead = equalsBytes(bytes, start, methodEnd, METHOD_HEAD);
   for (let i = 0; i < IDEMPOTENT.length; i++) {
-    if (equalsBytes(bytes, start, methodEnd, IDEMPOTENT[i] as Buffer)) head.isIdempotent = true;
+    if (!equalsBytes(bytes, start, methodEnd, IDEMPOTENT[i] as Buffer)) continue;
+    head.isIdempotent = true;
+    head.isSafe = i < SAFE_METHODS;
+    return;
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import { concurrencySpec } from '../filters/concurrency/config.ts';
+import { hedgeSpec } from '../filters/hedge/config.ts';
 import { retrySpec } from '../filters/retry/config.ts';
 import { loadBalancer } from './balancing/config.ts';
 import { outlierDetection } from './outliers/config.ts';
@@ -22,6 +23,7 @@ export const spec = z.strictObject({
   outlierDetection: outlierDetection.optional(),
   timeouts: timeouts.prefault({}),
   retry: retrySpec.optional(),
+  hedge: hedgeSpec.optional(),
   concurrency: concurrencySpec.optional(),
 });
 

@@ -1,5 +1,6 @@
 // Everything that is fuzzed.
 import type { FuzzTarget } from '../target.ts';
 import { targets as datastores } from './datastores.ts';
+import { targets as http2 } from './http2.ts';
 
-export const TARGETS: readonly FuzzTarget[] = [...datastores];
+export const TARGETS: readonly FuzzTarget[] = [...datastores, ...http2];

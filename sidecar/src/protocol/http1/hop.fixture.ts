@@ -102,6 +102,7 @@ export class Hop {
       requestTimeoutMs: Number.POSITIVE_INFINITY,
       attemptTimeoutMs: Number.POSITIVE_INFINITY,
       retry: null,
+      hedge: null,
     };
     this.listener = new Listener({
       context,

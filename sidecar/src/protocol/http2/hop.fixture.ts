@@ -74,6 +74,7 @@ export async function openHop(options: HopOptions): Promise<Hop> {
     requestTimeoutMs: Number.POSITIVE_INFINITY,
     attemptTimeoutMs: Number.POSITIVE_INFINITY,
     retry: null,
+    hedge: null,
   };
   const connections = new Set<DownstreamConnection>();
   let draining = false;

@@ -131,7 +131,12 @@ const ROUTE = {
   ...({ name: 'orders', direction: 'outbound', service: 'shop', trustsPeer: true, balancer: null } as const),
   chain: compileChain([]),
   timeouts: { headMs: 1, bodyIdleMs: 1, idleMs: 1, connectMs: 1, upstreamMs: 1 },
-  ...{ requestTimeoutMs: Number.POSITIVE_INFINITY, attemptTimeoutMs: Number.POSITIVE_INFINITY, retry: null },
+  ...{
+    requestTimeoutMs: Number.POSITIVE_INFINITY,
+    attemptTimeoutMs: Number.POSITIVE_INFINITY,
+    hedge: null,
+    retry: null,
+  },
 };
 
 function nothing(): void {}

@@ -56,8 +56,11 @@ export const LIMITS = {
   http2FrameBytes: 16_384,
   /** CONTINUATION frames of one header block. */
   http2Continuations: 16,
-  /** Streams kept for reuse by one connection. */
-  http2SpareStreams: 64,
+  /**
+   * Streams kept for reuse by one connection: as many as were open at once, since a round of events may end all of them. With 64, three
+   * of five streams were built anew at 256 callers, for 60 us a request instead of 45.
+   */
+  http2SpareStreams: 256,
   /** Streams that we reset lately and whose late frames are no error: all that can have been open at once. */
   http2RememberedResets: 256,
   /** Settings in one frame. */

@@ -41,6 +41,7 @@ import {
   FRAME_WINDOW_UPDATE,
   MAX_FRAME_BYTES,
   MAX_WINDOW,
+  NO_ERROR,
   PING_BYTES,
   PROTOCOL_ERROR,
   readUint31,
@@ -642,11 +643,12 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
       return;
     }
     const stream = this.streams.get(streamId);
+    const code = readUint32(bytes, start);
     if (stream === undefined) {
-      this.tolerate();
+      // A server that answered before it had the whole request says in this way that it does not want the rest (RFC 9113 section 8.1).
+      if (this.isServer || code !== NO_ERROR) this.tolerate();
       return;
     }
-    const code = readUint32(bytes, start);
     const { nowMs } = this.transport.context;
     this.closeStream(stream);
     stream.onReset(code);

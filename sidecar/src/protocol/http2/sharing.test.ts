@@ -8,7 +8,7 @@ import { REPLIED } from '../../core/filter.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { FLAG_END_STREAM, FRAME_RST_STREAM, NO_ERROR } from './frame.ts';
 import { type Hop, type HopOptions, openHop } from './hop.fixture.ts';
-import { data, goaway, headers, RawPeer, settings, windowUpdate } from './raw-peer.fixture.ts';
+import { data, goaway, headers, RawPeer, reset, settings, windowUpdate } from './raw-peer.fixture.ts';
 import { answerWithPath, openUpstream, type Serve, type Upstream } from './upstream.fixture.ts';
 
 let upstream: Upstream;
@@ -246,4 +246,19 @@ test('an endpoint that is silent is left before the next request has to wait for
   expect((await ask('/hang')).status).toBe(504);
   expect((await ask('/next')).text).toBe('/next');
   expect(upstream.peers.length).toBe(2);
+});
+
+test('an endpoint that says of each answered request that it does not want the rest keeps its connection', async () => {
+  await open((request) => {
+    answerWithPath(request);
+    request.peer.send(reset(request.streamId, NO_ERROR));
+  });
+  const rounds = 30;
+  const atOnce = LIMITS.http2NuisanceBurst / 20;
+  for (let round = 0; round < rounds; round++) {
+    const answers = await Promise.all(Array.from({ length: atOnce }, (_, i) => ask(`/${i}`, 'body')));
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+  }
+  expect(upstream.requests.length).toBeGreaterThan(LIMITS.http2NuisanceBurst);
+  expect(upstream.peers.length).toBe(1);
 });

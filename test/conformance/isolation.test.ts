@@ -1,5 +1,6 @@
-// No byte of one exchange in another: thousands of echoes at once through one sidecar, each with a pattern of its own that is checked
-// to the byte, among slow readers and callers that break off. The shared read and output buffers are what could mix them up.
+// No byte of one exchange in another: thousands of echoes at once, each with a pattern of its own that is checked to the byte, among slow
+// readers and callers that break off. Through one sidecar, where shared read and output buffers could mix them up, and through two that
+// share a few connections of HTTP/2 with mTLS, where streams and what waits for their windows could.
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
@@ -8,19 +9,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
+import { startSidecar } from '../../sidecar/src/app.ts';
+import { throughTwoSidecars } from '../protocols/sidecar-pair.ts';
+import type { Stand } from '../protocols/stand.ts';
 import { seededRandom } from '../seeded-random.ts';
 
-const EXCHANGES = 20_000;
 const AT_ONCE = 96;
 /** Mostly small, some beyond one read, a few beyond the high-water mark. */
 const SIZES = [0, 1, 17, 300, 1_024, 5_000, 66_000, 700_000];
 const LARGE_SHARE = 0.03;
 
-let folder: string;
+const TOPOLOGIES = [
+  { name: 'one sidecar', exchanges: 20_000, open: throughOneSidecar },
+  {
+    name: 'two sidecars with mTLS',
+    exchanges: 10_000,
+    open: throughTwoSidecars({ mtls: 'strict', protocol: 'http' }),
+  },
+] as const;
+
 let origin: http.Server;
-let sidecar: Sidecar;
-let port: number;
 
 beforeAll(async () => {
   origin = http.createServer((request, response) => {
@@ -33,33 +41,33 @@ beforeAll(async () => {
   origin.keepAliveTimeout = 60_000;
   origin.listen(0, '127.0.0.1');
   await once(origin, 'listening');
-  folder = await mkdtemp(join(tmpdir(), 'tulle-isolation-'));
-  const configPath = join(folder, 'sidecar.yaml');
-  await writeFile(configPath, configFor((origin.address() as AddressInfo).port));
-  sidecar = await startSidecar({ configPath });
-  port = sidecar.inboundPorts.http as number;
 });
 
-afterAll(async () => {
-  await sidecar.drain();
+afterAll(() => {
   origin.closeAllConnections();
   origin.close();
-  await rm(folder, { recursive: true });
 });
 
-it('keeps thousands of concurrent echoes apart', { timeout: 120_000 }, async () => {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
-  const seen = { checked: 0, aborted: 0, slow: 0 };
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < EXCHANGES) await exchange(agent, next++, seen);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  agent.destroy();
-  expect(seen.checked + seen.aborted).toBe(EXCHANGES);
-  expect(seen.aborted).toBeGreaterThan(EXCHANGES / 100);
-  expect(seen.slow).toBeGreaterThan(EXCHANGES / 100);
-});
+it.each(TOPOLOGIES)(
+  'keeps thousands of concurrent echoes apart: $name',
+  { timeout: 120_000 },
+  async (topology) => {
+    const { exchanges, open } = topology;
+    const { port, stop } = await open((origin.address() as AddressInfo).port);
+    const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
+    const seen = { checked: 0, aborted: 0, slow: 0 };
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < exchanges) await exchange(agent, port, next++, seen);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    agent.destroy();
+    await stop();
+    expect(seen.checked + seen.aborted).toBe(exchanges);
+    expect(seen.aborted).toBeGreaterThan(exchanges / 100);
+    expect(seen.slow).toBeGreaterThan(exchanges / 100);
+  },
+);
 
 interface Seen {
   checked: number;
@@ -68,7 +76,7 @@ interface Seen {
 }
 
 /** One echo. Its number decides size, framing and manners, so that a failure can be repeated. */
-async function exchange(agent: http.Agent, number: number, seen: Seen): Promise<void> {
+async function exchange(agent: http.Agent, port: number, number: number, seen: Seen): Promise<void> {
   const random = seededRandom(number);
   const small = random() > LARGE_SHARE;
   const size = SIZES[Math.floor(random() * (small ? SIZES.length - 2 : SIZES.length))] as number;
@@ -118,6 +126,20 @@ function pattern(number: number, size: number): Buffer {
   const random = seededRandom(number ^ 0x5bd1e995);
   for (let i = 0; i < words.length; i++) words[i] = random() * 0x1_0000_0000;
   return Buffer.from(words.buffer, 0, size);
+}
+
+async function throughOneSidecar(target: number): Promise<Stand> {
+  const folder = await mkdtemp(join(tmpdir(), 'tulle-isolation-'));
+  const configPath = join(folder, 'sidecar.yaml');
+  await writeFile(configPath, configFor(target));
+  const sidecar = await startSidecar({ configPath });
+  return {
+    port: sidecar.inboundPorts.http as number,
+    async stop() {
+      await sidecar.drain();
+      await rm(folder, { recursive: true });
+    },
+  };
 }
 
 function configFor(target: number): string {

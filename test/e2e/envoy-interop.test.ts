@@ -1,4 +1,4 @@
-// A real Envoy with a certificate of our authority on either side of a sidecar: mTLS over HTTP/1.1.
+// A real Envoy with a certificate of our authority on either side of a sidecar: mTLS over HTTP/1.1 and over HTTP/2.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Authority } from '../../mesh/ca/authority.ts';
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
@@ -12,6 +12,7 @@ import {
 } from '../bench/contenders/envoy-config.ts';
 import { type Envoy, startEnvoy } from '../parts/envoy.ts';
 import {
+  type Answer,
   createFolder,
   type EchoOrigin,
   type Folder,
@@ -23,6 +24,8 @@ import {
   svidFiles,
   writeIdentity,
 } from './mesh-fixture.ts';
+
+const MANY_BODIES = Array.from({ length: 100 }, (_, i) => `body ${i} `.repeat(i * 10));
 
 let folder: Folder;
 let authority: Authority;
@@ -41,7 +44,10 @@ afterAll(async () => {
   await folder.remove();
 });
 
-describe('Envoy calls a sidecar', () => {
+/** What ALPN agrees on, and how Envoy names it. */
+const PROTOCOLS = ['http/1.1', 'h2'] as const;
+
+describe.each(PROTOCOLS)('Envoy calls a sidecar over %s', (protocol) => {
   let envoy: Envoy;
   beforeAll(async () => {
     const sidecar = await sidecarNamed('callee', {
@@ -50,14 +56,12 @@ describe('Envoy calls a sidecar', () => {
     const port = sidecar.inboundPorts.http as number;
     envoy = await envoyNamed('envoy-caller', {
       listener: plainListener(),
-      clusters: [
-        httpCluster({ port, protocol: 'http/1.1', tls: upstreamTls(spiffeId('callee'), 'http/1.1') }),
-      ],
+      clusters: [httpCluster({ port, protocol, tls: upstreamTls(spiffeId('callee'), protocol) })],
     });
   });
 
   it('gets answers, and the service learns who called from the handshake alone', async () => {
-    const answer = await send(envoy.ports.http as number, '/get', {
+    const answer = await send(envoy.ports.client as number, '/get', {
       headers: { 'x-forwarded-client-cert': 'URI=spiffe://forged', 'x-request-id': 'interop-1' },
     });
     expect(answer.status).toBe(200);
@@ -70,24 +74,29 @@ describe('Envoy calls a sidecar', () => {
 
   it.each([10, 100_000, 1_000_000])('passes a body of %i bytes there and back', async (size) => {
     const body = 'abcdefghij'.repeat(size / 10);
-    const answer = await send(envoy.ports.http as number, '/post', { method: 'POST', body });
+    const answer = await send(envoy.ports.client as number, '/post', { method: 'POST', body });
     expect(answer.status).toBe(200);
     expect(answer.body === body).toBe(true);
   });
+
+  it('passes many at once, each its own', async () => {
+    const bodies = await askMany((body) => send(envoy.ports.client as number, '/', { method: 'POST', body }));
+    expect(bodies).toEqual(MANY_BODIES);
+  });
 });
 
-describe('a sidecar calls Envoy', () => {
+describe.each(PROTOCOLS)('a sidecar calls Envoy over %s', (protocol) => {
   let sidecar: Sidecar;
   beforeAll(async () => {
     const envoy = await envoyNamed('envoy-callee', {
       listener: httpListener({
         hasFeatures: false,
         service: 'envoy-callee',
-        tls: downstreamTls(spiffeId('caller'), 'http/1.1'),
+        tls: downstreamTls(spiffeId('caller'), protocol),
       }),
       clusters: [httpCluster({ port: origin.port, protocol: 'http/1.1', tls: null })],
     });
-    const endpoints = [`127.0.0.1:${envoy.ports.http}`];
+    const endpoints = [`127.0.0.1:${envoy.ports.client}`];
     sidecar = await sidecarNamed('caller', {
       outbound: {
         listen: '127.0.0.1:0',
@@ -120,12 +129,23 @@ describe('a sidecar calls Envoy', () => {
     expect(answer.body === body).toBe(true);
   });
 
+  it('passes many at once, each its own', async () => {
+    const port = sidecar.outboundPort as number;
+    const bodies = await askMany((body) => send(port, '/', { host: 'envoy', method: 'POST', body }));
+    expect(bodies).toEqual(MANY_BODIES);
+  });
+
   it('refuses an Envoy that is not who it should be', async () => {
     const answer = await send(sidecar.outboundPort as number, '/get', { host: 'imposter' });
     expect(answer.status).toBe(503);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'tls_failed', source: 'upstream' });
   });
 });
+
+async function askMany(ask: (body: string) => Promise<Answer>): Promise<string[]> {
+  const answers = await Promise.all(MANY_BODIES.map(ask));
+  return answers.map(({ body }) => body);
+}
 
 async function sidecarNamed(service: string, spec: Record<string, unknown>): Promise<Sidecar> {
   const identity = await writeIdentity(folder, authority, { spiffeId: spiffeId(service) });

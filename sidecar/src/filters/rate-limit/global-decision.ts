@@ -73,18 +73,15 @@ export class GlobalDecision {
 
   private fallBack(question: LimitQuestion, nowUs: number): void {
     const { limit, plan, key, cost } = question;
-    const { table, series } = limit;
     let allowed = this.rules.onFailure === 'allow';
     if (this.rules.onFailure === 'local') {
-      const slot = table.slotOf(key, plan, nowUs);
-      const waitUs = table.waitUs(slot, cost, nowUs);
+      const waitUs = limit.decideHere(key, plan, cost, nowUs);
       allowed = waitUs <= 0;
-      if (allowed) table.charge(slot, cost, nowUs);
-      else this.noteRefusal(question, waitUs);
+      if (!allowed) this.noteRefusal(question, waitUs);
     } else if (!allowed) {
       this.unavailable = true;
     }
-    series.count(allowed ? ALLOWED : LIMITED, BY_FALLBACK, this.rules.shadow);
+    limit.series.count(allowed ? ALLOWED : LIMITED, BY_FALLBACK, this.rules.shadow);
   }
 
   private noteRefusal({ limit, plan }: LimitQuestion, waitUs: number): void {

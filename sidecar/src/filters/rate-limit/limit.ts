@@ -83,6 +83,14 @@ export class Limit {
     for (let i = 1; i < values.length; i++) key += SEPARATOR + values[i];
     return key.length > LIMITS.rateLimitKeyChars ? hash(key) : key;
   }
+
+  /** Decides and charges by the state that is kept here. Returns how long to wait; at most 0 when the cost was admitted. */
+  decideHere(key: string, plan: number, cost: number, nowUs: number): number {
+    const slot = this.table.slotOf(key, plan, nowUs);
+    const waitUs = this.table.waitUs(slot, cost, nowUs);
+    if (waitUs <= 0) this.table.charge(slot, cost, nowUs);
+    return waitUs;
+  }
 }
 
 export function limitId({ namespace, name }: PolicySpec, limit: LimitSpec): string {

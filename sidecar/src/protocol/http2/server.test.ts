@@ -12,9 +12,20 @@ import {
   REFUSED_STREAM,
   readUint32,
   SETTINGS_ENABLE_CONNECT_PROTOCOL,
+  SETTINGS_INITIAL_WINDOW_SIZE,
 } from './frame.ts';
 import { type Hop, type HopOptions, openHop } from './hop.fixture.ts';
-import { data, type Field, fieldOf, frame, goaway, headers, RawPeer, settings } from './raw-peer.fixture.ts';
+import {
+  data,
+  type Field,
+  fieldOf,
+  frame,
+  goaway,
+  headers,
+  RawPeer,
+  settings,
+  windowUpdate,
+} from './raw-peer.fixture.ts';
 import { answerWithPath, openUpstream, type SeenRequest, type Upstream } from './upstream.fixture.ts';
 
 const END = FLAG_END_STREAM;
@@ -230,6 +241,29 @@ describe('a tunnel', () => {
     client.send(get(3, '/next'));
     await client.until(() => client.isComplete(3), 'the next response');
     expect(upstream.peers.length).toBe(1);
+  });
+
+  test('whose one direction goes on behind its stream is not mixed up with a request that comes after', async () => {
+    await open();
+    client.send(headers(1, CONNECT));
+    const { peer, streamId } = await upstreamSees('/hang');
+    // Nothing of the tunnel may be sent to the endpoint, which has nothing more to say.
+    peer.send(settings([SETTINGS_INITIAL_WINDOW_SIZE, 0]), headers(streamId, [[':status', '200']]));
+    await client.until(() => client.status(1) === 200, 'the answer');
+    for (let i = 0; i < 12; i++) client.send(data(1, Buffer.alloc(16_384, i)));
+    client.send(data(1, '', END));
+    await client.settle();
+    peer.send(data(streamId, '', END));
+    await client.until(() => client.isComplete(1), 'the end from the endpoint');
+    client.send(get(3, '/next'));
+    await client.until(() => client.isComplete(3), 'the next response');
+    expect(client.body(3).toString()).toBe('/next');
+    peer.send(windowUpdate(0, 1_000_000), windowUpdate(streamId, 1_000_000));
+    await peer.until(() => peer.isComplete(streamId), 'the end from the client');
+    const expected = Buffer.concat(Array.from({ length: 12 }, (_, i) => Buffer.alloc(16_384, i)));
+    expect(peer.body(streamId).equals(expected)).toBe(true);
+    await client.settle();
+    expect(hop.ended.map(({ failure }) => failure)).toEqual(['none', 'none']);
   });
 
   test('ends as a whole when either side breaks off', async () => {

@@ -27,8 +27,7 @@ const UNIT_MS: Record<string, number> = {
   n: 0.000_001,
 };
 const MAX_TIMEOUT_VALUE = 99_999_999;
-/** A status is one or two digits. */
-const MAX_STATUS = 99;
+const STATUS_DIGITS = 2;
 
 /** No status came, or none that can be read. */
 export const NO_GRPC_STATUS = -1;
@@ -68,9 +67,16 @@ export function writeGrpcTimeout(request: RequestHead, timeoutMs: number): void 
 export function readGrpcStatus(head: Head): number {
   const row = head.firstRow[GRPC_STATUS] as number;
   if (row === -1) return NO_GRPC_STATUS;
-  const text = head.bytes.toString('latin1', head.valueStart(row), head.valueEnd(row));
-  const status = /^\d{1,2}$/.test(text) ? Number(text) : NO_GRPC_STATUS;
-  return status <= MAX_STATUS ? status : NO_GRPC_STATUS;
+  const start = head.valueStart(row);
+  const end = head.valueEnd(row);
+  if (end - start < 1 || end - start > STATUS_DIGITS) return NO_GRPC_STATUS;
+  let status = 0;
+  for (let at = start; at < end; at++) {
+    const digit = (head.bytes[at] as number) - 0x30;
+    if (digit < 0 || digit > 9) return NO_GRPC_STATUS;
+    status = status * 10 + digit;
+  }
+  return status;
 }
 
 /** The answer to a call that fails before it has one: status and message in the head, and no body. */

@@ -50,7 +50,7 @@ export class Head {
   drops = 0;
   /** Rows that must stay out of every compression table on the way (RFC 7541 section 6.2.3); read only when there are any. */
   secrets = 0;
-  private readonly secret = new Uint8Array(MAX_ROWS);
+  private secret: Uint8Array | null = null;
   /** The head is complete, and its offsets lead into `bytes`. */
   adopted = false;
   /** Bytes kept by `collect`. */
@@ -155,12 +155,13 @@ export class Head {
 
   /** The last row is a secret. */
   markSecret(): void {
+    this.secret ??= new Uint8Array(MAX_ROWS);
     if (this.secrets++ === 0) this.secret.fill(0);
     this.secret[this.rows - 1] = 1;
   }
 
   isSecret(row: number): boolean {
-    return this.secrets > 0 && this.secret[row] === 1;
+    return this.secrets > 0 && (this.secret as Uint8Array)[row] === 1;
   }
 
   /** Adds `name: value`. The name is lower case and from code; the value must be Latin-1 without control characters. */

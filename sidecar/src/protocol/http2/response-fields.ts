@@ -135,13 +135,13 @@ export class ResponseFields implements FieldSink {
   }
 }
 
-/** Trailers of either direction: no pseudo-headers, no connection fields. */
+/** Trailers of either direction: no pseudo-headers, no connection fields. What `end` returns is valid until the next `begin`. */
 export class TrailerFields implements FieldSink {
-  private head: Head = null as unknown as Head;
+  private readonly head = new Head();
   private malformed = false;
 
   begin(): void {
-    this.head = new Head();
+    this.head.reset();
     this.malformed = false;
   }
 

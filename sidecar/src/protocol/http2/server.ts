@@ -50,7 +50,7 @@ import { encodeResponse } from './head-encoder.ts';
 import { HPACK_OK } from './hpack/decoder.ts';
 import { RequestFields } from './request-fields.ts';
 import { DISCARD } from './response-fields.ts';
-import { Http2Stream, NEVER } from './stream.ts';
+import { copyHead, Http2Stream, NEVER } from './stream.ts';
 
 const SERVER_SETTINGS = [
   [SETTINGS_MAX_CONCURRENT_STREAMS, LIMITS.http2StreamsPerConnection],
@@ -308,7 +308,7 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
     if (exchange === null || exchange.requestComplete) return;
     if (this.held.length > 0 || !this.mayForward(exchange)) {
       this.heldEnd = true;
-      this.heldTrailers = trailers;
+      this.heldTrailers = trailers === null ? null : copyHead(trailers);
       return;
     }
     this.arm();

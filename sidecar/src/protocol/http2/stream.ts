@@ -234,12 +234,14 @@ export abstract class Http2Stream {
   }
 }
 
-function copyHead(source: Head): Head {
+/** For trailers that are needed later. */
+export function copyHead(source: Head): Head {
   const copy = new Head();
   for (let row = 0; row < source.rows; row++) {
     if (source.dropped[row] === 1) continue;
     const line = source.bytes.subarray(source.lineStart(row), source.lineStart(row + 1));
     copy.addLine(line, source.nameEnd(row) - source.lineStart(row));
+    if (source.isSecret(row)) copy.markSecret();
   }
   return copy;
 }

@@ -189,6 +189,51 @@ describe('a client that leaves', () => {
   });
 });
 
+test('trailers that have to wait stay those of their own stream, in both directions', async () => {
+  await open();
+  client.destroy();
+  client = await RawPeer.connect(
+    hop.port,
+    Buffer.concat([PREFACE, settings([SETTINGS_INITIAL_WINDOW_SIZE, 0])]),
+  );
+  client.send(get(1, '/warm'));
+  const [peer] = [(await upstreamSees('/warm')).peer];
+  peer.send(settings([SETTINGS_INITIAL_WINDOW_SIZE, 0]));
+  await peer.settle();
+  const ids = [3, 5, 7];
+  for (const id of ids)
+    client.send(get(id, '/hang', 0), data(id, 'up'), headers(id, [['x-up', `${id}`]], END));
+  await client.settle();
+  const requests = upstream.seen('/hang');
+  expect(requests.length).toBe(ids.length);
+  for (const { streamId } of requests) {
+    peer.send(
+      headers(streamId, [[':status', '200']]),
+      data(streamId, 'down'),
+      headers(streamId, [['x-down', `${streamId}`]], END),
+    );
+  }
+  await peer.settle();
+  for (const { streamId } of requests) peer.send(windowUpdate(streamId, 100));
+  for (const id of ids) client.send(windowUpdate(id, 100));
+  await client.until(() => ids.every((id) => client.isComplete(id)), 'the responses');
+  expect(ids.map((id) => client.heads(id)[1])).toEqual(
+    requests.map(({ streamId }) => [['x-down', `${streamId}`]]),
+  );
+});
+
+test('trailers that wait for a connection stay those of their own stream', async () => {
+  await open();
+  const ids = [1, 3, 5];
+  for (const id of ids) client.send(get(id, '/hang', 0), headers(id, [['x-up', `${id}`]], END));
+  await client.settle();
+  for (let tries = 0; upstream.seen('/hang').length < ids.length && tries < 200; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  const [{ peer }] = upstream.seen('/hang') as [SeenRequest];
+  await peer.until(() => ids.every((id) => peer.isComplete(id)), 'the requests');
+  expect(ids.map((id) => peer.heads(id)[1])).toEqual(ids.map((id) => [['x-up', `${id}`]]));
+});
+
 describe('a tunnel', () => {
   const CONNECT: Field[] = [
     [':method', 'CONNECT'],

@@ -135,6 +135,8 @@ class SidecarCore {
       context: this.context,
       random: this.random,
       compileChain: (profile) => observability.buildChain(profile, () => this.identity?.svid.spiffeId ?? ''),
+      compileMirrorChain: (profile, series) => observability.buildMirrorChain(profile, series),
+      mirrorSeries: (route, rule, backend) => observability.mirrorSeries(route, rule, backend),
       clientTlsOptions: (peer) => clientTlsOptions(this.requiredIdentity.svid, peer),
       poolObserver: (profile) => observability.poolObserver(profile),
       retrySeries: (profile) => observability.retrySeries(profile),
@@ -267,7 +269,10 @@ function once(action: () => Promise<void>): () => Promise<void> {
 }
 
 function* upstreamsOf(snapshot: Snapshot): Iterable<UpstreamReading> {
-  const routes = [...snapshot.inbound.values(), ...snapshot.outbound.values()];
+  const routes = [
+    ...snapshot.inbound.values(),
+    ...Array.from(snapshot.outbound.values(), ({ fallback }) => fallback),
+  ];
   for (const { name, balancer } of routes) {
     for (const { address, transport } of balancer?.endpoints ?? []) {
       yield { route: name, address, counts: transport.counts };

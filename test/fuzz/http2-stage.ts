@@ -12,6 +12,7 @@ import {
 } from '../../sidecar/src/core/course.ts';
 import { Deadlines } from '../../sidecar/src/core/deadlines.ts';
 import type { Exchange, UpstreamStream } from '../../sidecar/src/core/exchange.ts';
+import { Failure } from '../../sidecar/src/core/failure.ts';
 import type { Route } from '../../sidecar/src/core/route.ts';
 import { BODY_UNTIL_CLOSE, ResponseHead } from '../../sidecar/src/protocol/head.ts';
 import type { Batch } from '../../sidecar/src/transport/batch.ts';
@@ -104,6 +105,8 @@ export function setStage(): Stage {
     direction: 'inbound',
     service: 'stage',
     trustsPeer: true,
+    rule: '',
+    unreachable: Failure.noRoute,
     balancer: new SoleEndpoint(loneEndpoint('memory', ECHO)),
     chain: compileChain([
       {

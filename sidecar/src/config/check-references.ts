@@ -1,38 +1,58 @@
 /**
- * What documents say about one another: that the services they name are known, that none says what another says already, and that each
- * has an effect. What has none is a warning: it is right by itself, and may be meant for other sidecars.
+ * What documents say about one another: that what they name is known, and that none says what another says already. What is right but
+ * has no effect is a warning: it may be meant for other sidecars. inert.ts finds what is shadowed.
  */
+
+import type { RouteConfig, RouteKind } from '../routing/route-config.ts';
 import { closest } from './closest.ts';
 import { type DocumentSet, type Placed, placeFinding } from './documents.ts';
 import type { Finding } from './explain.ts';
+import { findInert } from './inert.ts';
 import { type ConfigProblem, type KeyPath, quote } from './problem.ts';
-import type { ResourceDocument } from './resources.ts';
+import { isRoute, type PolicyDocument, type ResourceDocument } from './resources.ts';
+import { checkRoute } from './route-references.ts';
 import type { SidecarConfig } from './schema.ts';
 import { type KnownService, listServices, type ServiceName, serviceKey } from './services.ts';
+import { explainUnknownService } from './unknown-service.ts';
 
 export type CheckedReferences = {
   readonly problems: readonly ConfigProblem[];
   readonly warnings: readonly ConfigProblem[];
 };
 
+/** A finding about a document, by kind, namespace and name. */
+export type DocumentFinding = Finding & {
+  readonly document: string;
+  readonly severity: 'problem' | 'warning';
+};
+
+export type NamedDocument<Content> = Placed<Content> & { readonly namespace: string; readonly name: string };
+
 export function checkReferences(config: SidecarConfig, documents: DocumentSet): CheckedReferences {
   const check = new ReferenceCheck(config);
   check.services(config, documents.sidecar);
   for (const document of sortByName(documents.resources, config.namespace)) check.resource(document);
+  // What shadows what can be told once all that is named is there.
+  if (check.problems.length === 0) check.inert();
   return check;
 }
 
-type Named = Placed<ResourceDocument> & { readonly namespace: string; readonly name: string };
+export function documentKey(kind: string, name: ServiceName): string {
+  return `${kind} ${serviceKey(name)}`;
+}
 
 class ReferenceCheck implements CheckedReferences {
   readonly problems: ConfigProblem[] = [];
   readonly warnings: ConfigProblem[] = [];
+  private readonly config: SidecarConfig;
   private readonly known: ReadonlyMap<string, KnownService>;
-  private readonly names = new Set<string>();
+  /** By kind, namespace and name. */
+  private readonly documents = new Map<string, Placed<ResourceDocument>>();
   /** By kind of policy and target, the policy. */
   private readonly targets = new Map<string, string>();
 
   constructor(config: SidecarConfig) {
+    this.config = config;
     this.known = listServices(config);
   }
 
@@ -50,36 +70,49 @@ class ReferenceCheck implements CheckedReferences {
     }
   }
 
-  resource(document: Named): void {
-    const { content, origin, namespace, name } = document;
-    if (this.names.has(`${content.kind} ${namespace}/${name}`)) {
+  resource(document: NamedDocument<ResourceDocument>): void {
+    const { content, origin } = document;
+    const key = documentKey(content.kind, document);
+    if (this.documents.has(key)) {
       this.problems.push(placeFinding(REPEATED, origin));
       return;
     }
-    this.names.add(`${content.kind} ${namespace}/${name}`);
-    for (const [index, target] of content.spec.targetRefs.entries()) {
-      this.target(document, ['spec', 'targetRefs', index, 'name'], target.name);
+    this.documents.set(key, document);
+    if (isRoute(content)) this.note(checkRoute({ ...document, content }, this.config.routes, this.known));
+    else this.note(this.checkTargets({ ...document, content }));
+  }
+
+  inert(): void {
+    this.note(findInert(this.config));
+  }
+
+  private note(findings: Iterable<DocumentFinding>): void {
+    for (const finding of findings) {
+      const { origin } = this.documents.get(finding.document) as Placed<unknown>;
+      (finding.severity === 'problem' ? this.problems : this.warnings).push(placeFinding(finding, origin));
     }
   }
 
-  private target({ content, origin, namespace, name }: Named, path: KeyPath, target: string): void {
-    const key = serviceKey({ namespace, name: target });
-    const service = this.known.get(key);
-    if (service === undefined) {
-      this.problems.push(
-        placeFinding(explainUnknown(path, { namespace, name: target }, [...this.known.keys()]), origin),
-      );
-      return;
-    }
-    const earlier = this.targets.get(`${content.kind} ${key}`);
-    this.targets.set(`${content.kind} ${key}`, name);
-    if (earlier !== undefined) {
+  private *checkTargets(policy: NamedDocument<PolicyDocument>): Iterable<DocumentFinding> {
+    const { content, namespace, name } = policy;
+    const document = documentKey(content.kind, policy);
+    for (const [index, { kind, name: target, sectionName }] of content.spec.targetRefs.entries()) {
+      const path = ['spec', 'targetRefs', index, 'name'];
+      const key = documentKey(kind, { namespace, name: target });
+      const finding =
+        kind === 'Service'
+          ? judgeService(path, { namespace, name: target }, this.known)
+          : judgeRoute(path, { namespace, name: target }, kind, sectionName, this.config.routes);
+      if (finding !== null) {
+        yield { ...finding, document };
+        if (finding.severity === 'problem') continue;
+      }
+      const place = `${content.kind} of ${key} ${sectionName ?? ''}`;
+      const earlier = this.targets.get(place);
+      this.targets.set(place, name);
+      if (earlier === undefined) continue;
       const message = `is a target of ${content.kind} ${earlier}, too, and only one of a kind can apply`;
-      const finding = { path, message, suggestion: 'keep one of the two', at: 'value' } as const;
-      this.problems.push(placeFinding(finding, origin));
-    } else if (!service.speaksHttp) {
-      const message = `has no effect: ${quote(target)} speaks no HTTP, which is all that policies see`;
-      this.warnings.push(placeFinding({ path, message, suggestion: null, at: 'value' }, origin));
+      yield { path, message, suggestion: 'keep one of the two', at: 'value', document, severity: 'problem' };
     }
   }
 }
@@ -91,27 +124,58 @@ const REPEATED: Finding = {
   at: 'value',
 };
 
+type Judgement = Omit<DocumentFinding, 'document'> | null;
+
+function judgeService(
+  path: KeyPath,
+  wanted: ServiceName,
+  known: ReadonlyMap<string, KnownService>,
+): Judgement {
+  const service = known.get(serviceKey(wanted));
+  if (service === undefined) return { ...explainUnknownService(path, wanted, known), severity: 'problem' };
+  if (service.speaksHttp) return null;
+  const message = `has no effect: ${quote(wanted.name)} speaks no HTTP, which is all that policies see`;
+  return { path, message, suggestion: null, at: 'value', severity: 'warning' };
+}
+
+function judgeRoute(
+  path: KeyPath,
+  wanted: ServiceName,
+  kind: RouteKind,
+  sectionName: string | undefined,
+  routes: readonly RouteConfig[],
+): Judgement {
+  const candidates = routes.filter((route) => route.kind === kind && route.namespace === wanted.namespace);
+  const route = candidates.find(({ name }) => name === wanted.name);
+  const problem = { at: 'value', severity: 'problem' } as const;
+  if (route === undefined) {
+    const near = closest(
+      wanted.name,
+      candidates.map(({ name }) => name),
+    );
+    const message = `names no ${kind} in namespace ${quote(wanted.namespace)}`;
+    return { path, message, suggestion: near === null ? null : `did you mean ${quote(near)}?`, ...problem };
+  }
+  const rules = route.rules.flatMap(({ name }) => name ?? []);
+  if (sectionName === undefined || rules.includes(sectionName)) return null;
+  const near = closest(sectionName, rules);
+  return {
+    path: [...path.slice(0, -1), 'sectionName'],
+    message: `names no rule of ${kind} ${route.name}`,
+    suggestion: near === null ? 'give the rule a `name`' : `did you mean ${quote(near)}?`,
+    ...problem,
+  };
+}
+
 /** So that which of two is called the second does not depend on the files in which they stand. */
-function sortByName(documents: readonly Placed<ResourceDocument>[], namespace: string): Named[] {
+function sortByName(
+  documents: readonly Placed<ResourceDocument>[],
+  namespace: string,
+): NamedDocument<ResourceDocument>[] {
   return documents
-    .map(({ content, origin }) => {
-      const { metadata } = content;
-      return { content, origin, namespace: metadata.namespace ?? namespace, name: metadata.name };
+    .map((document) => {
+      const { metadata } = document.content;
+      return { ...document, namespace: metadata.namespace ?? namespace, name: metadata.name };
     })
     .sort((a, b) => (serviceKey(a) < serviceKey(b) ? -1 : 1));
-}
-
-function explainUnknown(path: KeyPath, wanted: ServiceName, known: readonly string[]): Finding {
-  const { namespace, name } = wanted;
-  const message = `names no service of this sidecar: ${quote(name)} in namespace ${quote(namespace)}`;
-  return { path, message, suggestion: suggestService(wanted, known), at: 'value' };
-}
-
-function suggestService({ namespace, name }: ServiceName, known: readonly string[]): string {
-  const elsewhere = known.find((key) => key.endsWith(`/${name}`));
-  if (elsewhere !== undefined) return `it is in namespace ${quote(elsewhere.split('/')[0])}`;
-  const names = known.filter((key) => key.startsWith(`${namespace}/`)).map((key) => key.split('/')[1] ?? '');
-  const near = closest(name, names);
-  if (near !== null) return `did you mean ${quote(near)}?`;
-  return 'name the own service (spec.service), or one of spec.outbound.services';
 }

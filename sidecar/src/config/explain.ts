@@ -59,6 +59,7 @@ function narrow(issue: z.core.$ZodIssue, value: unknown): z.core.$ZodIssue[] {
 function explainValue(issue: z.core.$ZodIssue, value: unknown): Pick<Finding, 'message' | 'suggestion'> {
   switch (issue.code) {
     case 'invalid_type':
+      if (issue.expected === 'never') return { message: 'is not supported', suggestion: issue.message };
       return {
         // Where text is expected a secret may stand, so only the kind of what is there is told.
         message: `must be ${NOUNS[issue.expected] ?? issue.expected}, not ${issue.expected === 'string' ? kindOf(value) : quote(value)}`,

@@ -124,6 +124,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
           }),
         ),
       }),
+      routes: fc.constant([]),
       policies: fc.constant(NO_POLICIES),
     });
   });

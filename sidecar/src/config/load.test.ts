@@ -72,6 +72,7 @@ describe('a valid file', () => {
         accessLog: { kind: 'file', path: '/etc/tulle/logs/access.log' },
         traces: { endpoint: 'http://127.0.0.1:4317', headSampleRatio: 0.01 },
       },
+      routes: [],
       policies: NO_POLICIES_CONFIG,
     });
     expect(() => {

@@ -4,8 +4,21 @@
  */
 import { resolve } from 'node:path';
 import { placeFiles } from '../filters/rate-limit/config.ts';
-import { POLICIES, type PoliciesConfig, type Policy, type ResourceDocument } from './resources.ts';
+import { toRules as toGrpcRules } from '../routing/grpc-route.ts';
+import { toRules as toHttpRules } from '../routing/http-route.ts';
+import type { RouteConfig } from '../routing/route-config.ts';
+import { toParents } from '../routing/route-parts.ts';
+import {
+  isRoute,
+  POLICIES,
+  type PoliciesConfig,
+  type Policy,
+  type PolicyDocument,
+  type ResourceDocument,
+  type RouteDocument,
+} from './resources.ts';
 import type { AccessLogConfig, IdentityConfig, SidecarConfig, SidecarDocument } from './schema.ts';
+import { serviceKey } from './services.ts';
 
 /** `folder` is where relative paths start: the folder of the config file, even for a copy kept elsewhere. */
 export function normalise(
@@ -44,6 +57,7 @@ export function normalise(
       accessLog: normaliseAccessLog(telemetry.accessLog, folder),
       traces: telemetry.traces ?? null,
     },
+    routes: normaliseRoutes(resources, metadata.namespace),
     policies: normalisePolicies(resources, metadata.namespace, folder),
   });
 }
@@ -53,19 +67,20 @@ function normalisePolicies(
   namespace: string,
   folder: string,
 ): PoliciesConfig {
-  const entries = Object.entries(POLICIES).map(([key, { kind }]) => {
-    const policies = resources
-      .filter((resource) => resource.kind === kind)
-      .map((resource) => normalisePolicy(resource, namespace, folder))
-      .sort(compareNames);
-    return [key, policies];
-  });
+  const policies = resources.filter((resource) => !isRoute(resource));
+  const entries = Object.entries(POLICIES).map(([key, { kind }]) => [
+    key,
+    policies
+      .filter((policy) => policy.kind === kind)
+      .map((policy) => normalisePolicy(policy, namespace, folder))
+      .sort((a, b) => compareText(serviceKey(a), serviceKey(b))),
+  ]);
   // The schema of each kind is the one of its entry in POLICIES.
   return Object.fromEntries(entries) as PoliciesConfig;
 }
 
 function normalisePolicy(
-  { kind, metadata, spec }: ResourceDocument,
+  { kind, metadata, spec }: PolicyDocument,
   namespace: string,
   folder: string,
 ): Policy<unknown> {
@@ -73,14 +88,38 @@ function normalisePolicy(
   return {
     name: metadata.name,
     namespace: metadata.namespace ?? namespace,
-    targets: targetRefs.map((ref) => ({ kind: ref.kind, name: ref.name })),
+    targets: targetRefs.map(({ kind, name, sectionName = null }) => ({ kind, name, sectionName })),
     spec: kind === POLICIES.rateLimit.kind ? placeFiles(rest, folder) : rest,
   };
 }
 
-function compareNames(a: Policy<unknown>, b: Policy<unknown>): number {
-  const [left, right] = [`${a.namespace}/${a.name}`, `${b.namespace}/${b.name}`];
-  return left < right ? -1 : left > right ? 1 : 0;
+/** The order in which the Gateway API breaks ties: the older one, then the one whose name comes first. */
+function normaliseRoutes(resources: readonly ResourceDocument[], namespace: string): RouteConfig[] {
+  return resources
+    .filter(isRoute)
+    .map((route) => normaliseRoute(route, namespace))
+    .sort((a, b) => compareAge(a.createdAt, b.createdAt) || compareText(serviceKey(a), serviceKey(b)));
+}
+
+function normaliseRoute(document: RouteDocument, namespace: string): RouteConfig {
+  const { kind, metadata, spec } = document;
+  return {
+    kind,
+    name: metadata.name,
+    namespace: metadata.namespace ?? namespace,
+    createdAt: metadata.creationTimestamp ?? '',
+    parents: toParents(spec.parentRefs),
+    rules: document.kind === 'HTTPRoute' ? toHttpRules(document.spec) : toGrpcRules(document.spec),
+  };
+}
+
+function compareAge(a: string, b: string): number {
+  const [left, right] = [a, b].map((time) => (time === '' ? Number.MAX_VALUE : Date.parse(time)));
+  return (left ?? 0) - (right ?? 0);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Of two optional sections one kind, so that readers have a case for each and none for both or neither. */

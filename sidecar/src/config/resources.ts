@@ -7,9 +7,14 @@
 import { z } from 'zod';
 import { spec as fault } from '../filters/fault/config.ts';
 import { spec as rateLimit } from '../filters/rate-limit/config.ts';
+import { spec as grpcRoute } from '../routing/grpc-route.ts';
+import { spec as httpRoute } from '../routing/http-route.ts';
+import type { RouteKind } from '../routing/route-config.ts';
 import { spec as traffic } from '../upstream/traffic-policy.ts';
 import { sidecarDocument } from './schema.ts';
-import { dottedName, label } from './values.ts';
+import { dottedName, resourceMetadata } from './values.ts';
+
+const GATEWAY_GROUP = 'gateway.networking.k8s.io';
 
 /** By the key under which configs and routes hold them. */
 export const POLICIES = {
@@ -29,8 +34,12 @@ export type Policy<Spec> = {
   readonly spec: Spec;
 };
 
-/** In the namespace of the policy. */
-export type TargetRef = { readonly kind: 'Service'; readonly name: string };
+/** In the namespace of the policy. `sectionName` is the name of a rule; null for all of a route. */
+export type TargetRef = {
+  readonly kind: 'Service' | RouteKind;
+  readonly name: string;
+  readonly sectionName: string | null;
+};
 
 /** Sorted by namespace and name, so that neither the order of documents nor their files matter. */
 export type PoliciesConfig = { readonly [K in PolicyKey]: readonly Policy<PolicySpecs[K]>[] };
@@ -38,20 +47,19 @@ export type PoliciesConfig = { readonly [K in PolicyKey]: readonly Policy<Policy
 /** What applies to one route: of each kind the most specific, or null. */
 export type RoutePolicies = { readonly [K in PolicyKey]: Policy<PolicySpecs[K]> | null };
 
-const targetRef = z.strictObject({
-  // The group of Services in Kubernetes is the empty one.
-  group: z.literal('').optional(),
-  kind: z.literal('Service'),
-  name: dottedName,
-});
-
-const metadata = z.strictObject({
-  name: dottedName,
-  namespace: label.optional(),
-  // For people and other tools.
-  labels: z.record(z.string(), z.string()).optional(),
-  annotations: z.record(z.string(), z.string()).optional(),
-});
+const targetRef = z
+  .strictObject({
+    // The group of Services in Kubernetes is the empty one.
+    group: z.enum(['', GATEWAY_GROUP]).optional(),
+    kind: z.enum(['Service', 'HTTPRoute', 'GRPCRoute']),
+    name: dottedName,
+    sectionName: dottedName.optional(),
+  })
+  .superRefine(({ kind, sectionName }, context) => {
+    if (kind !== 'Service' || sectionName === undefined) return;
+    const params = { suggestion: 'target a rule of a route, or leave it out' };
+    context.addIssue({ code: 'custom', path: ['sectionName'], message: 'is not for a Service', params });
+  });
 
 const MAX_TARGETS = 16;
 
@@ -59,15 +67,33 @@ const policyDocuments = Object.values(POLICIES).map(({ kind, spec }) =>
   z.strictObject({
     apiVersion: z.literal('mesh.tulle.dev/v1alpha1'),
     kind: z.literal(kind),
-    metadata,
+    metadata: resourceMetadata,
     spec: spec.safeExtend({ targetRefs: z.array(targetRef).min(1).max(MAX_TARGETS) }),
   }),
 );
 
+const httpRouteDocument = routeDocument('HTTPRoute', httpRoute);
+const grpcRouteDocument = routeDocument('GRPCRoute', grpcRoute);
+
+function routeDocument<Kind extends RouteKind, Spec extends z.ZodObject>(kind: Kind, spec: Spec) {
+  const apiVersion = z.literal(`${GATEWAY_GROUP}/v1`);
+  return z.strictObject({ apiVersion, kind: z.literal(kind), metadata: resourceMetadata, spec });
+}
+
+export type PolicyDocument = z.output<(typeof policyDocuments)[number]>;
+export type RouteDocument = z.output<typeof httpRouteDocument> | z.output<typeof grpcRouteDocument>;
+
 /** A document besides the Sidecar, parsed. */
-export type ResourceDocument = z.output<(typeof policyDocuments)[number]>;
+export type ResourceDocument = PolicyDocument | RouteDocument;
+
+export function isRoute(document: ResourceDocument): document is RouteDocument {
+  return document.kind === 'HTTPRoute' || document.kind === 'GRPCRoute';
+}
 
 /** The schema of each kind of document. */
 export const DOCUMENT_KINDS: ReadonlyMap<string, z.ZodObject> = new Map(
-  [sidecarDocument, ...policyDocuments].map((schema) => [schema.shape.kind.value, schema]),
+  [sidecarDocument, httpRouteDocument, grpcRouteDocument, ...policyDocuments].map((schema) => [
+    schema.shape.kind.value,
+    schema,
+  ]),
 );

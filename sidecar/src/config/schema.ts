@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import type { Protocol } from '../protocol/protocol.ts';
+import type { RouteConfig } from '../routing/route-config.ts';
 import type { Address } from './address.ts';
 import type { PoliciesConfig } from './resources.ts';
 import {
@@ -45,6 +46,8 @@ export type SidecarConfig = {
   readonly timeouts: TimeoutsConfig;
   readonly headers: HeadersConfig;
   readonly telemetry: TelemetryConfig;
+  /** Of two routes that are equal in all else, the first comes first. */
+  readonly routes: readonly RouteConfig[];
   /** What documents beside the Sidecar attach to services, by kind. */
   readonly policies: PoliciesConfig;
 };

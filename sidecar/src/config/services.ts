@@ -7,7 +7,11 @@ import type { SidecarConfig } from './schema.ts';
 export type ServiceName = { readonly namespace: string; readonly name: string };
 
 export type KnownService = {
-  /** Whether requests to it, or from peers if it is the own one, pass filters. */
+  /** Requests from peers to it pass this sidecar, which stands in front of it. */
+  readonly served: boolean;
+  /** Requests to it pass this sidecar. */
+  readonly called: boolean;
+  /** One of both in HTTP, which is what policies and routes are about. */
   readonly speaksHttp: boolean;
 };
 
@@ -16,13 +20,17 @@ export function listServices(config: SidecarConfig): ReadonlyMap<string, KnownSe
   const { namespace, service, inbound, outbound } = config;
   const services = new Map<string, KnownService>();
   services.set(serviceKey({ namespace, name: service }), {
-    // Without an entry there is nothing to say about it, and nothing to have an effect on.
+    served: true,
+    called: false,
     speaksHttp: inbound.some(({ protocol }) => passesFilters(protocol)),
   });
   for (const entry of outbound?.services ?? []) {
-    const key = serviceKey(entry);
-    const speaksHttp = passesFilters(entry.protocol) || (services.get(key)?.speaksHttp ?? false);
-    services.set(key, { speaksHttp });
+    const own = services.get(serviceKey(entry));
+    services.set(serviceKey(entry), {
+      served: own?.served ?? false,
+      called: true,
+      speaksHttp: passesFilters(entry.protocol) || (own?.speaksHttp ?? false),
+    });
   }
   return services;
 }

@@ -7,9 +7,12 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { HedgePolicy, RetryPolicy } from '../core/attempts.ts';
 import type { Chain } from '../core/chain.ts';
+import { Failure, type FailureKind } from '../core/failure.ts';
+import { LIMITS } from '../core/limits.ts';
 import type { Direction, Route, Timeouts } from '../core/route.ts';
 import { Hedging } from '../filters/hedge/hedge.ts';
 import type { HedgeSeries } from '../filters/hedge/metrics.ts';
+import type { MirrorSeries } from '../filters/mirror/metrics.ts';
 import type { RetrySeries } from '../filters/retry/metrics.ts';
 import { Retry } from '../filters/retry/retry.ts';
 import type { DataStoreObserver } from '../observe/datastore.ts';
@@ -17,6 +20,8 @@ import type { RandomWords } from '../observe/random-words.ts';
 import { Passthrough, type PassthroughRoute } from '../outbound/passthrough.ts';
 import { HANDLING, type Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
+import type { RouteTable } from '../routing/route-table.ts';
+import type { RuleProfile } from '../routing/rule-profile.ts';
 import type { TransportContext } from '../transport/transport.ts';
 import { type Balancer, SoleEndpoint } from '../upstream/balancer.ts';
 import { createBalancer } from '../upstream/balancing/create-balancer.ts';
@@ -29,6 +34,7 @@ import { DEFAULT_TRAFFIC, type TrafficSpec } from '../upstream/traffic-policy.ts
 import { type Address, formatAddress } from './address.ts';
 import { NO_POLICIES, policiesFor } from './policies.ts';
 import type { RoutePolicies } from './resources.ts';
+import { buildRouteTables, type HttpService } from './route-tables.ts';
 import type { EndpointConfig, SidecarConfig } from './schema.ts';
 import { buildTcpRoutes, type TcpRoutes } from './tcp-routes.ts';
 
@@ -36,7 +42,7 @@ export interface Snapshot {
   /** By name of the listener. */
   readonly inbound: ReadonlyMap<string, Route>;
   /** By host, in lower case and without a port. */
-  readonly outbound: ReadonlyMap<string, Route>;
+  readonly outbound: ReadonlyMap<string, RouteTable>;
   /** For outbound requests whose host is no service of the mesh. */
   readonly unrouted: Route;
   /** For connections that are no HTTP, or not seen as such. */
@@ -57,20 +63,26 @@ export interface RouteProfile {
   /** SPIFFE id that the upstream must prove; empty without mTLS. */
   readonly upstreamIdentity: string;
   readonly policies: RoutePolicies;
+  /** Null where no rule of a route leads. */
+  readonly rule: RuleProfile | null;
 }
 
 export interface SnapshotDeps {
   readonly context: TransportContext;
   readonly random: RandomWords;
   compileChain(profile: RouteProfile): Chain;
+  compileMirrorChain(profile: RouteProfile, series: MirrorSeries): Chain;
   clientTlsOptions(identity: string): ConnectionOptions;
   poolObserver(profile: RouteProfile): PoolObserver;
+  mirrorSeries(route: string, rule: string, backend: string): MirrorSeries;
   retrySeries(profile: RouteProfile): RetrySeries;
   groupObserver(profile: RouteProfile): OutlierObserver;
   hedgeSeries(profile: RouteProfile): HedgeSeries;
   connectionObserver(profile: RouteProfile): ConnectionObserver;
   dataStoreObserver(profile: RouteProfile, protocol: Protocol): DataStoreObserver | null;
 }
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 export function buildSnapshot(
   config: SidecarConfig,
@@ -121,36 +133,56 @@ export function buildSnapshot(
     return createBalancer(group, endpoints, spec.loadBalancer, { random: deps.random, zone: config.zone });
   };
   const compile = (profile: RouteProfile) => {
-    const { name, direction, trustsPeer } = profile;
     const traffic = profile.policies.traffic?.spec ?? DEFAULT_TRAFFIC;
     const common = {
-      ...{ name, direction, service, trustsPeer, chain: deps.compileChain(profile), timeouts },
-      requestTimeoutMs: traffic.timeouts.requestMs ?? Number.POSITIVE_INFINITY,
-      attemptTimeoutMs: traffic.timeouts.attemptMs ?? Number.POSITIVE_INFINITY,
+      ...settingsOf(profile, timeouts),
+      chain: deps.compileChain(profile),
+      requestTimeoutMs: profile.rule?.config.requestTimeoutMs ?? traffic.timeouts.requestMs ?? NEVER,
+      attemptTimeoutMs: profile.rule?.config.attemptTimeoutMs ?? traffic.timeouts.attemptMs ?? NEVER,
       retry: retryOf(profile, traffic, deps),
       hedge: hedgeOf(profile, traffic, deps),
     };
-    return (balancer: Balancer | null): Route => Object.freeze({ ...common, balancer });
+    return (balancer: Balancer | null, unreachable: FailureKind = Failure.noRoute): Route =>
+      Object.freeze({ ...common, balancer, unreachable });
   };
+  const compileMirror = (profile: RouteProfile, balancer: Balancer, series: MirrorSeries): Route =>
+    Object.freeze({
+      ...settingsOf(profile, timeouts),
+      chain: deps.compileMirrorChain(profile, series),
+      requestTimeoutMs: LIMITS.mirrorMs,
+      attemptTimeoutMs: NEVER,
+      retry: null,
+      hedge: null,
+      balancer,
+      unreachable: Failure.noEndpoint,
+    });
   const routeTo = (profile: RouteProfile, protocol: Protocol, endpoints: readonly EndpointConfig[]): Route =>
     compile(profile)(balancerOf(profile, protocol, endpoints));
 
   const inbound = new Map<string, Route>();
   for (const { name, mtls, protocol, target } of config.inbound) {
     const trustsPeer = mtls === 'strict';
-    const policies = policiesFor(config.policies, { namespace: config.namespace, name: service });
+    const policies = policiesFor(config.policies, {
+      service: { namespace: config.namespace, name: service },
+      rule: null,
+    });
     const profile = { ...inboundProfile(name, service), trustsPeer, policies };
     inbound.set(name, routeTo(profile, protocol, [{ ...target, weight: 1, zone: '' }]));
   }
-  const outbound = new Map<string, Route>();
+  const services: HttpService[] = [];
   for (const entry of config.outbound?.services ?? []) {
     const { host, identity, protocol, endpoints } = entry;
     // A host of a request leads to those alone that can answer one.
     if (HANDLING[protocol] === 'tcp') continue;
-    const policies = policiesFor(config.policies, entry);
+    const policies = policiesFor(config.policies, { service: entry, rule: null });
     const profile = { ...outboundProfile(host, service), upstreamIdentity: identity ?? '', policies };
-    outbound.set(host, routeTo(profile, protocol, endpoints));
+    services.push({ service: entry, profile, balancer: balancerOf(profile, protocol, endpoints) });
   }
+  const outbound = buildRouteTables(config, services, {
+    compile: (profile, balancer, unreachable) => compile(profile)(balancer, unreachable),
+    compileMirror,
+    mirrorSeries: deps.mirrorSeries,
+  });
   const unrouted = compile(outboundProfile('unrouted', service))(null);
   const tcp = buildTcpRoutes(config, deps);
   const passthroughProfile = outboundProfile('passthrough', service);
@@ -178,12 +210,17 @@ export function outboundProfile(name: string, service: string): RouteProfile {
     trustsPeer: true,
     upstreamIdentity: '',
     policies: NO_POLICIES,
+    rule: null,
   };
 }
 
 /** Whether peers are trusted is for the listener to say. */
 export function inboundProfile(name: string, service: string): RouteProfile {
   return { ...outboundProfile(name, service), direction: 'inbound', trustsPeer: false };
+}
+
+function settingsOf({ name, rule, direction, service, trustsPeer }: RouteProfile, timeouts: Timeouts) {
+  return { name, rule: rule?.label ?? '', direction, service, trustsPeer, timeouts };
 }
 
 function retryOf(profile: RouteProfile, { retry }: TrafficSpec, deps: SnapshotDeps): RetryPolicy | null {

@@ -71,9 +71,26 @@ export const onOff = z.enum(['on', 'off']).default('on');
 export const timeoutMs = (defaultMs: number) =>
   z.int().min(1).max(CONFIG_LIMITS.timeoutMs).default(defaultMs);
 
+/** A key that other implementations know and this one does not: refused, with what to do instead. */
+export function unsupported(suggestion: string) {
+  return z.never({ error: suggestion }).optional();
+}
+
 /** What a policy does with what it decides: nothing and not even decide, only tell, or act. */
 export const policyMode = z.enum(['off', 'shadow', 'enforce']).default('enforce');
 export type PolicyMode = z.output<typeof policyMode>;
+
+/** Of a document beside the Sidecar. */
+export const resourceMetadata = z.strictObject({
+  name: dottedName,
+  namespace: label.optional(),
+  creationTimestamp: z.iso
+    .datetime({ offset: true, error: 'must be a time like 2026-01-31T09:30:00Z' })
+    .optional(),
+  // For people and other tools.
+  labels: z.record(z.string(), z.string()).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
 
 /** `check` returns what is wrong with the value, or null. The suggestion travels in the issue's params. */
 export function text(check: (value: string) => string | null, suggestion: string | null = null) {

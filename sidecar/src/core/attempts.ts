@@ -88,16 +88,16 @@ export function mayReplay(exchange: Exchange, stream: UpstreamStream): boolean {
 }
 
 /** Nothing was sent: another endpoint may take the request, whatever its method. */
-export function mayGoElsewhere({ route, attempts }: Exchange, failure: FailureKind): boolean {
-  const endpoints = route.balancer?.endpoints.length ?? 0;
+export function mayGoElsewhere({ balancer, attempts }: Exchange, failure: FailureKind): boolean {
+  const endpoints = balancer?.endpoints.length ?? 0;
   return failure.retryable && attempts < Math.min(endpoints, LIMITS.connectAttempts);
 }
 
 /** Another endpoint than those that were tried, if there is one. */
 export function pickOther(exchange: Exchange): Endpoint | null {
-  const { route, endpoint, tried } = exchange;
+  const { balancer, endpoint, tried } = exchange;
   if (endpoint !== null && !tried.includes(endpoint)) exchange.tried = [...tried, endpoint];
-  return route.balancer?.pick(exchange) ?? null;
+  return balancer?.pick(exchange) ?? null;
 }
 
 export function beginAttempt(exchange: Exchange, endpoint: Endpoint): void {

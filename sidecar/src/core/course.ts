@@ -26,7 +26,7 @@ import {
   sendRequest,
 } from './moves.ts';
 
-export { limitExchange, reply, resume } from './moves.ts';
+export { answer, limitExchange, reply, resume } from './moves.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -51,6 +51,7 @@ export function onRequestBody(exchange: Exchange, bytes: Uint8Array, start: numb
   if (exchange.state === STATE_ENDED || exchange.upstream === null) return;
   exchange.requestBytes += end - start;
   keepForRepetition(exchange, bytes, start, end);
+  exchange.requestTap?.onRequestBody(bytes, start, end);
   exchange.upstream.sendRequestBody(bytes, start, end);
   if (exchange.upstream.congested) exchange.downstream.pauseRequest();
 }
@@ -60,6 +61,7 @@ export function onRequestEnd(exchange: Exchange, trailers: Head | null): void {
   exchange.requestComplete = true;
   exchange.requestEndMs = exchange.time.nowMs;
   if (trailers !== null) exchange.unrepeatable = true;
+  exchange.requestTap?.onRequestEnd();
   exchange.upstream?.endRequest(trailers);
   if (exchange.responseComplete) finish(exchange);
 }

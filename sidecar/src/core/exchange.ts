@@ -9,6 +9,8 @@
  */
 import type { RateLimitOutcome } from '../filters/rate-limit/outcome.ts';
 import type { Head, RequestHead, ResponseHead } from '../protocol/head.ts';
+import type { Backend } from '../routing/backend.ts';
+import type { Balancer } from '../upstream/balancer.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Hedge } from './attempts.ts';
 import type { Timer } from './clock.ts';
@@ -55,6 +57,13 @@ export interface UpstreamStream {
   readonly reused: boolean;
   /** The attempt failed, and the peer has said that it did nothing for it. */
   readonly unprocessed: boolean;
+}
+
+/** Is told of the body of a request as it is sent. Bytes are valid until a call returns. */
+export interface RequestTap {
+  onRequestBody(bytes: Uint8Array, start: number, end: number): void;
+  /** The request is complete. */
+  onRequestEnd(): void;
 }
 
 /** The event that is being handled. */
@@ -109,6 +118,10 @@ export class Exchange {
   /** How the call ended, as gRPC says it; -1 while that is not known. */
   grpcStatus = -1;
 
+  /** What endpoints are chosen by: that of the route, or of the backend that a rule chose. */
+  balancer: Balancer | null;
+  /** Which of the backends of a rule the request is for; null where there are none. */
+  backend: Backend | null = null;
   endpoint: Endpoint | null = null;
   /** Endpoints of earlier attempts, which balancers avoid. */
   tried: readonly Endpoint[] = NONE_TRIED;
@@ -177,6 +190,9 @@ export class Exchange {
   /** What rate limits tell the caller with the response; null when they have nothing to tell. */
   rateLimit: RateLimitOutcome | null = null;
 
+  /** Follows the body of the request for those who send it elsewhere, too; null when nobody does. */
+  requestTap: RequestTap | null = null;
+
   /** Where a filter paused, so that `resume` goes on behind it. */
   pausedPhase = 0;
   pausedAt = 0;
@@ -191,6 +207,7 @@ export class Exchange {
     startedMs: number,
   ) {
     this.route = route;
+    this.balancer = route.balancer;
     this.downstream = downstream;
     this.request = request;
     this.time = time;

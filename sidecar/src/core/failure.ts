@@ -138,6 +138,20 @@ export const Failure = Object.freeze({
   ),
 
   noRoute: define('no_route', 'policy', 404, 12, 'No service of this mesh has the requested host.'),
+  noRule: define(
+    'no_rule',
+    'policy',
+    404,
+    12,
+    'The service has routes, and none of their rules matches the request.',
+  ),
+  noBackend: define(
+    'no_backend',
+    'policy',
+    500,
+    14,
+    'The rule that matched sends the request to a backend that does not exist.',
+  ),
   noEndpoint: define('no_endpoint', 'mesh', 503, 14, 'The service has no endpoint.', true),
   circuitOpen: define(
     'circuit_open',
@@ -214,7 +228,7 @@ export const Failure = Object.freeze({
     'upstream',
     504,
     4,
-    'The deadline that the caller had set passed before the response was complete.',
+    'The deadline that the caller or the route had set passed before the response was complete.',
   ),
   invalidResponse: define(
     'invalid_response',

@@ -16,6 +16,7 @@ import type { HedgePolicy, RetryPolicy } from './attempts.ts';
 import { compileChain } from './chain.ts';
 import { Deadlines } from './deadlines.ts';
 import { type DownstreamStream, type EventTime, Exchange, type UpstreamStream } from './exchange.ts';
+import { Failure } from './failure.ts';
 import type { Filter } from './filter.ts';
 import { ManualClock } from './manual-clock.fixture.ts';
 import type { Route } from './route.ts';
@@ -79,6 +80,8 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
     direction: 'inbound',
     service: 'orders',
     trustsPeer: true,
+    rule: '',
+    unreachable: Failure.noRoute,
     balancer: routed ? balance(transport, endpoints) : null,
     chain: compileChain([...filters, { name: 'witness', onEnd: () => void events.push('end') }]),
     timeouts: TIMEOUTS,

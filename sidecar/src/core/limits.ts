@@ -25,6 +25,8 @@ export const LIMITS = {
   trailerBytes: 8_192,
   /** Extensions of one chunk; they are checked and dropped. */
   chunkExtensionBytes: 256,
+  /** Fields that filters may add to one head: four lists of a rule and its backend with 16 each, and those of the sidecar itself. */
+  addedFields: 96,
   /** Bytes that filters may add to one head. */
   insertionBytes: 8_192,
   /** The rest of a request body that is read and thrown away behind an early response so that the connection can be kept. */
@@ -97,6 +99,14 @@ export const LIMITS = {
   untriedDraws: 8,
   /** Slots behind that of its key in which consistent hashing looks for an endpoint that may be used. */
   hashSteps: 256,
+  /** Size of a regular expression of config, in instructions of RE2, and of a value that it is asked about; a longer one does not match. */
+  patternInstructions: 256,
+  patternValueBytes: 2_048,
+  /** Mirrored requests of one route under way at once, and the body that is kept of each; beyond that nothing is mirrored. */
+  mirroredExchanges: 256,
+  mirroredBodyBytes: 65_536,
+  /** How long a mirrored request may take. */
+  mirrorMs: 60_000,
   /** Interim (1xx) responses to one request. */
   interimResponses: 16,
 

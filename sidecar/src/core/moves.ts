@@ -51,6 +51,11 @@ export function reply(exchange: Exchange, failure: FailureKind, detail = ''): vo
     return;
   }
   const { head, body } = localReply(exchange);
+  answer(exchange, head, body);
+}
+
+/** Answers as a filter has it, which then returns REPLIED. The head says how long the body is. */
+export function answer(exchange: Exchange, head: ResponseHead, body: Buffer): void {
   exchange.replied = true;
   respond(exchange, head);
   if (body.length > 0 && !exchange.request.isHead) exchange.downstream.sendResponseBody(body, 0, body.length);
@@ -98,9 +103,9 @@ export function runRequestHead(exchange: Exchange, from: number): void {
 
 function pickEndpoint(exchange: Exchange, from: number): void {
   if (!runSteps(exchange, PHASE_PICK_ENDPOINT, exchange.route.chain.pickEndpoint, from)) return;
-  const { balancer } = exchange.route;
+  const { balancer } = exchange;
   if (balancer === null) {
-    reply(exchange, Failure.noRoute, `no service for host '${exchange.request.authority}'`);
+    replyWithoutRoute(exchange);
     return;
   }
   exchange.endpoint ??= balancer.pick(exchange);
@@ -169,8 +174,14 @@ export function connect(exchange: Exchange): void {
   endpoint.transport.open(exchange);
 }
 
+function replyWithoutRoute(exchange: Exchange): void {
+  const { unreachable } = exchange.route;
+  const detail = unreachable === Failure.noRoute ? `no service for host '${exchange.request.authority}'` : '';
+  reply(exchange, unreachable, detail);
+}
+
 function replyWithoutEndpoint(exchange: Exchange): void {
-  const { balancer } = exchange.route;
+  const { balancer } = exchange;
   if (balancer === null || balancer.endpoints.length === 0) reply(exchange, Failure.noEndpoint);
   else reply(exchange, Failure.circuitOpen, balancer.explainNone());
 }

@@ -28,6 +28,7 @@ function problemReply(exchange: Exchange): { head: ResponseHead; body: Buffer } 
       source: failure.source,
       direction: route.direction,
       route: route.name,
+      rule: route.rule === '' ? undefined : route.rule,
       requestId: exchange.requestId === '' ? undefined : exchange.requestId,
     })}\n`,
   );
@@ -39,7 +40,8 @@ function problemReply(exchange: Exchange): { head: ResponseHead; body: Buffer } 
   return { head, body };
 }
 
-function startResponse(status: number, reason: string): ResponseHead {
+/** A head to which fields can be added. */
+export function startResponse(status: number, reason: string): ResponseHead {
   const head = new ResponseHead();
   head.status = status;
   head.length = head.bytes.write(`HTTP/1.1 ${status} ${reason}\r\n`, 'latin1');

@@ -4,6 +4,7 @@
 import type { Balancer } from '../upstream/balancer.ts';
 import type { HedgePolicy, RetryPolicy } from './attempts.ts';
 import type { Chain } from './chain.ts';
+import type { FailureKind } from './failure.ts';
 
 export type Direction = 'inbound' | 'outbound';
 
@@ -24,12 +25,16 @@ export interface Route {
   /** Names the route in metrics, logs and spans: the listener for inbound, the host for outbound. */
   readonly name: string;
   readonly direction: Direction;
+  /** The rule of an HTTPRoute or GRPCRoute that led here; empty where there is none. */
+  readonly rule: string;
   /** The service that this sidecar stands in front of. */
   readonly service: string;
   /** Whether request ids and forwarded fields of the downstream side are believed: mTLS peers, and the own service. */
   readonly trustsPeer: boolean;
-  /** Null where no service matches: the chain runs and the exchange ends with `no_route`. */
+  /** Null where nothing is behind the route, or where a filter chooses what. */
   readonly balancer: Balancer | null;
+  /** How an exchange ends that has no balancer when its endpoint should be chosen. */
+  readonly unreachable: FailureKind;
   readonly chain: Chain;
   readonly timeouts: Timeouts;
   /** Of the whole exchange, and of one attempt from its head to the response head, in milliseconds; Infinity for none. */

@@ -20,7 +20,7 @@ import {
 } from '../core/course.ts';
 import { Deadlines } from '../core/deadlines.ts';
 import { type DownstreamStream, Exchange, type UpstreamStream } from '../core/exchange.ts';
-import { FAILURES, type FailureKind } from '../core/failure.ts';
+import { FAILURES, Failure, type FailureKind } from '../core/failure.ts';
 import type { Direction, Route } from '../core/route.ts';
 import { BODY_NONE, type Head, RequestHead, ResponseHead } from '../protocol/head.ts';
 import { scanRequestHead } from '../protocol/http1/request-head.ts';
@@ -123,6 +123,8 @@ function routeOf(
     direction,
     service: 'orders',
     trustsPeer: true,
+    rule: '',
+    unreachable: Failure.noRoute,
     balancer: new SoleEndpoint(loneEndpoint(ENDPOINT, upstream)),
     chain,
     timeouts: TIMEOUTS,

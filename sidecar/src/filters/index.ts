@@ -8,18 +8,24 @@ import type { AccessLog } from '../observe/access-log.ts';
 import type { RandomWords } from '../observe/random-words.ts';
 import type { Series } from '../observe/series.ts';
 import type { SpanRing } from '../observe/spans.ts';
+import type { RuleProfile } from '../routing/rule-profile.ts';
 import { AccessLogFilter } from './access-log/access-log.ts';
+import { BackendFilter } from './backend/backend.ts';
 import { ConcurrencyFilter } from './concurrency/concurrency.ts';
 import type { ConcurrencySpec } from './concurrency/config.ts';
 import type { ConcurrencySeries } from './concurrency/metrics.ts';
 import { DeadlineFilter } from './deadline/deadline.ts';
 import { FaultFilter } from './fault/fault.ts';
 import { clientCertGuard, ForwardedFilter } from './forwarded/forwarded.ts';
+import { RequestHeaderFilter, ResponseHeaderFilter } from './header-modifier/header-modifier.ts';
 import { MetricsFilter } from './metrics/metrics.ts';
+import { MirrorFilter } from './mirror/mirror.ts';
 import { RateLimitFilter } from './rate-limit/rate-limit.ts';
 import type { RateLimits } from './rate-limit/rate-limits.ts';
+import { RedirectFilter } from './redirect/redirect.ts';
 import { RequestIdFilter } from './request-id/request-id.ts';
 import { TraceFilter } from './trace/trace.ts';
+import { UrlRewriteFilter } from './url-rewrite/url-rewrite.ts';
 
 /** What filters work with, one of each a sidecar. Telemetry that is off is null. */
 export interface FilterContext {
@@ -35,11 +41,11 @@ export interface FilterContext {
 }
 
 export function buildFilters(profile: RouteProfile, context: FilterContext): Filter[] {
-  const { direction, name, trustsPeer, policies } = profile;
+  const { direction, name, trustsPeer, policies, rule } = profile;
   const { random, series, ring, headers, accessLog, rateLimits } = context;
   const filters: Filter[] = [
     // First, so that whatever happens next is counted.
-    new MetricsFilter(series.route(direction, name)),
+    new MetricsFilter(series.route(direction, name, rule?.label)),
   ];
   // Before anything that may answer, so that every answer carries an id.
   if (headers.requestId) filters.push(new RequestIdFilter(trustsPeer, random));
@@ -50,7 +56,7 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
       random,
       context.headSampleRatio,
       ring,
-      ring?.addOrigin({ direction, route: name }) ?? 0,
+      ring?.addOrigin({ direction, route: name, ...(rule === null ? {} : { rule: rule.label }) }) ?? 0,
     ),
     // Behind what identifies a call, before what may take time.
     new DeadlineFilter(),
@@ -63,10 +69,13 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
   if (policies.fault !== null && policies.fault.spec.mode !== 'off') {
     filters.push(new FaultFilter(policies.fault.spec, series.fault(direction, name), random));
   }
+  // Before a request takes a place that it will not use.
+  if (rule !== null && rule.config.redirect !== null) filters.push(new RedirectFilter(rule.config.redirect));
   // Last of what may turn a request away, so that whoever gets a place uses it.
   const concurrency = policies.traffic?.spec.concurrency;
   if (concurrency !== undefined && concurrency.mode !== 'off') {
-    filters.push(concurrencyFilter(concurrency, series.concurrencyOf(direction, name), context.gates));
+    const scope = rule?.ownTraffic ? `${name}/${rule.label}` : name;
+    filters.push(concurrencyFilter(concurrency, series.concurrencyOf(direction, scope), context.gates));
   }
   // Only the service behind this sidecar is told who called; what it says to others is its own affair.
   if (direction === 'inbound') {
@@ -74,8 +83,24 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
       headers.forwarded ? new ForwardedFilter(trustsPeer, () => context.ownIdentity()) : clientCertGuard,
     );
   }
+  if (rule !== null) filters.push(...buildRuleFilters(name, rule, context));
   // Last at the end of an exchange, when all there is to tell is known.
   if (accessLog !== null) filters.push(new AccessLogFilter(accessLog, accessLog.originOf(profile)));
+  return filters;
+}
+
+/** What a rule does to a request that it lets through. */
+function buildRuleFilters(route: string, rule: RuleProfile, { random, series }: FilterContext): Filter[] {
+  const { requestHeaders, responseHeaders, rewrite, redirect } = rule.config;
+  const filters: Filter[] = [];
+  if (requestHeaders !== null) filters.push(new RequestHeaderFilter(requestHeaders));
+  if (responseHeaders !== null) filters.push(new ResponseHeaderFilter(responseHeaders));
+  if (rewrite !== null) filters.push(new UrlRewriteFilter(rewrite));
+  // Behind what changes a request for all, before what changes it for one backend.
+  if (rule.mirrors.length > 0) filters.push(new MirrorFilter(rule.mirrors, random));
+  if (redirect === null) {
+    filters.push(new BackendFilter(rule.backends, random, series.backend(route, rule.label)));
+  }
   return filters;
 }
 

@@ -24,6 +24,8 @@ const { accessLogBufferBytes, accessLogWriteBytes, accessLogDelayMs, accessLogRe
 /** More than any line takes: path and detail are cut and escaping makes six bytes of one at most; two SPIFFE ids have 2 KB each. */
 const LINE_BYTES = (OBSERVE_LIMITS.accessLogPathBytes + OBSERVE_LIMITS.accessLogDetailChars) * 6 + 8_192;
 
+type LogOrigin = Pick<RouteProfile, 'direction' | 'service' | 'name'> & Partial<Pick<RouteProfile, 'rule'>>;
+
 export interface AccessLogDeps {
   readonly clock: Clock;
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -55,10 +57,9 @@ export class AccessLog {
   }
 
   /** The beginning of every line of a route. */
-  originOf({ direction, service, name }: Pick<RouteProfile, 'direction' | 'service' | 'name'>): Buffer {
-    return Buffer.from(
-      `"direction":"${direction}","service":${JSON.stringify(service)},"route":${JSON.stringify(name)}`,
-    );
+  originOf({ direction, service, name, rule = null }: LogOrigin): Buffer {
+    const places = { direction, service, route: name, ...(rule === null ? {} : { rule: rule.label }) };
+    return Buffer.from(JSON.stringify(places).slice(1, -1));
   }
 
   append(exchange: Exchange, origin: Buffer): void {
@@ -140,6 +141,7 @@ export class AccessLog {
     }
     line.text(KEY.peer, exchange.peerAddress);
     if (exchange.peerIdentity !== '') line.text(KEY.peerIdentity, exchange.peerIdentity);
+    if (exchange.backend !== null) line.text(KEY.backend, exchange.backend.name);
     if (endpoint !== null) line.text(KEY.upstream, endpoint.address);
     if (upstream !== null && upstream.identity !== '') line.text(KEY.upstreamIdentity, upstream.identity);
     line.number(KEY.attempts, exchange.attempts);
@@ -221,6 +223,7 @@ const KEY = {
   spanId: jsonKey('span_id'),
   peer: jsonKey('peer'),
   peerIdentity: jsonKey('peer_identity'),
+  backend: jsonKey('backend'),
   upstream: jsonKey('upstream'),
   upstreamIdentity: jsonKey('upstream_identity'),
   attempts: jsonKey('attempts'),

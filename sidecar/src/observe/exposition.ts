@@ -7,9 +7,11 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
+import { registerBackends } from '../filters/backend/metrics.ts';
 import { registerConcurrency } from '../filters/concurrency/metrics.ts';
 import { registerFaults } from '../filters/fault/metrics.ts';
 import { registerHedges } from '../filters/hedge/metrics.ts';
+import { registerMirrors } from '../filters/mirror/metrics.ts';
 import { type RateLimitReadings, registerRateLimits } from '../filters/rate-limit/metrics.ts';
 import { registerRetries } from '../filters/retry/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
@@ -46,6 +48,8 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerDataStores(registry, sources.series);
   registerGroups(registry, sources.series);
   registerFaults(registry, sources.series.faults);
+  registerBackends(registry, sources.series.backends);
+  registerMirrors(registry, sources.series.mirrors);
   registerRetries(registry, sources.series.retries);
   registerHedges(registry, sources.series.hedges);
   registerConcurrency(registry, sources.series.concurrency);
@@ -277,8 +281,15 @@ function* calls(series: Series, direction: Direction): Iterable<Reading<Histogra
   }
 }
 
-function callLabels({ direction, route }: RouteSeries, { method, status, failure }: CallSeries): Labels {
-  const labels: Record<string, string> = { rpc_system_name: 'grpc', rpc_method: method, http_route: route };
+function callLabels(
+  { direction, route, rule }: RouteSeries,
+  { method, status, failure }: CallSeries,
+): Labels {
+  const labels: Record<string, string> = {
+    rpc_system_name: 'grpc',
+    rpc_method: method,
+    http_route: rule || route,
+  };
   if (direction === 'outbound') labels.server_address = route;
   const statusCode = statusName(status);
   if (statusCode !== '') labels.rpc_response_status_code = statusCode;
@@ -287,9 +298,9 @@ function callLabels({ direction, route }: RouteSeries, { method, status, failure
   return labels;
 }
 
-function requestLabels({ direction, route }: RouteSeries, requests: RequestSeries): Labels {
+function requestLabels({ direction, route, rule }: RouteSeries, requests: RequestSeries): Labels {
   const inbound = direction === 'inbound';
-  const labels: Record<string, string> = { http_route: route };
+  const labels: Record<string, string> = { http_route: rule || route };
   if (requests.overflow) return { ...labels, otel_metric_overflow: 'true' };
   labels.http_request_method = METHODS[requests.method] as string;
   if (inbound) labels.url_scheme = requests.peer === '' ? 'http' : 'https';
@@ -307,14 +318,18 @@ function* failures(series: Series): Iterable<Reading<number>> {
       const count = route.ended[code] as number;
       // A series that starts at 1 hides its first increase from rate(), so success is there from the start.
       if (count === 0 && code !== 0) continue;
-      yield [{ direction: route.direction, route: route.route, failure: name, source }, count];
+      yield [{ ...routeLabels(route), failure: name, source }, count];
     }
   }
 }
 
+function routeLabels({ direction, route, rule }: RouteSeries): Labels {
+  return rule === '' ? { direction, route } : { direction, route, rule };
+}
+
 function* perRoute<V>(series: Series, read: (route: RouteSeries) => V): Iterable<Reading<V>> {
   for (const route of series.routes.values()) {
-    yield [memoLabels(route, () => ({ direction: route.direction, route: route.route })), read(route)];
+    yield [memoLabels(route, () => routeLabels(route)), read(route)];
   }
 }
 

@@ -14,8 +14,11 @@ import type { ConcurrencyFilter } from '../filters/concurrency/concurrency.ts';
 import type { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import type { HedgeSeries } from '../filters/hedge/metrics.ts';
 import { buildFilters } from '../filters/index.ts';
+import type { MirrorSeries } from '../filters/mirror/metrics.ts';
+import { MirrorOutcomeFilter } from '../filters/mirror/outcome.ts';
 import type { RateLimits } from '../filters/rate-limit/rate-limits.ts';
 import type { RetrySeries } from '../filters/retry/metrics.ts';
+import { TraceFilter } from '../filters/trace/trace.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
 import type { OutlierObserver } from '../upstream/outliers/detector.ts';
@@ -100,6 +103,20 @@ export class Observability {
         ownIdentity,
       }),
     );
+  }
+
+  /** For copies of requests to `profile`, which nobody waits for. */
+  buildMirrorChain({ direction, name }: RouteProfile, series: MirrorSeries): Chain {
+    const { random, ring, headSampleRatio } = this;
+    const origin = ring?.addOrigin({ direction, route: name, rule: 'mirror' }) ?? 0;
+    return compileChain([
+      new TraceFilter(true, random, headSampleRatio, ring, origin),
+      new MirrorOutcomeFilter(series),
+    ]);
+  }
+
+  mirrorSeries(route: string, rule: string, backend: string): MirrorSeries {
+    return this.series.mirror(route, rule, backend);
   }
 
   retrySeries({ direction, name }: RouteProfile): RetrySeries {

@@ -93,7 +93,7 @@ function exchangeContent(record: SpanRecord): SpanContent {
 }
 
 function attributesOf(record: SpanRecord, method: string, status: number, error: string): Attributes {
-  const { direction, route } = record.origin;
+  const { direction, route, rule } = record.origin;
   const inbound = direction === 'inbound';
   const failure = record.word(WORD.failure);
   const upstreamIdentity = record.name(WORD.upstreamIdentity);
@@ -116,6 +116,7 @@ function attributesOf(record: SpanRecord, method: string, status: number, error:
     'error.type': error,
     'tulle.direction': direction,
     'tulle.route': route,
+    ...(rule === undefined ? {} : { 'tulle.rule': rule }),
     'tulle.request_id': record.text(WORD.requestIdBytes),
     'tulle.failure.code': failure === 0 ? undefined : FAILURES[failure]?.name,
     'tulle.failure.detail': record.text(WORD.detailBytes),

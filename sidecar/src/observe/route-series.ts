@@ -46,6 +46,7 @@ if (FAILURES.length > MAX_FAILURES)
 export class RouteSeries {
   readonly direction: Direction;
   readonly route: string;
+  readonly rule: string;
   active = 0;
   /** Indexed by failure code. */
   readonly ended = new Float64Array(FAILURES.length);
@@ -62,9 +63,10 @@ export class RouteSeries {
   private last: RequestSeries | null = null;
   private overflow: RequestSeries | null = null;
 
-  constructor(direction: Direction, route: string, budget: SeriesBudget) {
+  constructor(direction: Direction, route: string, rule: string, budget: SeriesBudget) {
     this.direction = direction;
     this.route = route;
+    this.rule = rule;
     this.budget = budget;
   }
 

@@ -9,9 +9,11 @@ import { Failure, type FailureKind } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
 import type { ConnectionKind } from '../downstream/arrival.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
+import { BackendSeries } from '../filters/backend/metrics.ts';
 import { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import { FaultSeries } from '../filters/fault/metrics.ts';
 import { HedgeSeries } from '../filters/hedge/metrics.ts';
+import { MirrorSeries } from '../filters/mirror/metrics.ts';
 import { RetrySeries } from '../filters/retry/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { EndpointGroup } from '../upstream/endpoint-group.ts';
@@ -117,19 +119,51 @@ export class Series {
   readonly connections = new Map<string, ConnectionSeries>();
   readonly dataStores = new Map<string, DataStoreSeries>();
   readonly faults = new Map<string, FaultSeries>();
+  readonly backends = new Map<string, BackendSeries>();
+  readonly mirrors = new Map<string, MirrorSeries>();
   readonly retries = new Map<string, RetrySeries>();
   readonly hedges = new Map<string, HedgeSeries>();
   readonly concurrency = new Map<string, ConcurrencySeries>();
   private readonly budget: SeriesBudget = { left: OBSERVE_LIMITS.metricRequestSeries };
   private readonly operationBudget: SeriesBudget = { left: OBSERVE_LIMITS.metricOperationSeries };
 
-  route(direction: Direction, name: string): RouteSeries {
+  /** `rule` is that of an HTTPRoute or GRPCRoute; empty without one. */
+  route(direction: Direction, name: string, rule = ''): RouteSeries {
     return bind(
       this.routes,
-      `${direction} ${name}`,
-      `${direction} ${OVERFLOW}`,
+      `${direction} ${name} ${rule}`,
+      `${direction} ${OVERFLOW} `,
       OBSERVE_LIMITS.metricRoutes,
-      (key) => new RouteSeries(direction, key.slice(direction.length + 1), this.budget),
+      (key) => {
+        const [, route = '', rule = ''] = key.split(' ');
+        return new RouteSeries(direction, route, rule, this.budget);
+      },
+    );
+  }
+
+  backend(route: string, rule: string): BackendSeries {
+    return bind(
+      this.backends,
+      `${route} ${rule}`,
+      `${OVERFLOW} ${OVERFLOW}`,
+      OBSERVE_LIMITS.metricRoutes,
+      (key) => {
+        const [route = '', rule = ''] = key.split(' ');
+        return new BackendSeries(route, rule);
+      },
+    );
+  }
+
+  mirror(route: string, rule: string, backend: string): MirrorSeries {
+    return bind(
+      this.mirrors,
+      `${route} ${rule} ${backend}`,
+      `${OVERFLOW} ${OVERFLOW} ${OVERFLOW}`,
+      OBSERVE_LIMITS.metricRoutes,
+      (key) => {
+        const [route = '', rule = '', backend = ''] = key.split(' ');
+        return new MirrorSeries(route, rule, backend);
+      },
     );
   }
 

@@ -37,6 +37,8 @@ import { StringTable } from './string-table.ts';
 export interface SpanOrigin {
   readonly direction: Direction;
   readonly route: string;
+  /** Of an HTTPRoute or GRPCRoute; absent without one. */
+  readonly rule?: string;
 }
 
 /** Told when records wait; may be called on the request path. */
@@ -73,7 +75,8 @@ export class SpanRing {
   /** Returns the number by which `record` knows the origin. Origins are routes, which config bounds. */
   addOrigin(origin: SpanOrigin): number {
     const known = this.origins.findIndex(
-      ({ direction, route }) => direction === origin.direction && route === origin.route,
+      ({ direction, route, rule }) =>
+        direction === origin.direction && route === origin.route && rule === origin.rule,
     );
     return known === -1 ? this.origins.push(origin) - 1 : known;
   }

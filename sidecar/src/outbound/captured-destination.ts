@@ -12,6 +12,7 @@ import type { Destination } from '../downstream/destination.ts';
 import type { RequestHead } from '../protocol/head.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { TcpRoute } from '../protocol/tcp/tcp-route.ts';
+import type { RouteTable } from '../routing/route-table.ts';
 import type { HostRouter } from './host-router.ts';
 
 export class CapturedDestination implements Destination {
@@ -45,11 +46,13 @@ export class CapturedDestination implements Destination {
   routeFor(request: RequestHead): Route {
     const snapshot = this.snapshot();
     const route = this.router.routeFor(request);
-    return route === snapshot.unrouted ? this.routeByAddress(snapshot) : route;
+    if (route !== snapshot.unrouted) return route;
+    return this.table(snapshot)?.routeFor(request) ?? this.routeOutside(snapshot);
   }
 
   fallback(): Route {
-    return this.routeByAddress(this.snapshot());
+    const snapshot = this.snapshot();
+    return this.table(snapshot)?.fallback ?? this.routeOutside(snapshot);
   }
 
   tcpRoute(): TcpRoute {
@@ -64,8 +67,13 @@ export class CapturedDestination implements Destination {
     return this.isOwn() ? Failure.loopDetected : null;
   }
 
-  private routeByAddress({ outbound, passthrough, unrouted }: Snapshot): Route {
-    if (this.host !== null) return outbound.get(this.host) ?? unrouted;
+  /** Of the service that the address means. */
+  private table({ outbound }: Snapshot): RouteTable | undefined {
+    return this.host === null ? undefined : outbound.get(this.host);
+  }
+
+  private routeOutside({ passthrough, unrouted }: Snapshot): Route {
+    if (this.host !== null) return unrouted;
     return passthrough?.routeTo(this.original, this.address) ?? unrouted;
   }
 }

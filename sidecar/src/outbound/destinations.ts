@@ -62,13 +62,14 @@ export class ServiceDestination implements Destination {
     return this.tcpRoute().protocol;
   }
 
-  routeFor(): Route {
+  routeFor(request: RequestHead): Route {
     const { outbound, unrouted } = this.snapshot();
-    return outbound.get(this.host) ?? unrouted;
+    return outbound.get(this.host)?.routeFor(request) ?? unrouted;
   }
 
   fallback(): Route {
-    return this.routeFor();
+    const { outbound, unrouted } = this.snapshot();
+    return outbound.get(this.host)?.fallback ?? unrouted;
   }
 
   tcpRoute(): TcpRoute {

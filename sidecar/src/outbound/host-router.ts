@@ -1,5 +1,5 @@
 /**
- * Finds the route of an outbound request by its authority, port ignored.
+ * Finds the routes of an outbound request by its authority, port ignored, and among them the one for it.
  *
  * Invariants: hosts compare without regard to case. A caller that asks for the same host again and again, as most do, costs a
  * comparison of bytes and no string.
@@ -7,11 +7,12 @@
 import type { Snapshot } from '../config/snapshot.ts';
 import type { Route } from '../core/route.ts';
 import type { RequestHead } from '../protocol/head.ts';
+import type { RouteTable } from '../routing/route-table.ts';
 
 export class HostRouter {
   private readonly snapshot: () => Snapshot;
   private lastHost: Buffer = Buffer.alloc(0);
-  private lastRoute: Route | null = null;
+  private lastTable: RouteTable | null = null;
   private lastSnapshot: Snapshot | null = null;
 
   constructor(snapshot: () => Snapshot) {
@@ -20,15 +21,14 @@ export class HostRouter {
 
   routeFor(request: RequestHead): Route {
     const snapshot = this.snapshot();
-    if (this.lastRoute !== null && this.lastSnapshot === snapshot && this.isLastHost(request))
-      return this.lastRoute;
-    const route = snapshot.outbound.get(hostOf(request.authority)) ?? snapshot.unrouted;
-    if (route !== snapshot.unrouted) {
-      this.lastHost = Buffer.from(request.bytes.subarray(request.authorityStart, request.authorityEnd));
-      this.lastRoute = route;
-      this.lastSnapshot = snapshot;
-    }
-    return route;
+    if (this.lastTable !== null && this.lastSnapshot === snapshot && this.isLastHost(request))
+      return this.lastTable.routeFor(request);
+    const table = snapshot.outbound.get(hostOf(request.authority));
+    if (table === undefined) return snapshot.unrouted;
+    this.lastHost = Buffer.from(request.bytes.subarray(request.authorityStart, request.authorityEnd));
+    this.lastTable = table;
+    this.lastSnapshot = snapshot;
+    return table.routeFor(request);
   }
 
   private isLastHost(request: RequestHead): boolean {

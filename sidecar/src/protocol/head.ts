@@ -11,7 +11,7 @@
  */
 import { LIMITS } from '../core/limits.ts';
 import { copyBytes } from '../transport/output.ts';
-import { FIELD_IDS, findFieldId, OTHER_FIELD } from './field-names.ts';
+import { FIELD_IDS, fieldId, findFieldId, OTHER_FIELD } from './field-names.ts';
 
 /** How the end of a body is found (RFC 9112 section 6). */
 export const BODY_NONE = 0;
@@ -20,10 +20,13 @@ export const BODY_CHUNKED = 2;
 export const BODY_UNTIL_CLOSE = 3;
 export type BodyKind = typeof BODY_NONE | typeof BODY_LENGTH | typeof BODY_CHUNKED | typeof BODY_UNTIL_CLOSE;
 
+const HOST = fieldId('host');
+const HOST_BYTES = 4;
+
 const INITIAL_BYTES = 2_048;
 /** Numbers a row: line start, name end, value start, value end. The name starts where the line starts. */
 const ROW = 4;
-const MAX_ROWS = LIMITS.fields + 32;
+const MAX_ROWS = LIMITS.fields + LIMITS.addedFields;
 
 export class Head {
   bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
@@ -212,6 +215,50 @@ export class Head {
     this.pushAdded(start, valueAt - 2, valueAt, valueAt + valueLength);
   }
 
+  /** Takes every field with this lower-case name out of what is forwarded. `id` is that of the name. */
+  dropNamed(name: Uint8Array, id: number): void {
+    if (id !== OTHER_FIELD) {
+      this.drop(id);
+      return;
+    }
+    for (let row = 0; row < this.rows; row++) {
+      if (this.ids[row] === OTHER_FIELD && this.isNamed(row, name)) this.dropRow(row);
+    }
+  }
+
+  /** Whether the name in `row` is this lower-case one. */
+  isNamed(row: number, name: Uint8Array): boolean {
+    const start = this.lineStart(row);
+    if (this.nameEnd(row) - start !== name.length) return false;
+    for (let i = 0; i < name.length; i++) {
+      const byte = this.bytes[start + i] as number;
+      if ((byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte) !== name[i]) return false;
+    }
+    return true;
+  }
+
+  protected copyLines(source: Head): void {
+    this.length = 0;
+    this.reserve(source.length);
+    copyBytes(source.bytes, 0, source.length, this.bytes, 0);
+    this.length = source.length;
+    this.start = source.start;
+    this.fieldsStart = source.fieldsStart;
+    this.rows = source.rows;
+    this.bodyKind = source.bodyKind;
+    this.contentLength = source.contentLength;
+    this.minorVersion = source.minorVersion;
+    this.keepAlive = source.keepAlive;
+    this.firstRow.set(source.firstRow);
+    this.table.set(source.table);
+    this.ids.set(source.ids);
+    this.dropped.set(source.dropped);
+    this.drops = source.drops;
+    this.secrets = source.secrets;
+    this.secret = source.secret === null ? null : source.secret.slice();
+    this.adopted = source.adopted;
+  }
+
   /** Makes room for `count` more bytes. */
   reserve(count: number): void {
     const need = this.length + count;
@@ -249,6 +296,8 @@ export class RequestHead extends Head {
   /** The client asked for a protocol switch and is waiting for 101. */
   wantsUpgrade = false;
   expectsContinue = false;
+  /** Path and query that are forwarded in place of those that came, which policy and telemetry go on to see; null for those. */
+  target: Buffer | null = null;
   /** Of the connection that it came over, hence not reset. */
   encrypted = false;
 
@@ -266,6 +315,32 @@ export class RequestHead extends Head {
     this.isSafe = false;
     this.wantsUpgrade = false;
     this.expectsContinue = false;
+    this.target = null;
+  }
+
+  /** Forwards `host` in place of the one that was asked for. */
+  replaceAuthority(hostLine: Buffer): void {
+    this.drop(HOST);
+    this.authorityStart = this.addLine(hostLine, HOST_BYTES);
+    this.authorityEnd = this.length - 2;
+  }
+
+  /** Becomes a head of its own with all that `source` is now. */
+  copy(source: RequestHead): void {
+    this.copyLines(source);
+    this.majorVersion = source.majorVersion;
+    this.methodEnd = source.methodEnd;
+    this.pathStart = source.pathStart;
+    this.pathEnd = source.pathEnd;
+    this.queryStart = source.queryStart;
+    this.authorityStart = source.authorityStart;
+    this.authorityEnd = source.authorityEnd;
+    this.isHead = source.isHead;
+    this.isIdempotent = source.isIdempotent;
+    this.wantsUpgrade = source.wantsUpgrade;
+    this.expectsContinue = source.expectsContinue;
+    this.target = source.target;
+    this.encrypted = source.encrypted;
   }
 
   get method(): string {

@@ -1,46 +1,35 @@
 /**
  * Conditions on the fields of a request: what config may say, and the form that is compared with bytes.
  *
- * Invariants: names compare without regard to case, values byte for byte. A field that is repeated is compared as one value, its lines
- * joined by commas (RFC 9110 section 5.3).
+ * Invariants: names compare without regard to case. A field that is repeated is compared as one value, its lines joined by commas
+ * (RFC 9110 section 5.3).
  */
 import { z } from 'zod';
-import { text } from '../config/values.ts';
 import { findFieldId, OTHER_FIELD } from '../protocol/field-names.ts';
 import type { Head } from '../protocol/head.ts';
-import { equalsWord } from '../protocol/http1/scan.ts';
+import { fieldName, refuseRepeated } from './names.ts';
+import {
+  checkPattern,
+  createValueMatcher,
+  matchType,
+  type ValueMatch,
+  type ValueMatcher,
+} from './value-match.ts';
 
 const MAX_MATCHES = 16;
 const MAX_VALUE_CHARS = 4_096;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
-
-const fieldName = text((value) =>
-  TOKEN.test(value) ? null : 'must be the name of a header field',
-).transform((value) => value.toLowerCase());
 
 export const headerMatches = z
   .array(
-    z.strictObject({
-      name: fieldName,
-      type: z.enum(['Exact']).default('Exact'),
-      value: z.string().min(1).max(MAX_VALUE_CHARS),
-    }),
+    z
+      .strictObject({ name: fieldName, type: matchType, value: z.string().min(1).max(MAX_VALUE_CHARS) })
+      .superRefine(checkPattern),
   )
   .max(MAX_MATCHES)
   .default([])
-  .superRefine((matches, context) => {
-    matches.forEach(({ name }, index) => {
-      if (matches.findIndex((other) => other.name === name) === index) return;
-      context.addIssue({
-        code: 'custom',
-        path: [index, 'name'],
-        message: `repeats "${name}"; case makes no difference in names of fields`,
-        params: { suggestion: 'keep one of the two' },
-      });
-    });
-  });
+  .superRefine(refuseRepeated);
 
-export type HeaderMatch = z.output<typeof headerMatches>[number];
+export type HeaderMatch = ValueMatch & { readonly name: string };
 
 /** All conditions of a list: true for an empty one. */
 export class FieldMatches {
@@ -61,19 +50,22 @@ export class FieldMatches {
 class FieldMatcher {
   private readonly name: Buffer;
   private readonly id: number;
-  private readonly value: Buffer;
+  private readonly value: ValueMatcher;
 
-  constructor({ name, value }: HeaderMatch) {
-    this.name = Buffer.from(name);
+  constructor(match: HeaderMatch) {
+    this.name = Buffer.from(match.name);
     this.id = findFieldId(this.name, 0, this.name.length);
-    this.value = Buffer.from(value);
+    this.value = createValueMatcher(match);
   }
 
   matches(head: Head): boolean {
     const row = this.find(head, 0);
     if (row === -1) return false;
-    if (this.find(head, row + 1) !== -1) return this.value.equals(this.joined(head, row));
-    return equalsBytes(head.bytes, head.valueStart(row), head.valueEnd(row), this.value);
+    if (this.find(head, row + 1) === -1) {
+      return this.value.matches(head.bytes, head.valueStart(row), head.valueEnd(row));
+    }
+    const joined = this.join(head, row);
+    return this.value.matches(joined, 0, joined.length);
   }
 
   private find(head: Head, from: number): number {
@@ -86,10 +78,10 @@ class FieldMatcher {
 
   private isNamed(head: Head, row: number): boolean {
     if (this.id !== OTHER_FIELD) return true;
-    return equalsWord(head.bytes, head.lineStart(row), head.nameEnd(row), this.name);
+    return head.isNamed(row, this.name);
   }
 
-  private joined(head: Head, first: number): Buffer {
+  private join(head: Head, first: number): Buffer {
     const parts: Buffer[] = [];
     for (let row = first; row !== -1; row = this.find(head, row + 1)) {
       if (parts.length > 0) parts.push(COMMA);
@@ -100,9 +92,3 @@ class FieldMatcher {
 }
 
 const COMMA = Buffer.from(',');
-
-function equalsBytes(bytes: Uint8Array, start: number, end: number, value: Uint8Array): boolean {
-  if (end - start !== value.length) return false;
-  for (let i = 0; i < value.length; i++) if (bytes[start + i] !== value[i]) return false;
-  return true;
-}

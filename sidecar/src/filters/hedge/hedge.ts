@@ -49,12 +49,12 @@ export class Hedging implements HedgePolicy {
   }
 
   watch(exchange: Exchange): void {
-    const { request, requestComplete, requestBytes, route } = exchange;
+    const { request, requestComplete, requestBytes, balancer } = exchange;
     if (!requestComplete || requestBytes > 0 || !request.isSafe || request.wantsUpgrade) return;
     this.budget.deposit(exchange.time.nowMs);
     const delayMs = Math.max(this.spec.minDelayMs, this.usual.ms);
     // Nothing is known yet, or there is nobody else to ask: only the latency is of interest.
-    const timerMs = (route.balancer?.endpoints.length ?? 0) > 1 ? delayMs : Number.POSITIVE_INFINITY;
+    const timerMs = (balancer?.endpoints.length ?? 0) > 1 ? delayMs : Number.POSITIVE_INFINITY;
     exchange.hedge = new SecondAttempt(this, exchange, timerMs);
   }
 
@@ -225,8 +225,9 @@ class SecondAttempt implements Hedge, DownstreamStream, UpstreamStream {
     const second = new Exchange(route, this, request, time, peerIdentity, peerAddress, time.nowMs);
     second.requestComplete = true;
     second.isGrpc = first.isGrpc;
+    second.balancer = first.balancer;
     second.tried = [first.endpoint];
-    const endpoint = route.balancer?.pick(second) ?? null;
+    const endpoint = second.balancer?.pick(second) ?? null;
     if (endpoint === null || endpoint === first.endpoint || !policy.allows(first)) return;
     this.second = second;
     beginHedged(second, endpoint);

@@ -2,12 +2,14 @@
  * A hop of real sockets, from a listener to a pool, on a clock that only moves when a test says so: what takes seconds for people takes no
  * time here.
  */
+
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compileChain } from '../../core/chain.ts';
 import { Deadlines } from '../../core/deadlines.ts';
 import type { Exchange } from '../../core/exchange.ts';
+import { Failure } from '../../core/failure.ts';
 import type { Filter } from '../../core/filter.ts';
 import { ManualClock } from '../../core/manual-clock.fixture.ts';
 import type { Route } from '../../core/route.ts';
@@ -96,6 +98,8 @@ export class Hop {
       direction: 'inbound',
       service: 'orders',
       trustsPeer: false,
+      rule: '',
+      unreachable: Failure.noRoute,
       balancer: new SoleEndpoint(loneEndpoint('origin', this.pool)),
       chain: compileChain([...filters, witness]),
       timeouts: TIMEOUTS,

@@ -13,7 +13,7 @@ import {
   type Head,
   type RequestHead,
 } from '../head.ts';
-import { writeBody, writeHead, writeLastChunk } from './write.ts';
+import { writeBody, writeHead, writeHeadTo, writeLastChunk } from './write.ts';
 
 const HOST = fieldId('host');
 const TRANSFER_ENCODING = fieldId('transfer-encoding');
@@ -39,7 +39,9 @@ export class RequestWriter {
     if (this.kind === BODY_CHUNKED && !request.has(TRANSFER_ENCODING)) {
       request.addLine(CHUNKED_LINE, TRANSFER_ENCODING_BYTES);
     }
-    writeHead(this.transport.context.output, this.transport, request);
+    const { output } = this.transport.context;
+    if (request.target === null) writeHead(output, this.transport, request);
+    else writeHeadTo(request.target, output, this.transport, request);
   }
 
   writeBody(bytes: Uint8Array, start: number, end: number): void {

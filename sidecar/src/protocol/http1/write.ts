@@ -5,7 +5,7 @@
  */
 import { copyBytes, type Output } from '../../transport/output.ts';
 import type { Transport } from '../../transport/transport.ts';
-import { BODY_CHUNKED, type BodyKind, type Head } from '../head.ts';
+import { BODY_CHUNKED, type BodyKind, type Head, type RequestHead } from '../head.ts';
 import { CR, LF } from './bytes.ts';
 
 const HEX_DIGITS = Buffer.from('0123456789abcdef');
@@ -21,6 +21,20 @@ export function writeHead(output: Output, transport: Transport, head: Head): voi
   } else {
     writeRuns(output, transport, head, head.start);
   }
+  writeCrlf(output, transport);
+}
+
+/** As `writeHead`, with `target` in place of the one that came. */
+export function writeHeadTo(
+  target: Uint8Array,
+  output: Output,
+  transport: Transport,
+  head: RequestHead,
+): void {
+  output.append(transport, head.bytes, head.start, head.pathStart);
+  output.append(transport, target, 0, target.length);
+  output.append(transport, head.bytes, head.pathEnd, head.fieldsStart);
+  writeRuns(output, transport, head, head.fieldsStart);
   writeCrlf(output, transport);
 }
 

@@ -43,7 +43,7 @@ export function encodeRequest(
   secure: boolean,
 ): void {
   const { batch, encoder } = connection;
-  const frameAt = reserveBlock(connection, stream, head, authority.length);
+  const frameAt = reserveBlock(connection, stream, head, authority.length + (head.target?.length ?? 0));
   const { bytes: target } = batch;
   const { bytes } = head;
   let at = encoder.begin(target, frameAt + FRAME_HEADER_BYTES);
@@ -61,7 +61,11 @@ export function encodeRequest(
     const text = Buffer.from(authority, 'latin1');
     at = encoder.authority(text, 0, text.length, target, at);
   }
-  at = encoder.path(bytes, head.pathStart, head.pathEnd, target, at);
+  const path = head.target;
+  at =
+    path === null
+      ? encoder.path(bytes, head.pathStart, head.pathEnd, target, at)
+      : encoder.path(path, 0, path.length, target, at);
   at = encodeFields(encoder, head, tunnels ? SEC_WEBSOCKET_KEY : 0, target, at);
   finishBlock(connection, stream, frameAt, at, 0);
 }

@@ -1,10 +1,12 @@
 // One hop for tests: a server codec on a real socket, an endpoint behind it, and a note of how every exchange ended. Both ends are the
 // test's to play.
+
 import { once } from 'node:events';
 import net from 'node:net';
 import { compileChain } from '../../core/chain.ts';
 import { systemClock } from '../../core/clock.ts';
 import { Deadlines } from '../../core/deadlines.ts';
+import { Failure } from '../../core/failure.ts';
 import type { Filter } from '../../core/filter.ts';
 import type { Route, Timeouts } from '../../core/route.ts';
 import type { ConnectionOwner, DownstreamConnection } from '../../downstream/connection.ts';
@@ -68,6 +70,8 @@ export async function openHop(options: HopOptions): Promise<Hop> {
     direction: 'inbound',
     service: 'hop',
     trustsPeer: true,
+    rule: '',
+    unreachable: Failure.noRoute,
     balancer: new SoleEndpoint(loneEndpoint(`127.0.0.1:${options.upstreamPort}`, endpoint)),
     chain: compileChain([noteExchanges(ended, () => begun++), ...(options.filters ?? [])]),
     timeouts,

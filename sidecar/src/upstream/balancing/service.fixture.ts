@@ -2,10 +2,12 @@
  * For tests: a service whose endpoints take as long as a test says, picked from by a balancer under test on virtual time. What is tested is
  * which endpoint gets how much; nothing is sent.
  */
+
 import { seededRandom } from '../../../../test/seeded-random.ts';
 import { compileChain } from '../../core/chain.ts';
 import { Deadlines } from '../../core/deadlines.ts';
 import { type DownstreamStream, Exchange } from '../../core/exchange.ts';
+import { Failure } from '../../core/failure.ts';
 import { ManualClock } from '../../core/manual-clock.fixture.ts';
 import { RandomWords } from '../../observe/random-words.ts';
 import { RequestHead } from '../../protocol/head.ts';
@@ -128,7 +130,15 @@ const NO_TRANSPORT: UpstreamTransport = {
 const NO_DOWNSTREAM = {} as DownstreamStream;
 
 const ROUTE = {
-  ...({ name: 'orders', direction: 'outbound', service: 'shop', trustsPeer: true, balancer: null } as const),
+  ...({
+    name: 'orders',
+    direction: 'outbound',
+    service: 'shop',
+    trustsPeer: true,
+    balancer: null,
+    rule: '',
+    unreachable: Failure.noRoute,
+  } as const),
   chain: compileChain([]),
   timeouts: { headMs: 1, bodyIdleMs: 1, idleMs: 1, connectMs: 1, upstreamMs: 1 },
   ...{

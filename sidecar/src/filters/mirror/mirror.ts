@@ -1,0 +1,119 @@
+/**
+ * Sends copies of requests to other services, and forgets the answers.
+ *
+ * Invariants
+ * - Nobody waits for a copy: it is sent when the request is complete, as an exchange of its own whose caller is nobody, and what becomes
+ *   of it is seen in metrics and in its span alone.
+ * - Copies under way, their bodies and their time are bounded. What does not fit is not mirrored, and counted.
+ */
+import { begin } from '../../core/course.ts';
+import { Exchange, type RequestTap } from '../../core/exchange.ts';
+import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { Route } from '../../core/route.ts';
+import type { RandomWords } from '../../observe/random-words.ts';
+import { RequestHead } from '../../protocol/head.ts';
+import type { MirrorSeries } from './metrics.ts';
+import { Nobody } from './nobody.ts';
+
+export interface Mirror {
+  /** From 0 to 1. */
+  readonly share: number;
+  readonly route: Route;
+  readonly series: MirrorSeries;
+}
+
+export class MirrorFilter implements Filter {
+  readonly name = 'mirror';
+  private readonly mirrors: readonly Mirror[];
+  private readonly random: RandomWords;
+
+  constructor(mirrors: readonly Mirror[], random: RandomWords) {
+    this.mirrors = mirrors;
+    this.random = random;
+  }
+
+  /** When the request is as it will be forwarded, but for what one backend alone is told. */
+  onPickEndpoint(exchange: Exchange): Verdict {
+    const chosen = this.mirrors.filter(({ share, series }) => this.chooses(exchange, share, series));
+    if (chosen.length === 0) return CONTINUE;
+    for (const { series } of chosen) series.active++;
+    const copy = new RequestCopy(exchange, chosen);
+    if (exchange.requestComplete) copy.onRequestEnd();
+    else exchange.requestTap = copy;
+    return CONTINUE;
+  }
+
+  /** A request that never was complete is not mirrored. */
+  onEnd({ requestTap }: Exchange): void {
+    if (requestTap instanceof RequestCopy) requestTap.abandon();
+  }
+
+  private chooses({ request }: Exchange, share: number, series: MirrorSeries): boolean {
+    if (share < 1 && this.random.nextFraction() >= share) return false;
+    if (request.wantsUpgrade) series.skippedUpgrade++;
+    else if (series.active >= LIMITS.mirroredExchanges) series.skippedTooMany++;
+    else return true;
+    return false;
+  }
+}
+
+/** Collects a request, and sends it when it is complete. */
+class RequestCopy implements RequestTap {
+  private mirrors: readonly Mirror[];
+  private readonly original: Exchange;
+  private readonly head = new RequestHead();
+  private readonly body: Buffer[] = [];
+  private bodyBytes = 0;
+
+  constructor(original: Exchange, mirrors: readonly Mirror[]) {
+    this.original = original;
+    this.mirrors = mirrors;
+    this.head.copy(original.request);
+  }
+
+  onRequestBody(bytes: Uint8Array, start: number, end: number): void {
+    if (this.mirrors.length === 0) return;
+    this.bodyBytes += end - start;
+    if (this.bodyBytes > LIMITS.mirroredBodyBytes) {
+      for (const { series } of this.mirrors) series.skippedTooLarge++;
+      this.abandon();
+      return;
+    }
+    this.body.push(Buffer.from(bytes.subarray(start, end)));
+  }
+
+  onRequestEnd(): void {
+    const { mirrors } = this;
+    this.mirrors = [];
+    for (const mirror of mirrors) this.send(mirror);
+  }
+
+  abandon(): void {
+    for (const { series } of this.mirrors) series.active--;
+    this.mirrors = [];
+    this.body.length = 0;
+  }
+
+  private send({ route, series }: Mirror): void {
+    const { time, peerIdentity, peerAddress } = this.original;
+    // Filters change heads, so each copy has its own.
+    const head = new RequestHead();
+    head.copy(this.head);
+    const exchange = new Exchange(
+      route,
+      new Nobody(series),
+      head,
+      time,
+      peerIdentity,
+      peerAddress,
+      time.nowMs,
+    );
+    exchange.requestComplete = true;
+    // As if it had been sent before: the course sends what is kept of a body, as far as it has come.
+    exchange.requestBytes = this.bodyBytes;
+    exchange.keptBytes = this.bodyBytes;
+    exchange.kept = this.body;
+    begin(exchange);
+  }
+}

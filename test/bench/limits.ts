@@ -6,6 +6,7 @@ import { setStage } from '../../sidecar/src/core/hand-led-exchange.ts';
 import { spec } from '../../sidecar/src/filters/rate-limit/config.ts';
 import { RateLimitFilter } from '../../sidecar/src/filters/rate-limit/rate-limit.ts';
 import { RateLimits } from '../../sidecar/src/filters/rate-limit/rate-limits.ts';
+import { ResponseHead } from '../../sidecar/src/protocol/head.ts';
 import { report } from './stopwatch.ts';
 
 /** Callers that take turns; all have state of their own. */
@@ -30,6 +31,7 @@ const exchanges = Array.from({ length: CALLERS }, (_, i) => {
   ];
   return setStage([], { fields, time }).exchange;
 });
+const response = new ResponseHead();
 const tenant = { header: 'x-tenant', name: 'tenant' };
 const second = { quota: 100_000, windowSeconds: 1 };
 const minute = { quota: 6_000_000, windowSeconds: 60 };
@@ -51,10 +53,16 @@ function reportLimit(name: string, limit: Record<string, unknown>, fields: Recor
     spec: spec.parse({ limits: [{ name: 'a', ...limit }], fields }),
   };
   const filter = new RateLimitFilter(policy, limits.compile(policy));
+  const tells = policy.spec.fields.rateLimit === 'on';
   let next = 0;
   report(name, () => {
     const exchange = exchanges[next++ % CALLERS] as (typeof exchanges)[number];
     time.nowMs += STEP_MS;
-    return filter.onRequestHead(exchange) === CONTINUE;
+    if (filter.onRequestHead(exchange) !== CONTINUE) return false;
+    if (!tells) return true;
+    response.reset();
+    exchange.response = response;
+    filter.onResponseHead(exchange);
+    return response.rows === 2;
   });
 }

@@ -41,6 +41,9 @@ const OUTPUT_KEPT_CHARS = 16_384;
 const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 10;
 const STOP_TIMEOUT_MS = 5_000;
+/** Above the ports of well-known servers, below those of connections. */
+const LOWEST_STEADY_PORT = 15_000;
+const STEADY_PORTS = 15_000;
 const SETPRIV = '/usr/bin/setpriv';
 const TASKSET = 'taskset';
 
@@ -72,6 +75,24 @@ export async function findFreePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   if (address === null || typeof address === 'string') throw new Error('no TCP port was assigned');
   return address.port;
+}
+
+/** A free port that the system gives to no connection unasked, for servers that stop and come back where they were. */
+export async function findSteadyPort(): Promise<number> {
+  for (;;) {
+    const port = LOWEST_STEADY_PORT + Math.floor(Math.random() * STEADY_PORTS);
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const free = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => resolve(true));
+  });
+  await new Promise((resolve) => server.close(resolve));
+  return free;
 }
 
 /** Starts a server on a free port, and again on another when somebody took the port in between. */

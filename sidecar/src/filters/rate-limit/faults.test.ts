@@ -1,7 +1,7 @@
 // A real Redis that is killed, stopped in its tracks and started again while requests come.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { findFreePort } from '../../../../test/parts/part.ts';
+import { findSteadyPort } from '../../../../test/parts/part.ts';
 import { type Redis as RedisServer, startRedis } from '../../../../test/parts/redis.ts';
 import { systemClock } from '../../core/clock.ts';
 import { begin, onDownstreamGone } from '../../core/course.ts';
@@ -35,8 +35,9 @@ afterEach(async () => {
   expect(rejections).toEqual([]);
 });
 
+/** Where a server can come back: no port that the system gives to connections of others meanwhile. */
 async function startServer(port?: number): Promise<RedisServer> {
-  const server = await startRedis(port === undefined ? {} : { port });
+  const server = await startRedis({ port: port ?? (await findSteadyPort()) });
   servers.push(server);
   return server;
 }
@@ -155,7 +156,7 @@ describe.skipIf(process.env.REDIS_URL)('a Redis that is killed under load', () =
   });
 
   test('is waited for at growing intervals when it is not there from the start', async () => {
-    const port = await findFreePort();
+    const port = await findSteadyPort();
     const limiter = openLimits();
     limiter.limits.compile(
       policyOf({

@@ -36,6 +36,8 @@ export interface Plan {
 export interface NamedWindow extends Window {
   /** What the RateLimit fields call it. */
   readonly label: string;
+  /** `"label";r=`: how its item begins there. */
+  readonly itemStart: Buffer;
 }
 
 /** What a limit remembers. */
@@ -104,7 +106,8 @@ export function compilePlans({ name, windows, overrides }: LimitSpec): Plan[] {
 function compilePlan(limit: string, specs: readonly WindowSpec[]): Plan {
   const windows = specs.map((spec): NamedWindow => {
     const label = specs.length === 1 ? limit : `${limit}-${spec.windowSeconds}s`;
-    return Object.freeze({ ...compileWindow(spec), label });
+    const itemStart = Buffer.from(`"${label}";r=`, 'latin1');
+    return Object.freeze({ ...compileWindow(spec), label, itemStart });
   });
   const amounts = specs.map(({ quota, windowSeconds }) => `${quota} in ${windowSeconds} s`);
   const description = `${limit}: ${amounts.join(', ')}`;

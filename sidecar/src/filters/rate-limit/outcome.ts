@@ -8,10 +8,17 @@
 import type { Exchange } from '../../core/exchange.ts';
 import { Failure } from '../../core/failure.ts';
 import type { ResponseHead } from '../../protocol/head.ts';
+import { copyBytes } from '../../transport/output.ts';
+import { RATE_LIMIT_BOUNDS } from './config.ts';
 import { remainingUnits } from './gcra.ts';
 import type { NamedWindow, Plan } from './limit.ts';
 
 const POLICY_NAME_BYTES = 'ratelimit-policy'.length;
+const RATELIMIT_PREFIX = Buffer.from('ratelimit: ');
+const BETWEEN_ITEMS = Buffer.from(', ');
+const BEFORE_SECONDS = Buffer.from(';t=');
+/** The items of one limit are put together here: its windows, each with a name of at most 80 characters and two numbers. */
+const itemBytes = Buffer.alloc(RATE_LIMIT_BOUNDS.windows * 128);
 
 export interface FieldsSpec {
   readonly rateLimit: 'on' | 'off';
@@ -53,16 +60,21 @@ export class RateLimitOutcome {
   }
 
   private writeRateLimit(response: ResponseHead): void {
-    let at = 0;
-    for (const { windows, policyLine } of this.plans) {
+    let next = 0;
+    for (let i = 0; i < this.plans.length; i++) {
+      const { windows, policyLine } = this.plans[i] as Plan;
       response.addLine(policyLine, POLICY_NAME_BYTES);
-      let items = '';
-      for (const window of windows) {
-        const debt = this.debtsUs[at++] as number;
-        const comma = items === '' ? '' : ', ';
-        items += `${comma}"${window.label}";r=${remainingUnits(window, debt)};t=${this.effectiveSeconds(window, debt)}`;
+      let at = 0;
+      for (let w = 0; w < windows.length; w++) {
+        const window = windows[w] as NamedWindow;
+        const debt = this.debtsUs[next++] as number;
+        if (w > 0) at = writeBytes(BETWEEN_ITEMS, at);
+        at = writeBytes(window.itemStart, at);
+        at = writeNumber(remainingUnits(window, debt), at);
+        at = writeBytes(BEFORE_SECONDS, at);
+        at = writeNumber(this.effectiveSeconds(window, debt), at);
       }
-      response.add('ratelimit', items);
+      response.addValue(RATELIMIT_PREFIX, itemBytes, 0, at);
     }
   }
 
@@ -100,4 +112,18 @@ export class RateLimitOutcome {
 /** Rounded up: earlier would be in vain. */
 function toSeconds(us: number): number {
   return Math.max(1, Math.ceil(us / 1e6));
+}
+
+function writeBytes(source: Buffer, at: number): number {
+  copyBytes(source, 0, source.length, itemBytes, at);
+  return at + source.length;
+}
+
+function writeNumber(value: number, at: number): number {
+  let digits = 1;
+  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+  const end = at + digits;
+  for (let i = end - 1, rest = value; i >= at; i--, rest = Math.floor(rest / 10))
+    itemBytes[i] = 0x30 + (rest % 10);
+  return end;
 }

@@ -246,8 +246,9 @@ describe('the state of a limit', () => {
     const limiter = openLimits();
     const before = routeWith(document, limiter);
     times(2, () => before.send());
-    limiter.limits.retain([policyOf(document)]);
-    expect(statuses([routeWith(document, limiter).send()])).toEqual([429]);
+    const changed = { limits: [{ ...document.limits[0], exempt: [], absent: 'skip' }], onFailure: 'deny' };
+    limiter.limits.retain([policyOf(changed)]);
+    expect(statuses([routeWith(changed, limiter).send()])).toEqual([429]);
   });
 
   test('ends with a config that does not have it, its counters go on', () => {

@@ -2,12 +2,12 @@
  * The rate limits of one sidecar: what their state lives in from one config snapshot to the next.
  *
  * Invariants
- * - A limit keeps its state as long as its name, key and windows stay; a change of those begins anew. What is in a shared store stays there.
+ * - A limit keeps its state as long as its name, key, windows and overrides stay; a change of those begins anew. What is in a shared store stays there.
  * - Policies that name the same store in the same words share its connection.
  * - Nothing is kept of limits and stores that a config does not have any more, but for what was counted.
  */
 import { LIMITS } from '../../core/limits.ts';
-import type { StoreSpec } from './config.ts';
+import type { LimitSpec, StoreSpec } from './config.ts';
 import { Denials } from './denials.ts';
 import { KeyTable } from './key-table.ts';
 import { compilePlans, Limit, type LimitState, limitId, type PolicySpec } from './limit.ts';
@@ -83,7 +83,7 @@ export class RateLimits implements RateLimitReadings {
     const known = this.states.get(key);
     if (known !== undefined) return known;
     const { spec } = policy;
-    const limit = spec.limits[index] as (typeof spec.limits)[number];
+    const limit = spec.limits[index] as LimitSpec;
     const isGlobal = limit.scope === 'global';
     const plans = compilePlans(limit).map(({ windows }) => windows);
     const state = {
@@ -131,8 +131,10 @@ function bind<S>(series: Map<string, S>, name: string, create: () => S): S | und
 }
 
 function stateKey(policy: PolicySpec, index: number): string {
-  const { limits, onFailure } = policy.spec;
-  return JSON.stringify([policy.namespace, policy.name, limits[index], onFailure]);
+  const { namespace, name, spec } = policy;
+  const limit = spec.limits[index] as LimitSpec;
+  const { scope, key, windows, overrides, maxKeys } = limit;
+  return JSON.stringify([namespace, name, limit.name, scope, key, windows, overrides, maxKeys]);
 }
 
 function storeKey(spec: StoreSpec): string {

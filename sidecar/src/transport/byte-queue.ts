@@ -66,6 +66,7 @@ export class ByteQueue {
   }
 
   clear(): void {
+    if (this.pieces.length === 0) return;
     for (const { bytes, pooled } of this.pieces) if (pooled) this.pool.give(bytes);
     this.pieces.length = 0;
     this.length = 0;

@@ -144,7 +144,7 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
 
   onRoom(connection: UpstreamConnection): void {
     if (connection instanceof Http2Client) {
-      this.takesTunnels = connection.peerTakesTunnels;
+      this.takesTunnels = connection.peer.takesTunnels;
       this.capacity = Math.max(1, connection.streamLimit);
       const isNew = this.unsettled.delete(connection);
       if (isNew && connection.room === 0) this.failWaiting(Failure.poolOverflow, 'the endpoint allows none');

@@ -1,28 +1,12 @@
-/**
- * The client side of HTTP/2: one upstream connection that carries many exchanges at once.
- *
- * Invariants
- * - No more streams are open than the peer allows; before its settings are known, that is none.
- * - A connection that the peer is leaving, or that was retired, takes no further exchange and closes behind its last one.
- * - A peer that is silent while streams run out of time is asked whether it is still there; one that is not loses the connection, so that
- *   later exchanges don't wait for it.
- */
-import {
-  onInterim,
-  onResponseBody,
-  onResponseEnd,
-  onResponseHead,
-  onUpstreamDrained,
-  onUpstreamFailed,
-} from '../../core/course.ts';
-import type { Exchange, UpstreamStream } from '../../core/exchange.ts';
-import { Failure, type FailureKind } from '../../core/failure.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import { Failure } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Timeouts } from '../../core/route.ts';
 import type { Transport } from '../../transport/transport.ts';
 import type { ConnectionOwner, UpstreamConnection } from '../../upstream/connection.ts';
-import { BODY_LENGTH, BODY_NONE, type Head, type RequestHead, ResponseHead } from '../head.ts';
+import type { RequestHead } from '../head.ts';
 import { asksForWebSocket } from '../websocket.ts';
+import { ClientStream } from './client-stream.ts';
 import { BLOCK_FATAL, Http2Connection } from './connection.ts';
 import {
   appendNumberFrame,
@@ -30,14 +14,12 @@ import {
   appendSettings,
   CANCEL,
   DEFAULT_WINDOW,
-  errorName,
   FRAME_WINDOW_UPDATE,
   MAX_STREAM_ID,
   NO_ERROR,
   PING_BYTES,
   PREFACE,
   PROTOCOL_ERROR,
-  REFUSED_STREAM,
   SETTINGS_ENABLE_PUSH,
   SETTINGS_INITIAL_WINDOW_SIZE,
   SETTINGS_MAX_HEADER_LIST_SIZE,
@@ -47,7 +29,7 @@ import {
 import { encodeRequest } from './head-encoder.ts';
 import { HPACK_OK } from './hpack/decoder.ts';
 import { ResponseFields } from './response-fields.ts';
-import { Http2Stream, NEVER } from './stream.ts';
+import { NEVER } from './stream.ts';
 
 const CLIENT_SETTINGS = [
   [SETTINGS_ENABLE_PUSH, 0],
@@ -60,7 +42,6 @@ const fields = new ResponseFields();
 
 export class Http2Client extends Http2Connection<ClientStream> implements UpstreamConnection {
   listed = false;
-  protected readonly isServer = false;
   readonly timeouts: Timeouts;
   readonly identity: string;
   readonly secure: boolean;
@@ -84,7 +65,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
     identity: string,
     setupMs: number,
   ) {
-    super(transport);
+    super(transport, false);
     this.owner = owner;
     this.timeouts = timeouts;
     this.authority = authority;
@@ -105,13 +86,13 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
 
   get room(): number {
     return this.usable && this.settled && !this.probing
-      ? Math.max(0, this.peerStreams - this.streams.size)
+      ? Math.max(0, this.peer.streams - this.streams.size)
       : 0;
   }
 
   /** Streams that the peer allows at once. */
   get streamLimit(): number {
-    return this.peerStreams;
+    return this.peer.streams;
   }
 
   get idle(): boolean {
@@ -170,7 +151,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
 
   /** RFC 8441 section 3: not before the peer has said that it knows what that is. */
   takesTunnel(request: RequestHead): boolean {
-    return this.peerTakesTunnels && asksForWebSocket(request);
+    return this.peer.takesTunnels && asksForWebSocket(request);
   }
 
   writeRequest(stream: ClientStream, exchange: Exchange): void {
@@ -194,7 +175,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
     if (premature && ++this.prematureResets === LIMITS.http2OwnPrematureResets) this.retire();
   }
 
-  protected onBlock(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): void {
+  onBlock(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): void {
     const stream = this.streams.get(streamId);
     if (!this.wasOpened(streamId)) {
       this.fail(PROTOCOL_ERROR, 'HEADERS on a stream that was not opened');
@@ -216,7 +197,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
     }
   }
 
-  protected onGoaway(lastStreamId: number): void {
+  onGoaway(lastStreamId: number): void {
     this.retired = true;
     for (const stream of [...this.streams.values()]) {
       if (stream.id <= lastStreamId) continue;
@@ -226,17 +207,17 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
     if (this.streams.size === 0) this.close();
   }
 
-  protected onPingAck(): void {
+  onPingAck(): void {
     this.probing = false;
     this.transport.deadlineMs = NEVER;
     if (!this.retired) this.owner.onRoom(this);
   }
 
-  protected onSettings(): void {
+  onSettings(): void {
     this.owner.onRoom(this);
   }
 
-  protected wasOpened(streamId: number): boolean {
+  wasOpened(streamId: number): boolean {
     return (streamId & 1) === 1 && streamId <= this.lastSentId;
   }
 
@@ -263,183 +244,5 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
   private onHead(stream: ClientStream, endStream: boolean): void {
     stream.onFinalHead();
     if (endStream && this.streams.has(stream.id)) this.endRemote(stream, null);
-  }
-}
-
-export class ClientStream extends Http2Stream implements UpstreamStream {
-  declare readonly connection: Http2Client;
-  readonly head = new ResponseHead();
-  setupMs = 0;
-  reused = false;
-  unprocessed = false;
-  headDone = false;
-  /** The request left; before that the peer knows nothing of the stream. */
-  headSent = false;
-  /** The request went out as an extended CONNECT. */
-  tunnels = false;
-  private exchange: Exchange | null = null;
-  private interims = 0;
-  private paused = false;
-
-  begin(exchange: Exchange, setupMs: number, reused: boolean): void {
-    this.exchange = exchange;
-    this.setupMs = setupMs;
-    this.reused = reused;
-    this.unprocessed = false;
-    this.headDone = false;
-    this.headSent = false;
-    this.tunnels = false;
-    this.interims = 0;
-    this.paused = false;
-  }
-
-  get occupied(): boolean {
-    return this.exchange !== null;
-  }
-
-  get identity(): string {
-    return this.connection.identity;
-  }
-
-  get request() {
-    return (this.exchange as Exchange).request;
-  }
-
-  sendRequestHead(exchange: Exchange): void {
-    const { wantsUpgrade } = exchange.request;
-    this.tunnels = wantsUpgrade && this.connection.takesTunnel(exchange.request);
-    this.connection.writeRequest(this, exchange);
-    if (!wantsUpgrade) return;
-    // An upgrade may be ignored (RFC 9110 section 7.8): what is left is an ordinary request, and it is complete.
-    if (!this.tunnels) this.sendEnd(null);
-    this.awaitFor(this.connection.timeouts.upstreamMs);
-  }
-
-  sendRequestBody(bytes: Uint8Array, start: number, end: number): void {
-    const wasBlocked = this.blocked;
-    this.sendBody(bytes, start, end);
-    if ((this.blocked && !wasBlocked) || this.connection.transport.congested) this.arm();
-  }
-
-  endRequest(trailers: Head | null): void {
-    this.sendEnd(trailers);
-    this.arm();
-  }
-
-  abortRequest(): void {
-    this.exchange = null;
-    this.connection.abandon(this);
-  }
-
-  pauseResponse(): void {
-    this.paused = true;
-    this.pauseReceiving();
-    this.arm();
-  }
-
-  resumeResponse(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    this.resumeReceiving();
-    this.arm();
-  }
-
-  onInterimHead(): void {
-    if (++this.interims > LIMITS.interimResponses) {
-      this.fail(Failure.invalidResponse, 'too many interim responses');
-      return;
-    }
-    onInterim(this.exchange as Exchange, this.head);
-  }
-
-  onFinalHead(): void {
-    this.headDone = true;
-    const { head } = this;
-    // A body where there can be none would be taken for the next response by a client of HTTP/1.1.
-    if (head.bodyKind === BODY_NONE) this.bodyRemaining = 0;
-    else if (head.bodyKind === BODY_LENGTH) this.bodyRemaining = head.contentLength;
-    this.arm();
-    onResponseHead(this.exchange as Exchange, head);
-  }
-
-  onBody(bytes: Buffer, start: number, end: number): void {
-    if (!this.headDone) {
-      this.fail(Failure.invalidResponse, 'DATA before the response head');
-      return;
-    }
-    this.arm();
-    if (this.exchange !== null) onResponseBody(this.exchange, bytes, start, end);
-  }
-
-  onEnd(trailers: Head | null): void {
-    const { exchange } = this;
-    if (exchange === null) return;
-    if (!this.headDone) {
-      this.fail(Failure.invalidResponse, 'the stream ended before the response head');
-      return;
-    }
-    this.deadlineMs = NEVER;
-    // The request may have to go on after it: a tunnel ends in each direction by itself.
-    if (this.localEnded || !exchange.response?.switchesProtocol) this.exchange = null;
-    onResponseEnd(exchange, trailers);
-  }
-
-  onLost(detail: string, unprocessed: boolean): void {
-    this.unprocessed = unprocessed;
-    this.tell(Failure.upstreamReset, detail);
-  }
-
-  onReset(code: number): void {
-    // The endpoint is there and has said no: nothing that a stale connection could explain.
-    this.reused = false;
-    this.onLost(`stream reset: ${errorName(code)}`, code === REFUSED_STREAM);
-  }
-
-  onViolation(detail: string): void {
-    this.tell(Failure.invalidResponse, detail);
-  }
-
-  onDrained(): void {
-    this.arm();
-    if (this.exchange !== null) onUpstreamDrained(this.exchange);
-  }
-
-  onProgress(): void {
-    this.arm();
-  }
-
-  onLocalEnd(): void {}
-
-  onDeadline(): void {
-    const { upstreamMs, bodyIdleMs } = this.connection.timeouts;
-    this.connection.probe();
-    if (this.headDone || this.blocked || this.connection.transport.congested) {
-      this.fail(Failure.upstreamStalled, `nothing moved for ${bodyIdleMs} ms`);
-    } else {
-      this.fail(Failure.upstreamTimeout, `no response head within ${upstreamMs} ms`);
-    }
-  }
-
-  /** What is waited for now: the endpoint's window, its head, its body, or nothing. */
-  private arm(): void {
-    const { timeouts } = this.connection;
-    if (this.blocked || this.connection.transport.congested) this.awaitFor(timeouts.bodyIdleMs);
-    else if (!this.headDone) {
-      if (this.localEnded) this.awaitFor(timeouts.upstreamMs);
-      else this.deadlineMs = NEVER;
-    } else if (this.paused || this.head.switchesProtocol) this.deadlineMs = NEVER;
-    else this.awaitFor(timeouts.bodyIdleMs);
-  }
-
-  private fail(failure: FailureKind, detail: string): void {
-    if (failure === Failure.invalidResponse) this.connection.resetStream(this, PROTOCOL_ERROR);
-    else this.connection.abandonStream(this, CANCEL);
-    this.tell(failure, detail);
-  }
-
-  private tell(failure: FailureKind, detail: string): void {
-    const { exchange } = this;
-    this.exchange = null;
-    if (exchange !== null) onUpstreamFailed(exchange, failure, detail);
   }
 }

@@ -92,7 +92,7 @@ export function encodeTrailers(connection: Http2Connection, stream: Http2Stream,
 
 /** Makes room for the worst case; returns where the frame begins. */
 function reserveBlock(
-  { batch, peerFrameBytes }: Http2Connection,
+  { batch, peer }: Http2Connection,
   stream: Http2Stream,
   head: Head,
   extraBytes: number,
@@ -103,7 +103,7 @@ function reserveBlock(
     extraBytes +
     head.length +
     head.rows * HpackEncoder.worstCase(0, 0);
-  const frames = Math.ceil(block / peerFrameBytes);
+  const frames = Math.ceil(block / peer.frameBytes);
   batch.reserve(block + frames * FRAME_HEADER_BYTES);
   stream.noteFrame(batch.at);
   return batch.at;
@@ -137,7 +137,7 @@ function encodeFields(
 }
 
 function finishBlock(
-  { batch, peerFrameBytes }: Http2Connection,
+  { batch, peer }: Http2Connection,
   { id }: Http2Stream,
   frameAt: number,
   end: number,
@@ -146,21 +146,21 @@ function finishBlock(
   const { bytes } = batch;
   const blockAt = frameAt + FRAME_HEADER_BYTES;
   const length = end - blockAt;
-  if (length <= peerFrameBytes) {
+  if (length <= peer.frameBytes) {
     writeFrameHeader(bytes, frameAt, length, FRAME_HEADERS, flags | FLAG_END_HEADERS, id);
     batch.at = end;
     return;
   }
-  const parts = Math.ceil(length / peerFrameBytes);
+  const parts = Math.ceil(length / peer.frameBytes);
   // From the last part to the second, so that nothing is overwritten before it was moved.
   for (let part = parts - 1; part > 0; part--) {
-    const from = blockAt + part * peerFrameBytes;
-    const count = Math.min(peerFrameBytes, end - from);
+    const from = blockAt + part * peer.frameBytes;
+    const count = Math.min(peer.frameBytes, end - from);
     const to = from + part * FRAME_HEADER_BYTES;
     bytes.copyWithin(to, from, from + count);
     const endsBlock = part === parts - 1 ? FLAG_END_HEADERS : 0;
     writeFrameHeader(bytes, to - FRAME_HEADER_BYTES, count, FRAME_CONTINUATION, endsBlock, id);
   }
-  writeFrameHeader(bytes, frameAt, peerFrameBytes, FRAME_HEADERS, flags, id);
+  writeFrameHeader(bytes, frameAt, peer.frameBytes, FRAME_HEADERS, flags, id);
   batch.at = end + (parts - 1) * FRAME_HEADER_BYTES;
 }

@@ -200,7 +200,7 @@ export abstract class Http2Stream {
     const { batch } = connection;
     let at = start;
     while (at < end) {
-      const count = Math.min(end - at, this.sendWindow, connection.sendWindow, connection.peerFrameBytes);
+      const count = Math.min(end - at, this.sendWindow, connection.sendWindow, connection.peer.frameBytes);
       if (count <= 0) break;
       batch.reserve(FRAME_HEADER_BYTES + count);
       this.noteFrame(batch.at);

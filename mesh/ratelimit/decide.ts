@@ -90,8 +90,8 @@ export class Decider {
   private decideHere(limit: Limit, planIndex: number, key: string, cost: number, source: Source): Answer {
     const nowUs = this.nowUs();
     const plan = limit.plans[planIndex] as Plan;
-    const waitUs = limit.decideHere(key, planIndex, cost, nowUs);
     const slot = limit.table.slotOf(key, planIndex, nowUs);
+    const waitUs = limit.table.decide(slot, cost, nowUs);
     const debtsUs = plan.windows.map((_, i) => limit.table.debtUs(slot, i, nowUs));
     return this.conclude(limit, plan, source, waitUs, debtsUs);
   }

@@ -1,6 +1,10 @@
 // Real sidecars with a RateLimitPolicy: a limit of their own, and one that two of them share in a real Redis.
+import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
+import { findSteadyPort } from '../parts/part.ts';
 import { type Redis, startRedis } from '../parts/redis.ts';
 import {
   createFolder,
@@ -107,25 +111,136 @@ describe('a limit that sidecars share', () => {
           }),
         ),
       );
-      for (const { status, body } of both) {
-        statuses.push(status);
-        if (status === 200) expect(body).toHaveLength(100_000);
+      for (const { status: code, body } of both) {
+        statuses.push(code);
+        if (code === 200) expect(body).toHaveLength(100_000);
       }
     }
     expect(statuses.filter((status) => status === 200)).toHaveLength(6);
     expect(statuses.filter((status) => status === 429)).toHaveLength(4);
     const counts = (await Promise.all(pair.map(metricsOf))).map((text) => ({
-      asked: count(text, 'redis', 'limited'),
-      spared: count(text, 'precheck', 'limited'),
+      asked: decisions(text, 'redis', 'limited'),
+      spared: decisions(text, 'precheck', 'limited'),
     }));
     for (const { asked, spared } of counts) expect([asked, spared]).toEqual([1, 1]);
   });
 
-  function count(text: string, source: string, decision: string): number {
-    const line = new RegExp(
-      `^tulle_rate_limit_decisions_total\\{.*source="${source}",decision="${decision}".*\\} (\\d+)$`,
-      'm',
-    );
-    return Number(line.exec(text)?.[1] ?? 0);
-  }
+  it('is RESOURCE_EXHAUSTED to a gRPC client, with the time at which its library may try again', async () => {
+    const sidecar = await limitedBy('grpc', 'grpc', {
+      limits: [{ name: 'calls', scope: 'global', windows: [{ quota: 1, windowSeconds: 600 }] }],
+      redis: {
+        endpoints: [new URL(redis.url).host],
+        keyPrefix: `e2e-grpc-${process.pid}:`,
+        deadlineMs: 1_000,
+      },
+      onFailure: 'deny',
+    });
+    const client = new Client(`127.0.0.1:${sidecar.inboundPorts.http}`, credentials.createInsecure());
+    const call = () =>
+      new Promise<ServiceError | null>((resolve) => {
+        const empty = () => Buffer.alloc(0);
+        client.makeUnaryRequest('/demo.Echo/Say', empty, empty, null, (error) => resolve(error));
+      });
+    let refused = await call();
+    // The origin speaks no gRPC, and before the store is there calls are UNAVAILABLE: neither is what this is about.
+    while (refused?.code !== status.RESOURCE_EXHAUSTED) refused = await call();
+    client.close();
+    expect(refused.details).toContain('rate_limited');
+    const [pushbackMs] = refused.metadata.get('grpc-retry-pushback-ms');
+    expect(Number(pushbackMs)).toBeGreaterThan(500_000);
+  });
 });
+
+describe.skipIf(process.env.REDIS_URL)('a Redis that stands still, dies and comes back under load', () => {
+  it('costs requests their deadline at most, and only the first of them', async () => {
+    const port = await findSteadyPort();
+    let server = await startRedis({ port });
+    try {
+      const sidecar = await limitedBy('faults', 'faults', {
+        limits: [{ name: 'shared', scope: 'global', windows: [{ quota: 100_000, windowSeconds: 1 }] }],
+        redis: { endpoints: [`127.0.0.1:${port}`], deadlineMs: DEADLINE_MS },
+        onFailure: 'allow',
+      });
+      const isUp = async () => /^tulle_rate_limit_redis_up\{.*\} 1$/m.test(await metricsOf(sidecar));
+      while (!(await isUp())) await sleep(10);
+      const load = startLoad(sidecar);
+      await load.answered(300);
+
+      process.kill(server.pid as number, 'SIGSTOP');
+      const stoppedAt = load.count();
+      await load.answered(600);
+      // Whoever was waiting when the circuit opened, and hardly anybody after that.
+      const waited = await failuresOf(sidecar, 'deadline');
+      expect(waited).toBeGreaterThan(0);
+      expect(waited).toBeLessThanOrEqual(CALLERS * 2);
+      expect(load.count() - stoppedAt).toBeGreaterThanOrEqual(600);
+      process.kill(server.pid as number, 'SIGCONT');
+      while (!(await isUp())) await sleep(10);
+
+      await load.answered(300);
+      process.kill(server.pid as number, 'SIGKILL');
+      await load.answered(600);
+      await server.stop();
+      server = await startRedis({ port });
+      while (!(await isUp())) await sleep(10);
+      const askedBefore = decisions(await metricsOf(sidecar), 'redis', 'allowed');
+      await load.answered(300);
+      expect(decisions(await metricsOf(sidecar), 'redis', 'allowed')).toBeGreaterThan(askedBefore);
+      expect(await load.stop()).toEqual({ 200: load.count() });
+      expect(load.slowestMs()).toBeLessThan(DEADLINE_MS + GENEROUS_MS);
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+const CALLERS = 20;
+const DEADLINE_MS = 30;
+/** What a loaded machine may add; a request that waited for the store to come back would take much longer. */
+const GENEROUS_MS = 5_000;
+
+function startLoad(sidecar: Sidecar) {
+  const agent = new http.Agent({ keepAlive: true });
+  const statuses: Record<number, number> = {};
+  let sending = true;
+  let count = 0;
+  let slowestMs = 0;
+  const call = async () => {
+    while (sending) {
+      const startedMs = performance.now();
+      const { status } = await send(sidecar.inboundPorts.http as number, '/', { agent });
+      slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      count++;
+    }
+  };
+  const callers = Array.from({ length: CALLERS }, call);
+  return {
+    count: () => count,
+    slowestMs: () => slowestMs,
+    /** So many more. */
+    async answered(more: number) {
+      const until = count + more;
+      while (count < until) await sleep(5);
+    },
+    async stop() {
+      sending = false;
+      await Promise.all(callers);
+      agent.destroy();
+      return statuses;
+    },
+  };
+}
+
+async function failuresOf(sidecar: Sidecar, reason: string): Promise<number> {
+  const line = new RegExp(`^tulle_rate_limit_redis_failures_total\\{.*reason="${reason}".*\\} (\\d+)$`, 'm');
+  return Number(line.exec(await metricsOf(sidecar))?.[1]);
+}
+
+function decisions(text: string, source: string, decision: string): number {
+  const line = new RegExp(
+    `^tulle_rate_limit_decisions_total\\{.*source="${source}",decision="${decision}".*\\} (\\d+)$`,
+    'm',
+  );
+  return Number(line.exec(text)?.[1] ?? 0);
+}

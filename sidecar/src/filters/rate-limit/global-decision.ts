@@ -75,7 +75,8 @@ export class GlobalDecision {
     const { limit, plan, key, cost } = question;
     let allowed = this.rules.onFailure === 'allow';
     if (this.rules.onFailure === 'local') {
-      const waitUs = limit.decideHere(key, plan, cost, nowUs);
+      const { table } = limit;
+      const waitUs = table.decide(table.slotOf(key, plan, nowUs), cost, nowUs);
       allowed = waitUs <= 0;
       if (!allowed) this.noteRefusal(question, waitUs);
     } else if (!allowed) {

@@ -11,10 +11,7 @@ const run = fc.array(
 );
 
 function request(table: KeyTable, key: string, nowUs: number, planIndex = 0): boolean {
-  const slot = table.slotOf(key, planIndex, nowUs);
-  if (table.waitUs(slot, 1, nowUs) > 0) return false;
-  table.charge(slot, 1, nowUs);
-  return true;
+  return table.decide(table.slotOf(key, planIndex, nowUs), 1, nowUs) <= 0;
 }
 
 describe('a table with more keys than room', () => {

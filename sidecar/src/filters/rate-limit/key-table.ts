@@ -77,6 +77,13 @@ export class KeyTable {
     return longest;
   }
 
+  /** Charges `cost` units if they are admitted. Returns what `waitUs` does. */
+  decide(slot: number, cost: number, nowUs: number): number {
+    const waitUs = this.waitUs(slot, cost, nowUs);
+    if (waitUs <= 0) this.charge(slot, cost, nowUs);
+    return waitUs;
+  }
+
   charge(slot: number, cost: number, nowUs: number): void {
     const windows = this.windowsOf(slot);
     for (let i = 0; i < windows.length; i++) {

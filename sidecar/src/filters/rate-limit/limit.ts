@@ -13,7 +13,7 @@ import type { KeyTable } from './key-table.ts';
 import type { LimitSeries } from './metrics.ts';
 import { Rules } from './rules.ts';
 
-/** Between values; no field can hold it. */
+/** Between values. No field can hold it; what does is hashed. */
 const SEPARATOR = '\x1f';
 /** Begins the keys that are hashes. */
 const HASHED = '\x1e';
@@ -81,17 +81,18 @@ export class Limit {
   }
 
   keyOf(values: readonly string[]): string {
-    let key = values.length === 0 ? '' : (values[0] as string);
-    for (let i = 1; i < values.length; i++) key += SEPARATOR + values[i];
-    return key.length > LIMITS.rateLimitKeyChars ? hash(key) : key;
-  }
-
-  /** Decides and charges by the state that is kept here. Returns how long to wait; at most 0 when the cost was admitted. */
-  decideHere(key: string, plan: number, cost: number, nowUs: number): number {
-    const slot = this.table.slotOf(key, plan, nowUs);
-    const waitUs = this.table.waitUs(slot, cost, nowUs);
-    if (waitUs <= 0) this.table.charge(slot, cost, nowUs);
-    return waitUs;
+    if (values.length === 0) return '';
+    let key = values[0] as string;
+    let plain = !key.startsWith(HASHED);
+    if (values.length > 1) {
+      plain &&= !key.includes(SEPARATOR);
+      for (let i = 1; i < values.length; i++) {
+        const value = values[i] as string;
+        plain &&= !value.includes(SEPARATOR);
+        key += SEPARATOR + value;
+      }
+    }
+    return plain && key.length <= LIMITS.rateLimitKeyChars ? key : hash(values);
   }
 }
 
@@ -123,6 +124,6 @@ function policyLine(windows: readonly NamedWindow[]): Buffer {
   return Buffer.from(`ratelimit-policy: ${items.join(', ')}\r\n`, 'latin1');
 }
 
-function hash(key: string): string {
-  return HASHED + createHash('sha256').update(key).digest('base64url');
+function hash(values: readonly string[]): string {
+  return HASHED + createHash('sha256').update(JSON.stringify(values)).digest('base64url');
 }

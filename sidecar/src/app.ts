@@ -21,7 +21,7 @@ import { clientTlsOptions } from './identity/trust.ts';
 import { Listeners, type ListeningPorts } from './listeners.ts';
 import { Observability } from './observe/observability.ts';
 import { RandomWords } from './observe/random-words.ts';
-import type { UpstreamReading } from './observe/series.ts';
+import type { LiveReadings, UpstreamReading } from './observe/series.ts';
 import { report } from './report.ts';
 import { TransportContext } from './transport/transport.ts';
 
@@ -195,7 +195,7 @@ async function openSidecar(
       upstreams: () => upstreamsOf(core.snapshot),
       groups: () => core.snapshot.groups.values(),
       monotonicMs: () => systemClock.monotonicMs(),
-      config: () => readConfigStatus() ?? { accepted: 0, rejected: 0, version: '' },
+      config: () => countConfigs(readConfigStatus()),
       certificateExpiresMs: () => core.identity?.svid.notAfterMs ?? null,
       certificateExpired: () => core.identity?.expired ?? false,
     });
@@ -278,6 +278,12 @@ function* upstreamsOf(snapshot: Snapshot): Iterable<UpstreamReading> {
       yield { route: name, address, counts: transport.counts };
     }
   }
+}
+
+function countConfigs(status: ConfigStatus | null): ReturnType<LiveReadings['config']> {
+  if (status === null) return { accepted: 0, rejected: 0, warnings: 0, version: '' };
+  const { accepted, rejected, warnings, version } = status;
+  return { accepted, rejected, warnings: warnings.length, version };
 }
 
 function summarise(identity: Identity | null): SvidSummary | null {

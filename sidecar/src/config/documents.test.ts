@@ -26,6 +26,19 @@ function fault(name: string, target = 'webhook-dispatcher', spec = 'delay: { del
   ].join('\n');
 }
 
+/** The same for all: of two that tie, the order of their names decides. */
+function route(name: string): string {
+  return [
+    'apiVersion: gateway.networking.k8s.io/v1',
+    'kind: HTTPRoute',
+    `metadata: { name: ${name} }`,
+    'spec:',
+    '  parentRefs: [{ kind: Service, name: webhook-dispatcher }]',
+    '  rules: [{ backendRefs: [{ name: webhook-dispatcher }] }]',
+    '',
+  ].join('\n');
+}
+
 function load(...texts: string[]) {
   return parseConfig(
     texts.map((text, index): ConfigText => ({ file: `${index}.yaml`, text })),
@@ -46,16 +59,21 @@ function warningsOf(...texts: string[]): string[] {
 
 describe('several documents', () => {
   test('make one config, in whatever order and files they stand', () => {
-    const documents = [ENTRY, fault('a'), fault('b', 'gateway', 'abort: { httpStatus: 500 }')];
+    const documents = [
+      ...[ENTRY, fault('a'), fault('b', 'gateway', 'abort: { httpStatus: 500 }'), route('a'), route('b')],
+      fault('c').replace('kind: Service, name: webhook-dispatcher', 'kind: HTTPRoute, name: a'),
+    ];
     const expected = load(documents.join('---\n'));
     if (!expected.ok) throw new Error(problemsOf(documents.join('---\n')).join('\n'));
     expect(expected.config.policies.fault).toMatchObject([
       { name: 'a', namespace: 'demo', targets: [{ kind: 'Service', name: 'webhook-dispatcher' }] },
       { name: 'b', namespace: 'demo', targets: [{ kind: 'Service', name: 'gateway' }] },
+      { name: 'c', namespace: 'demo', targets: [{ kind: 'HTTPRoute', name: 'a' }] },
     ]);
+    const cutAnywhere = fc.array(fc.boolean(), { minLength: documents.length, maxLength: documents.length });
     const order = fc.shuffledSubarray(documents, { minLength: documents.length });
     fc.assert(
-      fc.property(order, fc.array(fc.boolean(), { minLength: 2, maxLength: 2 }), (shuffled, cuts) => {
+      fc.property(order, cutAnywhere, (shuffled, cuts) => {
         const texts: string[] = [];
         shuffled.forEach((document, index) => {
           if (index > 0 && cuts[index - 1] === false) texts[texts.length - 1] += `---\n${document}`;
@@ -63,6 +81,7 @@ describe('several documents', () => {
         });
         const result = load(...texts);
         expect(result.ok && result.config).toEqual(expected.config);
+        expect(result.ok && result.warnings.length).toBe(expected.warnings.length);
       }),
     );
   });

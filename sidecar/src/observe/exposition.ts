@@ -210,6 +210,12 @@ function registerSidecar(registry: Registry, series: Series): void {
   registerCounter(registry, 'tulle_config_rejected_total', 'Configs that were refused.', () => [
     [{}, config()?.rejected ?? 0],
   ]);
+  registerGauge(
+    registry,
+    'tulle_config_warnings',
+    'Parts of the config that runs which have no effect.',
+    () => [[{}, config()?.warnings ?? 0]],
+  );
   registerGauge(registry, 'tulle_config_info', 'Version of the config that runs.', () => {
     const version = config()?.version;
     return version === undefined ? [] : [[{ version }, 1]];

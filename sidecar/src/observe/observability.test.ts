@@ -177,7 +177,7 @@ describe('metrics', () => {
       groups: () => [],
       monotonicMs: () => 0,
       upstreams: () => [{ route: 'cards', address: '10.0.0.1:80', counts: { open: 3, idle: 2, waiting: 1 } }],
-      config: () => ({ accepted: 4, rejected: 5, version: 'v-7' }),
+      config: () => ({ accepted: 4, rejected: 5, warnings: 6, version: 'v-7' }),
       certificateExpiresMs: () => 1_700_000_000_000,
       certificateExpired: () => true,
     });
@@ -202,6 +202,7 @@ describe('metrics', () => {
     expect(await samplesOf('tulle_config_')).toEqual({
       accepted_total: 4,
       rejected_total: 5,
+      warnings: 6,
       'info version="v-7"': 1,
     });
     expect(await samplesOf('tulle_certificate_expiry_timestamp_seconds')).toEqual({ '': 1_700_000_000 });

@@ -103,7 +103,12 @@ export interface LiveReadings {
   /** The endpoints of each service. */
   groups(): Iterable<EndpointGroup>;
   monotonicMs(): number;
-  config(): { readonly accepted: number; readonly rejected: number; readonly version: string };
+  config(): {
+    readonly accepted: number;
+    readonly rejected: number;
+    readonly warnings: number;
+    readonly version: string;
+  };
   /** Milliseconds since the Unix epoch; null without a certificate. */
   certificateExpiresMs(): number | null;
   /** It is past its end and nothing has replaced it. */

@@ -35,10 +35,15 @@ export class MirrorFilter implements Filter {
 
   /** When the request is as it will be forwarded, but for what one backend alone is told. */
   onPickEndpoint(exchange: Exchange): Verdict {
-    const chosen = this.mirrors.filter(({ share, series }) => this.chooses(exchange, share, series));
-    if (chosen.length === 0) return CONTINUE;
-    for (const { series } of chosen) series.active++;
-    const copy = new RequestCopy(exchange, chosen);
+    let copy: RequestCopy | null = null;
+    for (let i = 0; i < this.mirrors.length; i++) {
+      const mirror = this.mirrors[i] as Mirror;
+      if (!this.chooses(exchange, mirror)) continue;
+      mirror.series.active++;
+      copy ??= new RequestCopy(exchange);
+      copy.mirrors.push(mirror);
+    }
+    if (copy === null) return CONTINUE;
     if (exchange.requestComplete) copy.onRequestEnd();
     else exchange.requestTap = copy;
     return CONTINUE;
@@ -49,7 +54,7 @@ export class MirrorFilter implements Filter {
     if (requestTap instanceof RequestCopy) requestTap.abandon();
   }
 
-  private chooses({ request }: Exchange, share: number, series: MirrorSeries): boolean {
+  private chooses({ request }: Exchange, { share, series }: Mirror): boolean {
     if (share < 1 && this.random.nextFraction() >= share) return false;
     if (request.wantsUpgrade) series.skippedUpgrade++;
     else if (series.active >= LIMITS.mirroredExchanges) series.skippedTooMany++;
@@ -60,15 +65,15 @@ export class MirrorFilter implements Filter {
 
 /** Collects a request, and sends it when it is complete. */
 class RequestCopy implements RequestTap {
-  private mirrors: readonly Mirror[];
+  /** Those that wait for it. */
+  mirrors: Mirror[] = [];
   private readonly original: Exchange;
   private readonly head = new RequestHead();
   private readonly body: Buffer[] = [];
   private bodyBytes = 0;
 
-  constructor(original: Exchange, mirrors: readonly Mirror[]) {
+  constructor(original: Exchange) {
     this.original = original;
-    this.mirrors = mirrors;
     this.head.copy(original.request);
   }
 

@@ -7,7 +7,8 @@ import type { Stand } from './stand.ts';
 
 const MAX_SESSION_MB = 1_000;
 
-export async function startHttp2Origin(bodyBytes: number): Promise<Stand> {
+/** `delayMs` is how long the whole request waits for its answer. */
+export async function startHttp2Origin(bodyBytes: number, delayMs = 0): Promise<Stand> {
   const body = Buffer.alloc(bodyBytes, 'x');
   const sessions = new Set<http2.ServerHttp2Session>();
   // Node refuses streams when a session holds more than 10 MB, and all streams through a sidecar may share one session.
@@ -19,8 +20,13 @@ export async function startHttp2Origin(bodyBytes: number): Promise<Stand> {
   });
   server.on('stream', (stream: http2.ServerHttp2Stream) => {
     stream.on('error', () => stream.destroy());
-    stream.respond({ ':status': 200 });
-    stream.end(body);
+    stream.resume().on('end', () => {
+      answerLater(delayMs, () => {
+        if (stream.destroyed) return;
+        stream.respond({ ':status': 200 });
+        stream.end(body);
+      });
+    });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -34,10 +40,10 @@ export async function startHttp2Origin(bodyBytes: number): Promise<Stand> {
   };
 }
 
-export async function startHttp1Origin(bodyBytes: number): Promise<Stand> {
+export async function startHttp1Origin(bodyBytes: number, delayMs = 0): Promise<Stand> {
   const body = Buffer.alloc(bodyBytes, 'x');
   const server = http.createServer((request, response) => {
-    request.resume().on('end', () => response.end(body));
+    request.resume().on('end', () => answerLater(delayMs, () => response.end(body)));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -49,4 +55,9 @@ export async function startHttp1Origin(bodyBytes: number): Promise<Stand> {
       await once(server, 'close');
     },
   };
+}
+
+function answerLater(delayMs: number, answer: () => void): void {
+  if (delayMs === 0) answer();
+  else setTimeout(answer, delayMs).unref();
 }

@@ -1,6 +1,7 @@
 // Everything that is fuzzed.
 import type { FuzzTarget } from '../target.ts';
 import { targets as datastores } from './datastores.ts';
+import { targets as hpack } from './hpack.ts';
 import { targets as http2 } from './http2.ts';
 
-export const TARGETS: readonly FuzzTarget[] = [...datastores, ...http2];
+export const TARGETS: readonly FuzzTarget[] = [...datastores, ...hpack, ...http2];

@@ -4,12 +4,13 @@
  */
 
 import type { RouteConfig, RouteKind } from '../routing/route-config.ts';
+import { ENDPOINT_SECTIONS } from '../upstream/traffic-policy.ts';
 import { closest } from './closest.ts';
 import { type DocumentSet, type Placed, placeFinding } from './documents.ts';
 import type { Finding } from './explain.ts';
 import { findInert } from './inert.ts';
 import { type ConfigProblem, type KeyPath, quote } from './problem.ts';
-import { isRoute, type PolicyDocument, type ResourceDocument } from './resources.ts';
+import { isRoute, POLICIES, type PolicyDocument, type ResourceDocument } from './resources.ts';
 import { checkRoute } from './route-references.ts';
 import type { SidecarConfig } from './schema.ts';
 import { type KnownService, listServices, type ServiceName, serviceKey } from './services.ts';
@@ -107,12 +108,27 @@ class ReferenceCheck implements CheckedReferences {
         yield { ...finding, document };
         if (finding.severity === 'problem') continue;
       }
+      if (kind !== 'Service') yield* this.checkSections(policy, kind);
       const place = `${content.kind} of ${key} ${sectionName ?? ''}`;
       const earlier = this.targets.get(place);
       this.targets.set(place, name);
       if (earlier === undefined) continue;
       const message = `is a target of ${content.kind} ${earlier}, too, and only one of a kind can apply`;
       yield { path, message, suggestion: 'keep one of the two', at: 'value', document, severity: 'problem' };
+    }
+  }
+
+  private *checkSections(policy: NamedDocument<PolicyDocument>, kind: RouteKind): Iterable<DocumentFinding> {
+    const { content, origin } = policy;
+    if (content.kind !== POLICIES.traffic.kind) return;
+    // As it was written: what was not said has a default by now.
+    const { spec } = origin.source.value as { spec: object };
+    for (const section of ENDPOINT_SECTIONS) {
+      if (!Object.hasOwn(spec, section)) continue;
+      const message = `is about the endpoints of a service, and the policy is for an ${kind}`;
+      const suggestion = 'attach it to the services to which the route sends requests';
+      const document = documentKey(content.kind, policy);
+      yield { path: ['spec', section], message, suggestion, at: 'key', document, severity: 'problem' };
     }
   }
 }

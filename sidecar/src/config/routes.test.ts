@@ -257,6 +257,18 @@ test.each<[name: string, documents: string[], problems: string[]]>([
     ],
   ],
   [
+    'what is about endpoints, for a route',
+    [
+      route(RULE),
+      policy('{ kind: HTTPRoute, name: a }')
+        .replace('FaultPolicy', 'TrafficPolicy')
+        .replace('abort: {}', 'loadBalancer: { algorithm: roundRobin }'),
+    ],
+    [
+      '2.yaml:6:3: TrafficPolicy p: spec.loadBalancer: is about the endpoints of a service, and the policy is for an HTTPRoute; attach it to the services to which the route sends requests',
+    ],
+  ],
+  [
     'policy for a rule that is not there',
     [route(RULE), policy('{ kind: HTTPRoute, name: b }, { kind: HTTPRoute, name: a, sectionName: onw }')],
     [

@@ -53,7 +53,8 @@ export class Head {
   drops = 0;
   /** Rows that must stay out of every compression table on the way (RFC 7541 section 6.2.3); read only when there are any. */
   secrets = 0;
-  private secret: Uint8Array | null = null;
+  /** By row; null before there was one. */
+  secret: Uint8Array | null = null;
   /** The head is complete, and its offsets lead into `bytes`. */
   adopted = false;
   /** Bytes kept by `collect`. */
@@ -237,28 +238,6 @@ export class Head {
     return true;
   }
 
-  protected copyLines(source: Head): void {
-    this.length = 0;
-    this.reserve(source.length);
-    copyBytes(source.bytes, 0, source.length, this.bytes, 0);
-    this.length = source.length;
-    this.start = source.start;
-    this.fieldsStart = source.fieldsStart;
-    this.rows = source.rows;
-    this.bodyKind = source.bodyKind;
-    this.contentLength = source.contentLength;
-    this.minorVersion = source.minorVersion;
-    this.keepAlive = source.keepAlive;
-    this.firstRow.set(source.firstRow);
-    this.table.set(source.table);
-    this.ids.set(source.ids);
-    this.dropped.set(source.dropped);
-    this.drops = source.drops;
-    this.secrets = source.secrets;
-    this.secret = source.secret === null ? null : source.secret.slice();
-    this.adopted = source.adopted;
-  }
-
   /** Makes room for `count` more bytes. */
   reserve(count: number): void {
     const need = this.length + count;
@@ -323,24 +302,6 @@ export class RequestHead extends Head {
     this.drop(HOST);
     this.authorityStart = this.addLine(hostLine, HOST_BYTES);
     this.authorityEnd = this.length - 2;
-  }
-
-  /** Becomes a head of its own with all that `source` is now. */
-  copy(source: RequestHead): void {
-    this.copyLines(source);
-    this.majorVersion = source.majorVersion;
-    this.methodEnd = source.methodEnd;
-    this.pathStart = source.pathStart;
-    this.pathEnd = source.pathEnd;
-    this.queryStart = source.queryStart;
-    this.authorityStart = source.authorityStart;
-    this.authorityEnd = source.authorityEnd;
-    this.isHead = source.isHead;
-    this.isIdempotent = source.isIdempotent;
-    this.wantsUpgrade = source.wantsUpgrade;
-    this.expectsContinue = source.expectsContinue;
-    this.target = source.target;
-    this.encrypted = source.encrypted;
   }
 
   get method(): string {

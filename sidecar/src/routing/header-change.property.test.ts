@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RequestHead } from '../protocol/head.ts';
+import { copyRequestHead } from '../protocol/head-copy.ts';
 import { scanRequestHead } from '../protocol/http1/request-head.ts';
 import { HeaderChange } from './header-change.ts';
 
@@ -24,6 +25,11 @@ function linesOf(head: RequestHead): [string, string][] {
   return all;
 }
 
+/** Of all fields, so that none is forgotten in a copy; what is kept of a head that is not all there is no part of it. */
+function scalarsOf(head: RequestHead): unknown {
+  return Object.entries(head).filter(([key, value]) => typeof value !== 'object' && key !== 'collected');
+}
+
 test('heads come out as a list of lines would that is changed in order, and a copy of a head is the same', () => {
   fc.assert(
     fc.property(lines, changes, (given, change) => {
@@ -40,10 +46,9 @@ test('heads come out as a list of lines would that is changed in order, and a co
       const added = [...change.set, ...change.add].map(({ name, value }) => [name, value]);
       expect(linesOf(head)).toEqual([...kept, ...added]);
 
-      const copy = new RequestHead();
-      copy.copy(head);
+      const copy = copyRequestHead(head);
       expect(linesOf(copy)).toEqual(linesOf(head));
-      expect(copy).toMatchObject({ method: 'GET', path: '/p?q', authority: 'a', drops: head.drops });
+      expect(scalarsOf(copy)).toEqual(scalarsOf(head));
       copy.add('x-more', '1');
       expect(linesOf(head)).toEqual([...kept, ...added]);
     }),

@@ -27,6 +27,9 @@ export const spec = z.strictObject({
   concurrency: concurrencySpec.optional(),
 });
 
+/** Sections about the endpoints of a service: a route, which may send requests to several, has none. */
+export const ENDPOINT_SECTIONS: readonly string[] = ['loadBalancer', 'outlierDetection'];
+
 export type TrafficSpec = z.output<typeof spec>;
 
 export const DEFAULT_TRAFFIC: TrafficSpec = Object.freeze(spec.parse({}));

@@ -12,7 +12,8 @@ import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Route } from '../../core/route.ts';
 import type { RandomWords } from '../../observe/random-words.ts';
-import { RequestHead } from '../../protocol/head.ts';
+import type { RequestHead } from '../../protocol/head.ts';
+import { copyRequestHead } from '../../protocol/head-copy.ts';
 import type { MirrorSeries } from './metrics.ts';
 import { Nobody } from './nobody.ts';
 
@@ -68,13 +69,13 @@ class RequestCopy implements RequestTap {
   /** Those that wait for it. */
   mirrors: Mirror[] = [];
   private readonly original: Exchange;
-  private readonly head = new RequestHead();
+  private readonly head: RequestHead;
   private readonly body: Buffer[] = [];
   private bodyBytes = 0;
 
   constructor(original: Exchange) {
     this.original = original;
-    this.head.copy(original.request);
+    this.head = copyRequestHead(original.request);
   }
 
   onRequestBody(bytes: Uint8Array, start: number, end: number): void {
@@ -103,8 +104,7 @@ class RequestCopy implements RequestTap {
   private send({ route, series }: Mirror): void {
     const { time, peerIdentity, peerAddress } = this.original;
     // Filters change heads, so each copy has its own.
-    const head = new RequestHead();
-    head.copy(this.head);
+    const head = copyRequestHead(this.head);
     const exchange = new Exchange(
       route,
       new Nobody(series),

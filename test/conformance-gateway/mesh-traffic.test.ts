@@ -192,3 +192,10 @@ test('HTTPRouteNamedRule: a policy applies to the rule whose name it says, and t
     await metric(world.sidecar, 'tulle_requests_total', 'rule="route-0/first"', 'failure="fault_abort"'),
   ).toBe(1);
 });
+
+test('a request of the whole server is no path, and stays what it is', async () => {
+  const urlRewrite = { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/v2' } };
+  await start([{ filters: [{ type: 'URLRewrite', urlRewrite }], backendRefs: V1 }]);
+  expect(await ask('*', '', 'OPTIONS')).toMatchObject({ status: 200, body: { path: '*' } });
+  expect(await ask('/a')).toMatchObject({ status: 200, body: { path: '/v2/a' } });
+});

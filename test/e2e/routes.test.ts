@@ -1,6 +1,6 @@
 // Routes of the Gateway API in a running mesh: they come and go with files of a folder, and change requests whatever protocol these go on in.
 import { once } from 'node:events';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -122,4 +122,35 @@ test('a request goes on over HTTP/2 with the host, path and fields of its rule',
     sidecar = null;
     server.close();
   }
+});
+
+test('the log tells the rule, its backend, the path that was asked for, and what a policy in shadow mode would have done', async () => {
+  origins = [await startOrigin('v1')];
+  const services = [{ host: 'orders', mtls: 'off', endpoints: [`127.0.0.1:${origins[0]?.port}`] }];
+  const config = sidecarConfig('caller', {
+    outbound: { listen: '127.0.0.1:0', services },
+    telemetry: { accessLog: './access.log' },
+  });
+  const urlRewrite = { path: { type: 'ReplaceFullPath', replaceFullPath: '/elsewhere' } };
+  const rules = [
+    { name: 'all', filters: [{ type: 'URLRewrite', urlRewrite }], backendRefs: [{ name: 'orders' }] },
+  ];
+  const fault = {
+    apiVersion: 'mesh.tulle.dev/v1alpha1',
+    kind: 'FaultPolicy',
+    metadata: { name: 'orders' },
+    spec: {
+      targetRefs: [{ kind: 'HTTPRoute', name: 'orders', sectionName: 'all' }],
+      ...{ mode: 'shadow', delay: { delayMs: 60_000 }, abort: {} },
+    },
+  };
+  const documents = [config, route(rules), JSON.stringify(fault)];
+  sidecar = await startSidecar({ configPath: await folder.write('sidecar.yaml', documents.join('\n---\n')) });
+  expect((await send(sidecar.outboundPort as number, '/asked', { host: 'orders' })).status).toBe(200);
+  await sidecar.drain();
+  sidecar = null;
+  expect(JSON.parse(await readFile(join(folder.path, 'access.log'), 'utf8'))).toMatchObject({
+    ...{ route: 'orders', rule: 'orders/all', backend: 'orders', path: '/asked' },
+    ...{ shadow: 'fault_delay,fault_abort', failure: 'none', status: 200 },
+  });
 });

@@ -20,6 +20,8 @@ export class NewPath {
   /** Path and query. */
   of(request: RequestHead): Buffer {
     const { bytes, pathStart } = request;
+    // The whole server (`OPTIONS *`) is no path.
+    if (bytes[pathStart] !== SLASH) return bytes.subarray(pathStart, request.pathEnd);
     const end = pathEnd(request);
     const rest = bytes.subarray(this.replaced === -1 ? end : pathStart + this.replaced, end);
     const path = this.value.length + rest.length === 0 ? ROOT : this.value;
@@ -27,4 +29,5 @@ export class NewPath {
   }
 }
 
+const SLASH = 0x2f;
 const ROOT = Buffer.from('/');

@@ -191,6 +191,7 @@ export const FILTERS: readonly GatewayCase[] = [
     requests: [
       { ask: '/prefix/one/two', get: { path: '/one/two' } },
       { ask: '/prefix/one?a=b', get: { path: '/one?a=b' } },
+      { ask: 'http://echo/prefix/one/two?c', get: { path: '/one/two?c' } },
       { ask: '/strip-prefix/three', get: { path: '/three' } },
       { ask: '/strip-prefix', get: { path: '/' } },
       { ask: '/strip-prefix/', get: { path: '/' } },

@@ -10,7 +10,7 @@ import type { SvidSummary } from './admin/config-dump.ts';
 import { type AdminServer, startAdminServer } from './admin/server.ts';
 import { formatProblem } from './config/problem.ts';
 import type { SidecarConfig } from './config/schema.ts';
-import { buildSnapshot, retireSnapshot, type Snapshot } from './config/snapshot.ts';
+import { activateSnapshot, buildSnapshot, type Snapshot } from './config/snapshot.ts';
 import { type ConfigEvent, type ConfigStatus, type ConfigWatch, startConfigWatch } from './config/watch.ts';
 import { systemClock } from './core/clock.ts';
 import { Deadlines } from './core/deadlines.ts';
@@ -24,6 +24,7 @@ import { RandomWords } from './observe/random-words.ts';
 import type { LiveReadings, UpstreamReading } from './observe/series.ts';
 import { report } from './report.ts';
 import { TransportContext } from './transport/transport.ts';
+import { CheckSlots } from './upstream/health/check-slots.ts';
 
 export interface SidecarOptions {
   /** A file, or a folder of files. */
@@ -79,6 +80,7 @@ interface CoreParts {
 class SidecarCore {
   readonly context: TransportContext;
   private readonly random = new RandomWords(Math.random);
+  private readonly checkSlots = new CheckSlots();
   private parts: CoreParts | null = null;
   private current: Snapshot | null = null;
 
@@ -134,6 +136,7 @@ class SidecarCore {
     this.current = buildSnapshot(config, previous, {
       context: this.context,
       random: this.random,
+      checkSlots: this.checkSlots,
       compileChain: (profile) => observability.buildChain(profile, () => this.identity?.svid.spiffeId ?? ''),
       compileMirrorChain: (profile, series) => observability.buildMirrorChain(profile, series),
       mirrorSeries: (route, rule, backend) => observability.mirrorSeries(route, rule, backend),
@@ -146,7 +149,7 @@ class SidecarCore {
       dataStoreObserver: (profile, protocol) => observability.dataStoreObserver(profile, protocol),
     });
     rateLimits.retain(config.policies.rateLimit);
-    if (previous !== null) retireSnapshot(previous, this.current);
+    activateSnapshot(this.current, previous);
   }
 
   /** Stops what `open` started; it may be opened again. */
@@ -156,6 +159,7 @@ class SidecarCore {
     this.current = null;
     parts?.identity?.stop();
     parts?.rateLimits.close();
+    for (const checker of current?.checkers ?? []) checker.stop();
     for (const pool of current?.pools.values() ?? []) pool.close();
     current?.passthrough?.close();
     await parts?.observability.close(OBSERVABILITY_CLOSE_MS);

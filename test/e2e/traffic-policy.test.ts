@@ -1,100 +1,25 @@
 // What a TrafficPolicy does, through a real sidecar to real services.
-import { once } from 'node:events';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type http from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
-import { createFolder, type Folder, sidecarConfig } from './mesh-fixture.ts';
+import { ask, metric, OutboundWorld } from './outbound-fixture.ts';
 
-let folder: Folder;
-let services: http.Server[] = [];
-let sidecar: Sidecar | null = null;
+let world: OutboundWorld;
 
 beforeEach(async () => {
-  folder = await createFolder();
+  world = await OutboundWorld.open();
 });
 
-afterEach(async () => {
-  await sidecar?.drain();
-  sidecar = null;
-  for (const service of services) {
-    service.closeAllConnections();
-    service.close();
-  }
-  services = [];
-  await folder.remove();
-});
-
-async function startService(answer: http.RequestListener): Promise<number> {
-  const service = http.createServer(answer);
-  services.push(service);
-  service.listen(0, '127.0.0.1');
-  await once(service, 'listening');
-  return (service.address() as AddressInfo).port;
-}
-
-/** Settles with what the sidecar's outbound listener is to be asked. */
-async function startOutbound(ports: number[], policy: Record<string, unknown>): Promise<Sidecar> {
-  const config = sidecarConfig('caller', {
-    outbound: {
-      listen: '127.0.0.1:0',
-      services: [{ host: 'orders', mtls: 'off', endpoints: ports.map((port) => `127.0.0.1:${port}`) }],
-    },
-  });
-  const document = {
-    apiVersion: 'mesh.tulle.dev/v1alpha1',
-    kind: 'TrafficPolicy',
-    metadata: { name: 'orders' },
-    spec: { targetRefs: [{ kind: 'Service', name: 'orders' }], ...policy },
-  };
-  const configPath = await folder.write('sidecar.yaml', `${config}\n---\n${JSON.stringify(document)}\n`);
-  sidecar = await startSidecar({ configPath });
-  return sidecar;
-}
-
-interface Answer {
-  status: number;
-  body: string;
-}
-
-function ask({ outboundPort }: Sidecar, options: http.RequestOptions = {}, body = ''): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = http.request(
-      {
-        host: '127.0.0.1',
-        port: outboundPort as number,
-        headers: { host: 'orders' },
-        agent: false,
-        ...options,
-      },
-      async (response) => {
-        let text = '';
-        for await (const part of response) text += part;
-        resolve({ status: response.statusCode ?? 0, body: text });
-      },
-    );
-    request.on('error', reject);
-    request.end(body);
-  });
-}
-
-async function metric({ adminPort }: Sidecar, name: string, ...labels: string[]): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
-}
+afterEach(() => world.close());
 
 describe('retries', () => {
   test('hide a failing endpoint from callers, and the bodies of their requests arrive whole', async () => {
-    const failing = await startService((_request, response) => response.writeHead(503).end('no'));
-    const working = await startService(async (request, response) => {
+    const failing = await world.startService((_request, response) => response.writeHead(503).end('no'));
+    const working = await world.startService(async (request, response) => {
       let text = '';
       for await (const part of request) text += part;
       response.end(text);
     });
-    const caller = await startOutbound([failing, working], {
+    const caller = await world.startCaller([failing, working], {
       loadBalancer: { algorithm: 'roundRobin' },
       retry: { backoff: { baseMs: 1, maxMs: 5 }, budget: { percent: 100 } },
     });
@@ -110,11 +35,11 @@ describe('retries', () => {
 
   test('execute a POST at most once, unless it has a key', async () => {
     let executed = 0;
-    const failing = await startService((_request, response) => {
+    const failing = await world.startService((_request, response) => {
       executed++;
       response.writeHead(503).end();
     });
-    const caller = await startOutbound([failing], { retry: { attempts: 3, backoff: { baseMs: 0 } } });
+    const caller = await world.startCaller([failing], { retry: { attempts: 3, backoff: { baseMs: 0 } } });
     expect((await ask(caller, { method: 'POST' }, 'x')).status).toBe(503);
     expect(executed).toBe(1);
     const headers = { host: 'orders', 'idempotency-key': 'k' };
@@ -124,11 +49,11 @@ describe('retries', () => {
 
   test('stay within their budget when everything fails', async () => {
     let executed = 0;
-    const failing = await startService((_request, response) => {
+    const failing = await world.startService((_request, response) => {
       executed++;
       response.writeHead(503).end();
     });
-    const caller = await startOutbound([failing], {
+    const caller = await world.startCaller([failing], {
       retry: { attempts: 5, backoff: { baseMs: 0 }, budget: { percent: 20, minPerSecond: 0 } },
     });
     for (let i = 0; i < 200; i++) await ask(caller);
@@ -138,20 +63,19 @@ describe('retries', () => {
 });
 
 test('an attempt has a time, and the exchange has one', async () => {
-  const silent = await startService(() => {});
-  const caller = await startOutbound([silent], { timeouts: { attemptMs: 100 } });
+  const silent = await world.startService(() => {});
+  const caller = await world.startCaller([silent], { timeouts: { attemptMs: 100 } });
   const late = await ask(caller);
   expect(late.status).toBe(504);
   expect(JSON.parse(late.body)).toMatchObject({ code: 'upstream_timeout' });
-  await caller.drain();
-  const other = await startOutbound([silent], { timeouts: { requestMs: 150 }, retry: { attempts: 9 } });
+  const other = await world.startCaller([silent], { timeouts: { requestMs: 150 }, retry: { attempts: 9 } });
   expect(JSON.parse((await ask(other)).body)).toMatchObject({ code: 'deadline_exceeded' });
 });
 
 test('callers of a service that has all it can bear are answered at once', async () => {
   const held: http.ServerResponse[] = [];
-  const slow = await startService((_request, response) => void held.push(response));
-  const caller = await startOutbound([slow], {
+  const slow = await world.startService((_request, response) => void held.push(response));
+  const caller = await world.startCaller([slow], {
     concurrency: { limit: 2, queue: { size: 1, timeoutMs: 60_000 } },
   });
   const first = [ask(caller), ask(caller)];
@@ -173,12 +97,12 @@ test('callers of a service that has all it can bear are answered at once', async
 
 test('a slow endpoint is hedged: callers get the answer of the other', async () => {
   let isSlow = false;
-  const maybeSlow = await startService((_request, response) => {
+  const maybeSlow = await world.startService((_request, response) => {
     if (isSlow) setTimeout(() => response.end('slow'), 2_000).unref();
     else response.end('fast');
   });
-  const fast = await startService((_request, response) => response.end('fast'));
-  const caller = await startOutbound([maybeSlow, fast], {
+  const fast = await world.startService((_request, response) => response.end('fast'));
+  const caller = await world.startCaller([maybeSlow, fast], {
     loadBalancer: { algorithm: 'roundRobin' },
     hedge: { minDelayMs: 20, budget: { percent: 100 } },
   });

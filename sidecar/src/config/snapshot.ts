@@ -4,7 +4,6 @@
  * Invariants: a snapshot is built whole before it replaces the one before; exchanges keep the routes they began with. Pools that both
  * snapshots need are carried over with their connections; the others close their idle connections and let busy ones complete.
  */
-import type { ConnectionOptions } from 'node:tls';
 import type { HedgePolicy, RetryPolicy } from '../core/attempts.ts';
 import type { Chain } from '../core/chain.ts';
 import { Failure, type FailureKind } from '../core/failure.ts';
@@ -16,20 +15,13 @@ import type { MirrorSeries } from '../filters/mirror/metrics.ts';
 import type { RetrySeries } from '../filters/retry/metrics.ts';
 import { Retry } from '../filters/retry/retry.ts';
 import type { DataStoreObserver } from '../observe/datastore.ts';
-import type { RandomWords } from '../observe/random-words.ts';
 import { Passthrough, type PassthroughRoute } from '../outbound/passthrough.ts';
 import { HANDLING, type Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
 import type { RouteTable } from '../routing/route-table.ts';
 import type { RuleProfile } from '../routing/rule-profile.ts';
-import type { TransportContext } from '../transport/transport.ts';
 import { type Balancer, SoleEndpoint } from '../upstream/balancer.ts';
-import { createBalancer } from '../upstream/balancing/create-balancer.ts';
-import { EndpointTransport, type UpstreamTransport } from '../upstream/endpoint.ts';
-import { EndpointGroup } from '../upstream/endpoint-group.ts';
 import { loneEndpoint } from '../upstream/lone-endpoint.ts';
-import type { OutlierObserver } from '../upstream/outliers/detector.ts';
-import type { PoolObserver } from '../upstream/pool.ts';
 import { DEFAULT_TRAFFIC, type TrafficSpec } from '../upstream/traffic-policy.ts';
 import { type Address, formatAddress } from './address.ts';
 import { NO_POLICIES, policiesFor } from './policies.ts';
@@ -37,8 +29,9 @@ import type { RoutePolicies } from './resources.ts';
 import { buildRouteTables, type HttpService } from './route-tables.ts';
 import type { EndpointConfig, SidecarConfig } from './schema.ts';
 import { buildTcpRoutes, type TcpRoutes } from './tcp-routes.ts';
+import { type UpstreamDeps, type Upstreams, UpstreamsBuilder } from './upstreams.ts';
 
-export interface Snapshot {
+export interface Snapshot extends Upstreams {
   /** By name of the listener. */
   readonly inbound: ReadonlyMap<string, Route>;
   /** By host, in lower case and without a port. */
@@ -49,9 +42,6 @@ export interface Snapshot {
   readonly tcp: TcpRoutes;
   /** To addresses outside of the mesh; null when nothing goes there. */
   readonly passthrough: Passthrough | null;
-  readonly pools: ReadonlyMap<string, UpstreamTransport>;
-  /** What is known of endpoints; carried over like pools. */
-  readonly groups: ReadonlyMap<string, EndpointGroup>;
 }
 
 /** What a route is told apart by when its filters are built. */
@@ -67,16 +57,11 @@ export interface RouteProfile {
   readonly rule: RuleProfile | null;
 }
 
-export interface SnapshotDeps {
-  readonly context: TransportContext;
-  readonly random: RandomWords;
+export interface SnapshotDeps extends UpstreamDeps {
   compileChain(profile: RouteProfile): Chain;
   compileMirrorChain(profile: RouteProfile, series: MirrorSeries): Chain;
-  clientTlsOptions(identity: string): ConnectionOptions;
-  poolObserver(profile: RouteProfile): PoolObserver;
   mirrorSeries(route: string, rule: string, backend: string): MirrorSeries;
   retrySeries(profile: RouteProfile): RetrySeries;
-  groupObserver(profile: RouteProfile): OutlierObserver;
   hedgeSeries(profile: RouteProfile): HedgeSeries;
   connectionObserver(profile: RouteProfile): ConnectionObserver;
   dataStoreObserver(profile: RouteProfile, protocol: Protocol): DataStoreObserver | null;
@@ -89,49 +74,9 @@ export function buildSnapshot(
   previous: Snapshot | null,
   deps: SnapshotDeps,
 ): Snapshot {
-  const pools = new Map<string, UpstreamTransport>();
-  const groups = new Map<string, EndpointGroup>();
+  const upstreams = new UpstreamsBuilder(config, previous, deps);
   const { timeouts, service } = config;
 
-  const poolOf = (profile: RouteProfile, protocol: Protocol, address: Address): UpstreamTransport => {
-    const target = formatAddress(address);
-    const { direction, name, upstreamIdentity } = profile;
-    const key = JSON.stringify([direction, name, target, upstreamIdentity, protocol, timeouts]);
-    const pool =
-      previous?.pools.get(key) ?? pools.get(key) ?? createPool(profile, protocol, address, timeouts, deps);
-    pools.set(key, pool);
-    return pool;
-  };
-  const groupOf = (profile: RouteProfile, addresses: string[], spec: TrafficSpec): EndpointGroup => {
-    const { direction, name } = profile;
-    const random = (): number => deps.random.nextFraction();
-    const key = JSON.stringify([direction, name]);
-    const group =
-      previous?.groups.get(key) ?? new EndpointGroup(name, { observer: deps.groupObserver(profile), random });
-    group.follow(addresses, spec, deps.context.clock.monotonicMs());
-    groups.set(key, group);
-    return group;
-  };
-  const balancerOf = (
-    profile: RouteProfile,
-    protocol: Protocol,
-    configured: readonly EndpointConfig[],
-  ): Balancer => {
-    const spec = profile.policies.traffic?.spec ?? DEFAULT_TRAFFIC;
-    const group = groupOf(profile, configured.map(formatAddress), spec);
-    const endpoints = configured.map((entry) => {
-      const address = formatAddress(entry);
-      const { weight, zone } = entry;
-      return {
-        address,
-        weight,
-        zone,
-        transport: poolOf(profile, protocol, entry),
-        record: group.recordOf(address),
-      };
-    });
-    return createBalancer(group, endpoints, spec.loadBalancer, { random: deps.random, zone: config.zone });
-  };
   const compile = (profile: RouteProfile) => {
     const traffic = profile.policies.traffic?.spec ?? DEFAULT_TRAFFIC;
     const common = {
@@ -157,7 +102,7 @@ export function buildSnapshot(
       unreachable: Failure.noEndpoint,
     });
   const routeTo = (profile: RouteProfile, protocol: Protocol, endpoints: readonly EndpointConfig[]): Route =>
-    compile(profile)(balancerOf(profile, protocol, endpoints));
+    compile(profile)(upstreams.balancerTo(profile, protocol, endpoints));
 
   const inbound = new Map<string, Route>();
   for (const { name, mtls, protocol, target } of config.inbound) {
@@ -176,7 +121,7 @@ export function buildSnapshot(
     if (HANDLING[protocol] === 'tcp') continue;
     const policies = policiesFor(config.policies, { service: entry, rule: null });
     const profile = { ...outboundProfile(host, service), upstreamIdentity: identity ?? '', policies };
-    services.push({ service: entry, profile, balancer: balancerOf(profile, protocol, endpoints) });
+    services.push({ service: entry, profile, balancer: upstreams.balancerTo(profile, protocol, endpoints) });
   }
   const outbound = buildRouteTables(config, services, {
     compile: (profile, balancer, unreachable) => compile(profile)(balancer, unreachable),
@@ -188,15 +133,19 @@ export function buildSnapshot(
   const passthroughProfile = outboundProfile('passthrough', service);
   const compiled = compile(passthroughProfile);
   const passTo = (address: Address): PassthroughRoute => {
-    const transport = createPool(passthroughProfile, 'auto', address, timeouts, deps);
+    const transport = upstreams.createPool(passthroughProfile, 'auto', address);
     return { transport, route: compiled(new SoleEndpoint(loneEndpoint(formatAddress(address), transport))) };
   };
   const passthrough = config.outbound?.capture?.unknown === 'passthrough' ? new Passthrough(passTo) : null;
-  return { inbound, outbound, unrouted, tcp, passthrough, pools, groups };
+  const { pools, groups, checkers } = upstreams;
+  return { inbound, outbound, unrouted, tcp, passthrough, pools, groups, checkers };
 }
 
-/** Lets go of what the snapshot that took over does not use. */
-export function retireSnapshot(previous: Snapshot, current: Snapshot): void {
+/** The snapshot takes over from the one before, which lets go of what is not used any more. */
+export function activateSnapshot(current: Snapshot, previous: Snapshot | null): void {
+  for (const checker of previous?.checkers ?? []) checker.stop();
+  for (const checker of current.checkers) checker.start();
+  if (previous === null) return;
   for (const [key, pool] of previous.pools) if (!current.pools.has(key)) pool.close();
   previous.passthrough?.close();
 }
@@ -231,22 +180,4 @@ function retryOf(profile: RouteProfile, { retry }: TrafficSpec, deps: SnapshotDe
 function hedgeOf(profile: RouteProfile, { hedge }: TrafficSpec, deps: SnapshotDeps): HedgePolicy | null {
   if (hedge === undefined || hedge.mode === 'off') return null;
   return new Hedging(hedge, deps.hedgeSeries(profile));
-}
-
-function createPool(
-  profile: RouteProfile,
-  protocol: Protocol,
-  address: Address,
-  timeouts: Timeouts,
-  deps: SnapshotDeps,
-): UpstreamTransport {
-  const { upstreamIdentity } = profile;
-  const target = {
-    host: address.host,
-    port: address.port,
-    identity: upstreamIdentity,
-    tlsOptions: upstreamIdentity === '' ? null : () => deps.clientTlsOptions(upstreamIdentity),
-  };
-  const spoken = HANDLING[protocol] === 'http2' ? 'http2' : 'auto';
-  return new EndpointTransport(deps.context, target, spoken, timeouts, deps.poolObserver(profile));
 }

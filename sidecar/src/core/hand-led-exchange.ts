@@ -123,7 +123,7 @@ function ignore(): void {}
 
 function balance(transport: UpstreamTransport, count: number): Balancer {
   const group = new EndpointGroup('orders', {
-    observer: { onEjection: ignore, onReturn: ignore },
+    observer: { onEjection: ignore, onReturn: ignore, onHealthChange: ignore },
     random: () => 0,
   });
   const addresses = Array.from({ length: count }, (_, i) => `127.0.0.1:${8080 + i}`);

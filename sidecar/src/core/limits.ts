@@ -107,6 +107,10 @@ export const LIMITS = {
   mirroredBodyBytes: 65_536,
   /** How long a mirrored request may take. */
   mirrorMs: 60_000,
+  /** Health checks under way in one sidecar. */
+  healthChecks: 16,
+  /** Beginning of the answer to a health check that is looked at. */
+  healthAnswerBytes: 256,
   /** Interim (1xx) responses to one request. */
   interimResponses: 16,
 

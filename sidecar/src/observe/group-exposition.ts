@@ -28,8 +28,11 @@ export function registerGroups(registry: Registry, series: Series): void {
   registerGauge(
     registry,
     'tulle_endpoint_available',
-    'Whether an endpoint may be used: 1, or 0 while it is ejected.',
+    'Whether an endpoint may be used: 1, or 0 while it is ejected or fails its health checks.',
     () => perEndpoint(groups(), ({ available }) => (available ? 1 : 0)),
+  );
+  registerCounter(registry, 'tulle_health_checks_total', 'Health checks of an endpoint, by result.', () =>
+    checks(groups()),
   );
   registerCounter(
     registry,
@@ -53,6 +56,17 @@ function* attempts(groups: Iterable<EndpointGroup>): Iterable<Reading<number>> {
         if (count === 0 && outcome !== 0) continue;
         yield [{ upstream: name, endpoint: address, outcome: OUTCOME_NAMES[outcome] as string }, count];
       }
+    }
+  }
+}
+
+/** Of endpoints that are checked. */
+function* checks(groups: Iterable<EndpointGroup>): Iterable<Reading<number>> {
+  for (const { name, records } of groups) {
+    for (const { address, health } of records) {
+      if (health.passed + health.failed === 0) continue;
+      yield [{ upstream: name, endpoint: address, result: 'passed' }, health.passed];
+      yield [{ upstream: name, endpoint: address, result: 'failed' }, health.failed];
     }
   }
 }

@@ -21,7 +21,7 @@ import type { RetrySeries } from '../filters/retry/metrics.ts';
 import { TraceFilter } from '../filters/trace/trace.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
-import type { OutlierObserver } from '../upstream/outliers/detector.ts';
+import type { GroupObserver } from '../upstream/endpoint-group.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
 import { AccessLog } from './access-log.ts';
 import { ConnectionWatch } from './connection-watch.ts';
@@ -131,7 +131,7 @@ export class Observability {
     return this.series.upstream(name);
   }
 
-  groupObserver({ name }: RouteProfile): OutlierObserver {
+  groupObserver({ name }: RouteProfile): GroupObserver {
     return new GroupWatch(this.series.group(name), this.report);
   }
 

@@ -8,14 +8,21 @@
  * - `version` changes whenever other endpoints may be used than before.
  */
 import { EndpointRecord } from './endpoint-record.ts';
+import type { HealthCheckSpec } from './health/config.ts';
+import { HealthState } from './health/health-state.ts';
 import { OutlierDetector, type OutlierObserver } from './outliers/detector.ts';
 import type { TrafficSpec } from './traffic-policy.ts';
 
 /** How much one latency moves the typical one. */
 const TYPICAL_STEP = 1 / 32;
 
+export interface GroupObserver extends OutlierObserver {
+  /** `problem` is empty for an endpoint that is well again. Not `enforced`, it is used all the same. */
+  onHealthChange(endpoint: string, healthy: boolean, problem: string, enforced: boolean): void;
+}
+
 export interface EndpointGroupDeps {
-  readonly observer: OutlierObserver;
+  readonly observer: GroupObserver;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }
@@ -36,11 +43,14 @@ export class EndpointGroup {
   rampEndMs = Number.NEGATIVE_INFINITY;
   version = 0;
   private rampMs = 0;
+  private healthMode: HealthCheckSpec['mode'] = 'off';
+  private readonly observer: GroupObserver;
   private isNew = true;
   private readonly byAddress = new Map<string, EndpointRecord>();
 
   constructor(name: string, { observer, random }: EndpointGroupDeps) {
     this.name = name;
+    this.observer = observer;
     this.detector = new OutlierDetector({
       observer,
       random,
@@ -54,7 +64,11 @@ export class EndpointGroup {
   }
 
   /** Takes over what the config says now. Endpoints that come later than the first ones get their share by and by. */
-  follow(addresses: readonly string[], { loadBalancer, outlierDetection }: TrafficSpec, nowMs: number): void {
+  follow(
+    addresses: readonly string[],
+    { loadBalancer, outlierDetection, healthCheck }: TrafficSpec,
+    nowMs: number,
+  ): void {
     this.decayMs = loadBalancer.decayMs;
     this.rampMs = loadBalancer.slowStart.windowMs;
     this.panicThreshold = loadBalancer.panicThreshold;
@@ -67,6 +81,8 @@ export class EndpointGroup {
       if (!this.isNew) this.ramp(record, nowMs);
     }
     this.isNew = false;
+    this.healthMode = healthCheck?.mode ?? 'off';
+    if (this.healthMode === 'off') for (const record of this.records) record.health = new HealthState();
     this.version++;
     this.detector.configure(outlierDetection ?? null, nowMs);
   }
@@ -81,8 +97,15 @@ export class EndpointGroup {
     this.typicalMs += (latencyMs - this.typicalMs) * TYPICAL_STEP;
   }
 
+  onHealthChange(record: EndpointRecord, nowMs: number): void {
+    const { healthy, problem } = record.health;
+    this.observer.onHealthChange(record.address, healthy, problem, this.healthMode === 'enforce');
+    this.updateAvailability(record, nowMs);
+  }
+
   private updateAvailability(record: EndpointRecord, nowMs: number): void {
-    const available = !this.detector.leavesOut(record);
+    record.unhealthy = this.healthMode === 'enforce' && !record.health.healthy;
+    const available = !record.unhealthy && !this.detector.leavesOut(record);
     if (available === record.available) return;
     record.available = available;
     this.version++;

@@ -10,6 +10,7 @@
  */
 import { OUTCOME_ABANDONED, OUTCOME_NAMES, OUTCOME_SUCCESS } from './attempt-outcome.ts';
 import type { EndpointGroup } from './endpoint-group.ts';
+import { HealthState } from './health/health-state.ts';
 import { OutlierState } from './outliers/outlier-state.ts';
 
 /** How much one attempt moves the share of failures. */
@@ -25,7 +26,10 @@ export class EndpointRecord {
   inFlight = 0;
   /** It may be used, as far as is known. */
   available = true;
+  /** By its health checks. */
+  unhealthy = false;
   readonly outlier = new OutlierState();
+  health = new HealthState();
   /** Attempts that ended, by outcome. */
   readonly ended = new Float64Array(OUTCOME_NAMES.length);
   /** While it is new or was away, it gets less; until `rampEndMs`, in monotonic milliseconds. */

@@ -6,7 +6,7 @@ import { EndpointGroup, type EndpointGroupDeps } from './endpoint-group.ts';
 import { DEFAULT_TRAFFIC } from './traffic-policy.ts';
 
 const UNJUDGED: EndpointGroupDeps = {
-  observer: { onEjection: () => {}, onReturn: () => {} },
+  observer: { onEjection: () => {}, onReturn: () => {}, onHealthChange: () => {} },
   random: () => 0,
 };
 

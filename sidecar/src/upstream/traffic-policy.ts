@@ -6,6 +6,7 @@ import { concurrencySpec } from '../filters/concurrency/config.ts';
 import { hedgeSpec } from '../filters/hedge/config.ts';
 import { retrySpec } from '../filters/retry/config.ts';
 import { loadBalancer } from './balancing/config.ts';
+import { healthCheck } from './health/config.ts';
 import { outlierDetection } from './outliers/config.ts';
 
 const timeoutMs = z.int().min(1).max(3_600_000);
@@ -21,6 +22,7 @@ const timeouts = z.strictObject({
 export const spec = z.strictObject({
   loadBalancer: loadBalancer.prefault({}),
   outlierDetection: outlierDetection.optional(),
+  healthCheck: healthCheck.optional(),
   timeouts: timeouts.prefault({}),
   retry: retrySpec.optional(),
   hedge: hedgeSpec.optional(),
@@ -28,7 +30,7 @@ export const spec = z.strictObject({
 });
 
 /** Sections about the endpoints of a service: a route, which may send requests to several, has none. */
-export const ENDPOINT_SECTIONS: readonly string[] = ['loadBalancer', 'outlierDetection'];
+export const ENDPOINT_SECTIONS: readonly string[] = ['loadBalancer', 'outlierDetection', 'healthCheck'];
 
 export type TrafficSpec = z.output<typeof spec>;
 

@@ -7,6 +7,7 @@
 import type { Exchange } from '../../core/exchange.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { EndpointGroup } from '../endpoint-group.ts';
+import type { EndpointRecord } from '../endpoint-record.ts';
 import { PROBE_WANTED } from '../outliers/outlier-state.ts';
 
 /** Endpoints that an explanation names. */
@@ -38,12 +39,12 @@ export class Rotation {
   /** An ejected endpoint that is to be tried by one exchange; null for none, which is nearly always. */
   takeProbe({ tried }: Exchange): Endpoint | null {
     if (this.group.detector.probesWanted === 0) return null;
-    return this.all.find((endpoint) => wantsProbe(endpoint) && !tried.includes(endpoint)) ?? null;
+    return this.all.find((endpoint) => wantsProbe(endpoint.record) && !tried.includes(endpoint)) ?? null;
   }
 
   /** For who has a particular endpoint in mind. */
   admits({ record }: Endpoint): boolean {
-    return record.available || this.panicking || record.outlier.probe === PROBE_WANTED;
+    return record.available || this.panicking || wantsProbe(record);
   }
 
   explainNone(): string {
@@ -53,10 +54,10 @@ export class Rotation {
   }
 }
 
-function wantsProbe({ record }: Endpoint): boolean {
-  return !record.available && record.outlier.probe === PROBE_WANTED;
+function wantsProbe({ available, unhealthy, outlier }: EndpointRecord): boolean {
+  return !available && !unhealthy && outlier.probe === PROBE_WANTED;
 }
 
-function reasonOf({ outlier }: Endpoint['record']): string {
-  return `ejected for ${outlier.reason}`;
+function reasonOf({ unhealthy, health, outlier }: EndpointRecord): string {
+  return unhealthy ? `unhealthy (${health.problem})` : `ejected for ${outlier.reason}`;
 }

@@ -59,6 +59,8 @@ export class Service {
         onEjection: (endpoint, reason, action) =>
           void this.events.push({ kind: 'ejection', endpoint, reason, action }),
         onReturn: (endpoint) => void this.events.push({ kind: 'return', endpoint }),
+        onHealthChange: (endpoint, healthy) =>
+          void this.events.push({ kind: healthy ? 'healthy' : 'unhealthy', endpoint }),
       },
       random: () => this.random.nextFraction(),
     });
@@ -144,8 +146,8 @@ const ROUTE = {
   ...{
     requestTimeoutMs: Number.POSITIVE_INFINITY,
     attemptTimeoutMs: Number.POSITIVE_INFINITY,
-    hedge: null,
     retry: null,
+    hedge: null,
   },
 };
 

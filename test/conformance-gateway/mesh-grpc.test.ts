@@ -28,6 +28,8 @@ const METHODS = Object.fromEntries(
 );
 
 const servers: Server[] = [];
+/** Who was called, in order. */
+let called: string[] = [];
 let ports: { v1: number; v2: number };
 let world: EchoWorld | null = null;
 
@@ -37,18 +39,26 @@ beforeAll(async () => {
 afterEach(async () => {
   await world?.stop();
   world = null;
+  called = [];
 });
 afterAll(() => {
   for (const server of servers) server.forceShutdown();
 });
 
-/** Answers with its name, and with the fields that it saw as trailing metadata. */
+/** Answers with its name, and with the fields of the test that it saw, by name, as trailing metadata. */
 async function startEcho(name: string): Promise<number> {
   const server = new Server();
   servers.push(server);
   const echo: handleUnaryCall<Buffer, Buffer> = (call, answer) => {
+    called.push(name);
+    const fields = Object.keys(call.metadata.getMap()).filter((field) => field.startsWith('x-header-'));
     const seen = new Metadata();
-    seen.set('seen', String(call.metadata.get('x-set')[0] ?? ''));
+    seen.set(
+      'seen',
+      JSON.stringify(
+        Object.fromEntries(fields.sort().map((field) => [field, call.metadata.get(field).join()])),
+      ),
+    );
     answer(null, Buffer.from(name), seen);
   };
   server.addService(METHODS, Object.fromEntries(Object.keys(METHODS).map((method) => [method, echo])));
@@ -168,7 +178,10 @@ test('MeshGRPCRouteWeight, and the status of a backend that is gone', async () =
       service('gone', { weight: 25 }),
     ],
     filters: [
-      { type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'x-set', value: 'yes' }] } },
+      {
+        type: 'RequestHeaderModifier',
+        requestHeaderModifier: { set: [{ name: 'x-header-set', value: 'yes' }] },
+      },
     ],
   });
   const count = 200;
@@ -180,6 +193,45 @@ test('MeshGRPCRouteWeight, and the status of a backend that is gone', async () =
   expect(Math.abs(shareOf(({ backend }) => backend === 'v2') - 0.25)).toBeLessThan(spread(0.25));
   expect(Math.abs(shareOf(({ code }) => code === status.UNAVAILABLE) - 0.25)).toBeLessThan(spread(0.25));
   expect(new Set(calls.filter(({ code }) => code === status.OK).map(({ seen }) => seen))).toEqual(
-    new Set(['yes']),
+    new Set(['{"x-header-set":"yes"}']),
   );
+});
+
+const CHANGES = {
+  type: 'RequestHeaderModifier',
+  requestHeaderModifier: {
+    set: [{ name: 'x-header-set', value: 'set-overwrites-values' }],
+    add: [
+      { name: 'x-header-add', value: 'header-val-1' },
+      { name: 'x-header-add-append', value: 'header-val-2' },
+    ],
+    remove: ['x-header-remove'],
+  },
+};
+const SENT = {
+  'x-header-set': 'old',
+  'x-header-add-append': 'append-val-1',
+  'x-header-remove': 'old',
+  'x-header-kept': '1',
+};
+const CHANGED = {
+  'x-header-add': 'header-val-1',
+  // grpc-js joins the lines of a field by a comma and a space.
+  'x-header-add-append': 'append-val-1, header-val-2',
+  'x-header-kept': '1',
+  'x-header-set': 'set-overwrites-values',
+};
+
+test('MeshGRPCRouteRequestHeaderModifier', async () => {
+  await start({ filters: [CHANGES], backendRefs: V1 });
+  expect(JSON.parse((await call('Echo', SENT)).seen)).toEqual(CHANGED);
+});
+
+test('MeshGRPCRouteRequestMirror', async () => {
+  const requestMirror = { backendRef: service('echo-v2') };
+  await start({ filters: [{ type: 'RequestMirror', requestMirror }, CHANGES], backendRefs: V1 });
+  const answered = await call('Echo', SENT);
+  expect(answered).toMatchObject({ backend: 'v1', code: status.OK });
+  expect(JSON.parse(answered.seen)).toEqual(CHANGED);
+  await expect.poll(() => [...called].sort()).toEqual(['v1', 'v2']);
 });

@@ -167,7 +167,7 @@ test('HTTPRouteTimeoutRequest and HTTPRouteTimeoutBackendRequest', async () => {
   expect((await ask('/none?delay=300')).status).toBe(200);
 });
 
-test('HTTPRouteNamedRule: a policy applies to the rule whose name it says, and the most specific one counts', async () => {
+test('MeshHTTPRouteNamedRule: a policy applies to the rule whose name it says, and the most specific one counts', async () => {
   const fault = (name: string, target: Record<string, unknown>, httpStatus: number) => ({
     apiVersion: 'mesh.tulle.dev/v1alpha1',
     kind: 'FaultPolicy',

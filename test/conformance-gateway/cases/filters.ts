@@ -293,4 +293,35 @@ export const FILTERS: readonly GatewayCase[] = [
       },
     ],
   },
+  {
+    name: 'MeshHTTPRouteRedirectPort',
+    routes: [
+      {
+        parentRefs: [parent()],
+        rules: [
+          { matches: prefix('/port'), filters: [redirect({ port: 8083 })] },
+          { matches: prefix('/port-and-host'), filters: [redirect({ port: 8083, hostname: 'example.org' })] },
+          { matches: prefix('/port-and-status'), filters: [redirect({ port: 8083, statusCode: 301 })] },
+        ],
+      },
+    ],
+    requests: [
+      { ask: '/port', get: { status: 302, returns: { location: 'http://echo:8083/port' } } },
+      {
+        ask: '/port-and-host',
+        get: { status: 302, returns: { location: 'http://example.org:8083/port-and-host' } },
+      },
+      {
+        ask: '/port-and-status',
+        get: { status: 301, returns: { location: 'http://echo:8083/port-and-status' } },
+      },
+    ],
+  },
+  ...([303, 307, 308] as const).map((statusCode) => ({
+    name: `MeshHTTPRoute${statusCode}Redirect`,
+    routes: [{ parentRefs: [parent()], rules: [{ filters: [redirect({ statusCode })] }] }],
+    requests: [
+      { ask: '/redirect', get: { status: statusCode, returns: { location: 'http://echo/redirect' } } },
+    ],
+  })),
 ];

@@ -24,6 +24,7 @@ import { RandomWords } from './observe/random-words.ts';
 import type { LiveReadings, UpstreamReading } from './observe/series.ts';
 import { report } from './report.ts';
 import { TransportContext } from './transport/transport.ts';
+import { EndpointTransport } from './upstream/endpoint.ts';
 import { CheckSlots } from './upstream/health/check-slots.ts';
 
 export interface SidecarOptions {
@@ -137,6 +138,7 @@ class SidecarCore {
       context: this.context,
       random: this.random,
       checkSlots: this.checkSlots,
+      openTransport: (...how) => new EndpointTransport(this.context, ...how),
       compileChain: (profile) => observability.buildChain(profile, () => this.identity?.svid.spiffeId ?? ''),
       compileMirrorChain: (profile, series) => observability.buildMirrorChain(profile, series),
       mirrorSeries: (route, rule, backend) => observability.mirrorSeries(route, rule, backend),

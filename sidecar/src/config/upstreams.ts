@@ -12,7 +12,7 @@ import type { TransportContext } from '../transport/transport.ts';
 import type { Balancer } from '../upstream/balancer.ts';
 import { createBalancer } from '../upstream/balancing/create-balancer.ts';
 import type { ConnectTarget } from '../upstream/connect.ts';
-import { type Endpoint, EndpointTransport, type UpstreamTransport } from '../upstream/endpoint.ts';
+import type { Endpoint, EndpointProtocol, UpstreamTransport } from '../upstream/endpoint.ts';
 import { EndpointGroup, type GroupObserver } from '../upstream/endpoint-group.ts';
 import type { EndpointRecord } from '../upstream/endpoint-record.ts';
 import type { CheckSlots } from '../upstream/health/check-slots.ts';
@@ -37,6 +37,12 @@ export interface UpstreamDeps {
   readonly context: TransportContext;
   readonly random: RandomWords;
   readonly checkSlots: CheckSlots;
+  openTransport(
+    target: ConnectTarget,
+    protocol: EndpointProtocol,
+    timeouts: Timeouts,
+    observer: PoolObserver,
+  ): UpstreamTransport;
   clientTlsOptions(identity: string): ConnectionOptions;
   poolObserver(profile: RouteProfile): PoolObserver;
   groupObserver(profile: RouteProfile): GroupObserver;
@@ -168,13 +174,7 @@ export class UpstreamsBuilder implements Upstreams {
     observer: PoolObserver,
   ): UpstreamTransport {
     const spoken = HANDLING[protocol] === 'http2' ? 'http2' : 'auto';
-    return new EndpointTransport(
-      this.deps.context,
-      this.targetOf(profile, address),
-      spoken,
-      timeouts,
-      observer,
-    );
+    return this.deps.openTransport(this.targetOf(profile, address), spoken, timeouts, observer);
   }
 
   private targetOf({ upstreamIdentity: identity }: RouteProfile, { host, port }: Address): ConnectTarget {

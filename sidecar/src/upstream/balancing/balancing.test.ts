@@ -115,7 +115,10 @@ describe('peak EWMA', () => {
     service.time.nowMs += 10_000;
     expect(record.latencyAt(service.time.nowMs)).toBeCloseTo(300 / Math.E, 5);
     service.complete(endpoint, 10);
-    expect(record.latencyAt(service.time.nowMs)).toBeCloseTo(300 / Math.E + 10 * (1 - 1 / Math.E), 5);
+    expect(record.latencyAt(service.time.nowMs)).toBeCloseTo(
+      300 / Math.E + (10 - 300 / Math.E) * (1 - 1 / Math.E),
+      5,
+    );
   });
 });
 

@@ -13,7 +13,7 @@ import { WeightedChoice } from './weighted-choice.ts';
 /** A difference below this is noise, and the draw decides: so weights hold among endpoints that are equally good. */
 const TOLERANCE = 1.1;
 /** Draws for one of the two until another than the first, and one that is not held back by its slow start, comes up. */
-const DRAWS = 3;
+const DRAWS = 8;
 
 export class PowerOfTwo extends RotatingBalancer {
   private readonly byLatency: boolean;

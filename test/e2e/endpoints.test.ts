@@ -1,5 +1,6 @@
 // Endpoints that fail, are unwell, come and go: through a real sidecar to real services.
 import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Sidecar } from '../../sidecar/src/app.ts';
@@ -222,6 +223,68 @@ describe('outliers', () => {
       detail: expect.stringContaining('127.0.0.1:1: ejected for consecutive_connect_failures'),
     });
     expect(await metric(caller, 'tulle_requests_total', 'failure="circuit_open"', 'source="policy"')).toBe(1);
+  });
+});
+
+describe('who gets a request', () => {
+  const zoned = (
+    ports: readonly number[],
+    zones: readonly string[],
+    policy: Record<string, unknown>,
+  ): string => {
+    const endpoints = ports.map((port, i) => ({ address: `127.0.0.1:${port}`, zone: zones[i] }));
+    const services = [{ host: 'orders', mtls: 'off', endpoints }];
+    return configWith({ zone: 'east', outbound: { listen: '127.0.0.1:0', services } }, policy);
+  };
+
+  test('the own zone, and another when that is unwell', async () => {
+    const [near, far] = [await startNamed('near'), await startNamed('far')];
+    const config = zoned([near.port, far.port], ['east', 'west'], {
+      healthCheck: { http: { path: '/healthz' }, ...OFTEN },
+    });
+    const caller = await world.start(await world.folder.write('zoned.yaml', config));
+    expect(await answersOf(caller)).toEqual(['near']);
+    near.health.status = 503;
+    await expect.poll(() => available(caller, near.port)).toBe(0);
+    expect(await answersOf(caller)).toEqual(['far']);
+  });
+
+  test.each(['ringHash', 'maglev'])('by %s: the same endpoint for the same session', async (algorithm) => {
+    const named = await Promise.all(['a', 'b', 'c'].map(startNamed));
+    const caller = await world.startCaller(
+      named.map(({ port }) => port),
+      { loadBalancer: { algorithm, hash: { cookie: 'sid' } } },
+    );
+    const owners = new Map<number, Set<string>>();
+    for (let i = 0; i < 60; i++) {
+      const { body } = await ask(caller, { headers: { host: 'orders', cookie: `x=1; sid=${i % 12}` } });
+      owners.set(i % 12, (owners.get(i % 12) ?? new Set()).add(body));
+    }
+    expect([...owners.values()].map(({ size }) => size)).toEqual(Array(12).fill(1));
+    expect(new Set([...owners.values()].flatMap((each) => [...each])).size).toBeGreaterThan(1);
+  });
+
+  test('not by how slowly the caller sends', async () => {
+    const port = await world.startService((request, response) => {
+      request.resume().on('end', () => response.end());
+    });
+    const caller = await world.startCaller([port], {});
+    const request = http.request({
+      host: '127.0.0.1',
+      port: caller.outboundPort as number,
+      method: 'POST',
+      headers: { host: 'orders', 'content-length': 2 },
+    });
+    const answered = new Promise((resolve) => {
+      request.on('response', (response) => response.resume().on('end', resolve));
+    });
+    request.write('a');
+    await sleep(1_000);
+    request.end('b');
+    await answered;
+    const latencySeconds = await metric(caller, 'tulle_endpoint_latency_seconds', 'upstream="orders"');
+    expect(latencySeconds).toBeGreaterThan(0);
+    expect(latencySeconds).toBeLessThan(0.9);
   });
 });
 

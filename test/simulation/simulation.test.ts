@@ -4,6 +4,8 @@ import { simulate } from './simulate.ts';
 
 const SEEDS = [7, 8];
 const NEVER = Number.POSITIVE_INFINITY;
+/** They take seconds, and minutes where many others are at work. */
+const TIMEOUT_MS = 180_000;
 
 /** The first policy is the one without, the last the best that there is. */
 function bothEnds({ policies }: Scenario): [object | null, object | null] {
@@ -14,13 +16,17 @@ function bothEnds({ policies }: Scenario): [object | null, object | null] {
 describe.each(SCENARIOS)('$name', (scenario) => {
   const [without, withPolicy] = bothEnds(scenario);
 
-  test.each(SEEDS)('is over earlier with a policy than without, seed %i', (seed) => {
-    const before = simulate(scenario, without, seed);
-    const after = simulate(scenario, withPolicy, seed);
-    expect(after.recoveryMs).not.toBeNull();
-    expect(after.recoveryMs).toBeLessThan(before.recoveryMs ?? NEVER);
-    expect(after.succeeded).toBeGreaterThan(before.succeeded);
-  });
+  test.each(SEEDS)(
+    'is over earlier with a policy than without, seed %i',
+    (seed) => {
+      const before = simulate(scenario, without, seed);
+      const after = simulate(scenario, withPolicy, seed);
+      expect(after.recoveryMs).not.toBeNull();
+      expect(after.recoveryMs).toBeLessThan(before.recoveryMs ?? NEVER);
+      expect(after.succeeded).toBeGreaterThan(before.succeeded);
+    },
+    TIMEOUT_MS,
+  );
 });
 
 test('the same seed has the same outcome', () => {

@@ -38,6 +38,8 @@ export class World {
   private readonly context = new TransportContext(this.clock, new Deadlines(this.clock));
   private readonly snapshot: Snapshot;
   private readonly endpoints = new Map<string, SimulatedEndpoint[]>();
+  /** Of calls that are over, for others: a simulation makes hundreds of thousands. */
+  private readonly heads: RequestHead[] = [];
   private readonly byHost = new Map<string, SimulatedEndpoint>();
 
   constructor(services: readonly ServiceModel[], seed: number) {
@@ -69,7 +71,7 @@ export class World {
   ask(service: string, patienceMs: number, done: (outcome: Outcome) => void): void {
     const table = this.snapshot.outbound.get(service);
     if (table === undefined) throw new Error(`no service ${service}`);
-    new Call(this.context, table, patienceMs, done).begin();
+    new Call(this.context, table, this.heads, patienceMs, done).begin();
   }
 
   private build(services: readonly ServiceModel[]): Snapshot {
@@ -156,18 +158,22 @@ class Call implements DownstreamStream {
   readonly takesTrailers = false;
   private readonly context: TransportContext;
   private readonly exchange: Exchange;
+  private readonly heads: RequestHead[];
   private readonly done: (outcome: Outcome) => void;
   private readonly patience: { cancel(): void };
 
   constructor(
     context: TransportContext,
     table: RouteTable,
+    heads: RequestHead[],
     patienceMs: number,
     done: (outcome: Outcome) => void,
   ) {
     this.context = context;
     this.done = done;
-    const request = new RequestHead();
+    this.heads = heads;
+    const request = heads.pop() ?? new RequestHead();
+    request.reset();
     scanRequestHead(request, REQUEST, 0, REQUEST.length);
     this.exchange = new Exchange(
       table.routeFor(request),
@@ -202,6 +208,7 @@ class Call implements DownstreamStream {
 
   release(): void {
     this.patience.cancel();
+    this.heads.push(this.exchange.request);
     const { status, failure, startedMs, endedMs } = this.exchange;
     const succeeded = failure === Failure.none && status === 200;
     // What follows is another request, not part of this one.

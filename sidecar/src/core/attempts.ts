@@ -9,6 +9,7 @@
  */
 import { outcomeOf } from '../upstream/attempt-outcome.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
+import { UNKNOWN_LATENCY } from '../upstream/endpoint-record.ts';
 import { observe } from './chain.ts';
 import { type Exchange, STATE_CONNECTING, STATE_SENT, type UpstreamStream } from './exchange.ts';
 import { Failure, type FailureKind } from './failure.ts';
@@ -118,8 +119,10 @@ export function endAttempt(exchange: Exchange): void {
   observe(exchange, exchange.route.chain.attemptEnd);
 }
 
-/** What the endpoint took to begin its response; how fast the request came is not its doing. */
-function attemptLatencyMs({ attemptMs, requestEndMs, responseHeadMs }: Exchange, nowMs: number): number {
+/** What the endpoint took to begin its response; how fast the request came is not its doing, so without its end that is not known. */
+function attemptLatencyMs(exchange: Exchange, nowMs: number): number {
+  const { attemptMs, requestComplete, requestEndMs, responseHeadMs } = exchange;
   const untilMs = responseHeadMs === 0 ? nowMs : responseHeadMs;
-  return untilMs - (requestEndMs > attemptMs && requestEndMs < untilMs ? requestEndMs : attemptMs);
+  if (!requestComplete || requestEndMs > untilMs) return UNKNOWN_LATENCY;
+  return untilMs - Math.max(requestEndMs, attemptMs);
 }

@@ -64,6 +64,9 @@ test('whatever is reported, an exchange ends once, and its response is completed
       expect(heads).toBeLessThanOrEqual(1);
       const left = stage.exchange.failure === Failure.downstreamAborted;
       expect(closings).toBe(left ? 0 : 1);
+      // Attempts that were counted for their endpoints are taken back.
+      const { balancer } = stage.exchange;
+      expect(balancer?.endpoints.map(({ record }) => record.inFlight)).toEqual([0]);
     }),
     { numRuns: 2_000 },
   );

@@ -22,6 +22,9 @@ const FAILURE_PENALTY = 10;
 /** Below the resolution of clocks: nothing is infinitely fast. */
 const LEAST_LATENCY_MS = 0.01;
 
+/** The request was not over when the attempt was: what the endpoint took can't be told from what the caller did. */
+export const UNKNOWN_LATENCY = -1;
+
 export class EndpointRecord {
   readonly address: string;
   /** Attempts under way. */
@@ -54,7 +57,7 @@ export class EndpointRecord {
     this.group.detector.onBegin(this);
   }
 
-  /** `latencyMs` is the time to the response head, or until the attempt was given up. */
+  /** `latencyMs` is the time to the response head, or until the attempt was given up, or UNKNOWN_LATENCY. */
   end(outcome: number, latencyMs: number, startedMs: number, nowMs: number): void {
     this.inFlight--;
     this.group.inFlight--;
@@ -82,22 +85,29 @@ export class EndpointRecord {
   }
 
   private observe(outcome: number, latencyMs: number, nowMs: number): void {
+    const kept = Math.exp((this.stampMs - nowMs) / this.group.decayMs);
+    const faded = this.failureShare * kept;
+    const failed = outcome !== OUTCOME_SUCCESS && outcome !== OUTCOME_ABANDONED;
+    this.failureShare =
+      outcome === OUTCOME_ABANDONED ? faded : faded + ((failed ? 1 : 0) - faded) * FAILURE_STEP;
+    this.latencyMs = this.estimate(outcome, latencyMs, kept);
+    this.stampMs = nowMs;
+  }
+
+  /** The latency that is to be expected, now that there was one more. */
+  private estimate(outcome: number, latencyMs: number, kept: number): number {
     const { group } = this;
-    const kept = Math.exp((this.stampMs - nowMs) / group.decayMs);
     const fadedMs = this.latencyMs * kept;
     let seenMs = Math.max(latencyMs, LEAST_LATENCY_MS);
     if (outcome === OUTCOME_ABANDONED) {
       // It would have taken at least that long, and nobody knows how much longer.
-      if (seenMs <= fadedMs) return;
+      if (latencyMs === UNKNOWN_LATENCY || seenMs <= fadedMs) return fadedMs;
     } else if (outcome !== OUTCOME_SUCCESS) {
       seenMs = Math.max(seenMs, fadedMs, group.typicalMs);
+    } else if (latencyMs === UNKNOWN_LATENCY) {
+      return fadedMs;
     }
-    this.latencyMs =
-      seenMs > fadedMs ? seenMs : fadedMs + (seenMs - fadedMs) * Math.max(1 - kept, FASTER_STEP);
-    this.stampMs = nowMs;
-    const share = this.failureShare * kept;
-    const failed = outcome === OUTCOME_SUCCESS || outcome === OUTCOME_ABANDONED ? 0 : 1;
-    this.failureShare = share + (failed - share) * FAILURE_STEP;
     group.noteLatency(seenMs);
+    return seenMs > fadedMs ? seenMs : fadedMs + (seenMs - fadedMs) * Math.max(1 - kept, FASTER_STEP);
   }
 }

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { OUTCOME_ABANDONED, OUTCOME_SUCCESS } from '../attempt-outcome.ts';
+import { UNKNOWN_LATENCY } from '../endpoint-record.ts';
 import { spec } from '../traffic-policy.ts';
 import { members, Service } from './service.fixture.ts';
 
@@ -105,12 +107,11 @@ describe('peak EWMA', () => {
     const [endpoint] = service.endpoints;
     if (endpoint === undefined) throw new Error('unreachable');
     const { record } = endpoint;
-    const ABANDONED = 4;
     service.complete(endpoint, 100);
     expect(record.latencyAt(service.time.nowMs)).toBe(100);
-    service.complete(endpoint, 20, ABANDONED);
+    service.complete(endpoint, 20, OUTCOME_ABANDONED);
     expect(record.latencyAt(service.time.nowMs)).toBe(100);
-    service.complete(endpoint, 300, ABANDONED);
+    service.complete(endpoint, 300, OUTCOME_ABANDONED);
     expect(record.latencyAt(service.time.nowMs)).toBe(300);
     service.time.nowMs += 10_000;
     expect(record.latencyAt(service.time.nowMs)).toBeCloseTo(300 / Math.E, 5);
@@ -120,6 +121,18 @@ describe('peak EWMA', () => {
       5,
     );
   });
+});
+
+test('how slowly a request comes is not held against its endpoint', () => {
+  const service = new Service(members(1));
+  const [endpoint] = service.endpoints;
+  if (endpoint === undefined) throw new Error('unreachable');
+  service.complete(endpoint, UNKNOWN_LATENCY);
+  expect(endpoint.record.latencyAt(service.time.nowMs)).toBe(0);
+  service.complete(endpoint, 20);
+  for (const outcome of [OUTCOME_SUCCESS, OUTCOME_ABANDONED])
+    service.complete(endpoint, UNKNOWN_LATENCY, outcome);
+  expect(endpoint.record.latencyAt(service.time.nowMs)).toBe(20);
 });
 
 describe('the section of a policy', () => {

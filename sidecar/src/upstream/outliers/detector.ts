@@ -8,7 +8,7 @@
  * - Time passes with attempts and picks: there is no timer. `nextChangeMs` says when there is something to do.
  */
 import { OUTCOME_ABANDONED, OUTCOME_CONNECT, OUTCOME_GATEWAY, OUTCOME_SUCCESS } from '../attempt-outcome.ts';
-import type { EndpointRecord } from '../endpoint-record.ts';
+import { type EndpointRecord, UNKNOWN_LATENCY } from '../endpoint-record.ts';
 import { findSlow, findUnsuccessful, type Outlier } from './compare.ts';
 import type { OutlierSpec } from './config.ts';
 import { type EjectionReason, PROBE_NONE, PROBE_RUNNING, PROBE_WANTED } from './outlier-state.ts';
@@ -109,7 +109,7 @@ export class OutlierDetector {
   ): void {
     const { outlier } = record;
     outlier.attempts++;
-    if (outcome !== OUTCOME_CONNECT) {
+    if (outcome !== OUTCOME_CONNECT && latencyMs !== UNKNOWN_LATENCY) {
       outlier.answers++;
       outlier.latencySumMs += latencyMs;
     }

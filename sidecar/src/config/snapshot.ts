@@ -137,13 +137,14 @@ export function buildSnapshot(
     return { transport, route: compiled(new SoleEndpoint(loneEndpoint(formatAddress(address), transport))) };
   };
   const passthrough = config.outbound?.capture?.unknown === 'passthrough' ? new Passthrough(passTo) : null;
-  const { pools, groups, checkers } = upstreams;
-  return { inbound, outbound, unrouted, tcp, passthrough, pools, groups, checkers };
+  const { pools, groups, checkers, takeovers } = upstreams;
+  return { inbound, outbound, unrouted, tcp, passthrough, pools, groups, checkers, takeovers };
 }
 
 /** The snapshot takes over from the one before, which lets go of what is not used any more. */
 export function activateSnapshot(current: Snapshot, previous: Snapshot | null): void {
   for (const checker of previous?.checkers ?? []) checker.stop();
+  for (const takeOver of current.takeovers) takeOver();
   for (const checker of current.checkers) checker.start();
   if (previous === null) return;
   for (const [key, pool] of previous.pools) if (!current.pools.has(key)) pool.close();

@@ -1,8 +1,8 @@
 /**
  * Builds what the routes of a snapshot lead to: pools, what is known of endpoints, balancers, health checks.
  *
- * Invariants: pools and groups that both snapshots need are carried over, with their connections and what they have learnt; nothing of the
- * snapshot before is changed but what groups know of their policy. Checks begin when the snapshot takes over.
+ * Invariants: pools and groups that both snapshots need are carried over, with their connections and what they have learnt. Nothing of the
+ * snapshot before changes until the next takes over; then groups follow their new policy, and checks begin.
  */
 import type { ConnectionOptions } from 'node:tls';
 import type { Timeouts } from '../core/route.ts';
@@ -31,6 +31,8 @@ export interface Upstreams {
   readonly pools: ReadonlyMap<string, UpstreamTransport>;
   readonly groups: ReadonlyMap<string, EndpointGroup>;
   readonly checkers: readonly HealthChecker[];
+  /** What groups that are carried over have to be told when the snapshot takes over. */
+  readonly takeovers: readonly (() => void)[];
 }
 
 export interface UpstreamDeps {
@@ -55,6 +57,7 @@ export class UpstreamsBuilder implements Upstreams {
   readonly pools = new Map<string, UpstreamTransport>();
   readonly groups = new Map<string, EndpointGroup>();
   readonly checkers: HealthChecker[] = [];
+  readonly takeovers: (() => void)[] = [];
   private readonly config: SidecarConfig;
   private readonly previous: Upstreams | null;
   private readonly deps: UpstreamDeps;
@@ -110,8 +113,10 @@ export class UpstreamsBuilder implements Upstreams {
     const group =
       this.previous?.groups.get(key) ??
       new EndpointGroup(profile.name, { observer: deps.groupObserver(profile), random });
-    group.follow(configured.map(formatAddress), spec, deps.context.clock.monotonicMs());
+    group.prepare();
     this.groups.set(key, group);
+    const addresses = configured.map(formatAddress);
+    this.takeovers.push(() => group.follow(addresses, spec, deps.context.clock.monotonicMs()));
     const { healthCheck } = spec;
     if (healthCheck !== undefined && healthCheck.mode !== 'off') {
       const checks = configured.map((address): [EndpointRecord, Check] => [

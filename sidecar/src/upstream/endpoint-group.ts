@@ -47,6 +47,8 @@ export class EndpointGroup {
   private readonly observer: GroupObserver;
   private isNew = true;
   private readonly byAddress = new Map<string, EndpointRecord>();
+  /** For the config that is being built. */
+  private readonly prepared = new Map<string, EndpointRecord>();
 
   constructor(name: string, { observer, random }: EndpointGroupDeps) {
     this.name = name;
@@ -76,10 +78,11 @@ export class EndpointGroup {
     for (const address of this.byAddress.keys()) if (!named.has(address)) this.byAddress.delete(address);
     for (const address of named) {
       if (this.byAddress.has(address)) continue;
-      const record = new EndpointRecord(address, this);
+      const record = this.recordOf(address);
       this.byAddress.set(address, record);
       if (!this.isNew) this.ramp(record, nowMs);
     }
+    this.prepared.clear();
     this.isNew = false;
     this.healthMode = healthCheck?.mode ?? 'off';
     if (this.healthMode === 'off') for (const record of this.records) record.health = new HealthState();
@@ -87,9 +90,17 @@ export class EndpointGroup {
     this.detector.configure(outlierDetection ?? null, nowMs);
   }
 
+  /** A config is being built; one that was refused leaves nothing behind. */
+  prepare(): void {
+    this.prepared.clear();
+  }
+
+  /** Also of an endpoint that is only about to come, which changes nothing for the others. */
   recordOf(address: string): EndpointRecord {
-    const record = this.byAddress.get(address);
-    if (record === undefined) throw new Error(`${this.name} has no endpoint ${address}`);
+    const known = this.byAddress.get(address) ?? this.prepared.get(address);
+    if (known !== undefined) return known;
+    const record = new EndpointRecord(address, this);
+    this.prepared.set(address, record);
     return record;
   }
 

@@ -95,6 +95,9 @@ describe('a reload', () => {
       of[1]?.address,
       of[2]?.address,
     ]);
+    // A config that was built and then refused has changed nothing.
+    service.group.recordOf('10.9.9.9:80');
+    expect([...service.group.records]).toHaveLength(2);
     gone.record.end(0, 1, 0, service.time.nowMs);
     slow.record.end(0, 1, 0, service.time.nowMs);
     expect(service.group.inFlight).toBe(0);

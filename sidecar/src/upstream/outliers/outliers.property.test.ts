@@ -45,7 +45,7 @@ test('whatever happens, no more is ejected than may be, what is picked may be us
         expect(service.endpoints.every(({ record }) => record.available)).toBe(true);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 

@@ -137,8 +137,8 @@ export function buildSnapshot(
     return { transport, route: compiled(new SoleEndpoint(loneEndpoint(formatAddress(address), transport))) };
   };
   const passthrough = config.outbound?.capture?.unknown === 'passthrough' ? new Passthrough(passTo) : null;
-  const { pools, groups, checkers, takeovers } = upstreams;
-  return { inbound, outbound, unrouted, tcp, passthrough, pools, groups, checkers, takeovers };
+  const { pools, groups, tables, checkers, takeovers } = upstreams;
+  return { inbound, outbound, unrouted, tcp, passthrough, pools, groups, tables, checkers, takeovers };
 }
 
 /** The snapshot takes over from the one before, which lets go of what is not used any more. */

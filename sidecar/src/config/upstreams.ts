@@ -11,6 +11,7 @@ import { HANDLING, type Protocol } from '../protocol/protocol.ts';
 import type { TransportContext } from '../transport/transport.ts';
 import type { Balancer } from '../upstream/balancer.ts';
 import { createBalancer } from '../upstream/balancing/create-balancer.ts';
+import type { HashTable } from '../upstream/balancing/hash-balancer.ts';
 import type { ConnectTarget } from '../upstream/connect.ts';
 import type { Endpoint, EndpointProtocol, UpstreamTransport } from '../upstream/endpoint.ts';
 import { EndpointGroup, type GroupObserver } from '../upstream/endpoint-group.ts';
@@ -30,6 +31,8 @@ import type { RouteProfile } from './snapshot.ts';
 export interface Upstreams {
   readonly pools: ReadonlyMap<string, UpstreamTransport>;
   readonly groups: ReadonlyMap<string, EndpointGroup>;
+  /** Of consistent hashing. */
+  readonly tables: ReadonlyMap<string, HashTable>;
   readonly checkers: readonly HealthChecker[];
   /** What groups that are carried over have to be told when the snapshot takes over. */
   readonly takeovers: readonly (() => void)[];
@@ -56,6 +59,7 @@ const UNOBSERVED: PoolObserver = { onConnected: () => {}, onConnectFailed: () =>
 export class UpstreamsBuilder implements Upstreams {
   readonly pools = new Map<string, UpstreamTransport>();
   readonly groups = new Map<string, EndpointGroup>();
+  readonly tables = new Map<string, HashTable>();
   readonly checkers: HealthChecker[] = [];
   readonly takeovers: (() => void)[] = [];
   private readonly config: SidecarConfig;
@@ -78,7 +82,11 @@ export class UpstreamsBuilder implements Upstreams {
       const transport = this.poolTo(profile, protocol, entry);
       return { address, weight, zone, transport, record: group.recordOf(address) };
     });
-    return createBalancer(group, endpoints, spec.loadBalancer, { random: deps.random, zone: config.zone });
+    return createBalancer(group, endpoints, spec.loadBalancer, {
+      random: deps.random,
+      zone: config.zone,
+      keepTable: (key, create) => keep(this.tables, this.previous?.tables, key, create),
+    });
   }
 
   /** One that is not carried over. */
@@ -166,9 +174,7 @@ export class UpstreamsBuilder implements Upstreams {
   }
 
   private keepPool(key: string, create: () => UpstreamTransport): UpstreamTransport {
-    const pool = this.previous?.pools.get(key) ?? this.pools.get(key) ?? create();
-    this.pools.set(key, pool);
-    return pool;
+    return keep(this.pools, this.previous?.pools, key, create);
   }
 
   private transportTo(
@@ -186,4 +192,16 @@ export class UpstreamsBuilder implements Upstreams {
     if (identity === '') return { host, port, identity, tlsOptions: null };
     return { host, port, identity, tlsOptions: () => this.deps.clientTlsOptions(identity) };
   }
+}
+
+/** What the former snapshot or this one has under a key, or a new one; it is this one's from here on. */
+function keep<V>(
+  own: Map<string, V>,
+  former: ReadonlyMap<string, V> | undefined,
+  key: string,
+  create: () => V,
+): V {
+  const value = former?.get(key) ?? own.get(key) ?? create();
+  own.set(key, value);
+  return value;
 }

@@ -133,7 +133,11 @@ function balance(transport: UpstreamTransport, count: number): Balancer {
     record: group.recordOf(address),
   }));
   const random = new RandomWords(seededRandom(1));
-  return createBalancer(group, endpoints, DEFAULT_TRAFFIC.loadBalancer, { random, zone: '' });
+  return createBalancer(group, endpoints, DEFAULT_TRAFFIC.loadBalancer, {
+    random,
+    zone: '',
+    keepTable: (_, create) => create(),
+  });
 }
 
 export function answer(status = 200): ResponseHead {

@@ -79,7 +79,11 @@ export class Service {
       ...{ address, weight, zone: at, transport: NO_TRANSPORT },
       record: group.recordOf(address),
     }));
-    this.balancer = createBalancer(group, this.endpoints, policy.loadBalancer, { random, zone });
+    this.balancer = createBalancer(group, this.endpoints, policy.loadBalancer, {
+      random,
+      zone,
+      keepTable: (_, create) => create(),
+    });
     return this.balancer;
   }
 

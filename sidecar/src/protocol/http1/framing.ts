@@ -4,9 +4,10 @@
  * Invariants: what is ambiguous is refused, never repaired. After `readFraming` the head holds no field that belonged to the
  * connection it came from, except the framing itself, which is valid for the next hop as it stands.
  */
+import { readContentLength } from '../content-length.ts';
 import { fieldId, OTHER_FIELD } from '../field-names.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, type Head } from '../head.ts';
-import { CLASS, DIGIT, HTAB, SP, TOKEN } from './bytes.ts';
+import { CLASS, HTAB, SP, TOKEN } from './bytes.ts';
 import { equalsWord } from './scan.ts';
 
 const CONNECTION = fieldId('connection');
@@ -32,9 +33,6 @@ export const FRAMING_AMBIGUOUS = 1;
 export const FRAMING_UNSUPPORTED_CODING = 2;
 export const FRAMING_MALFORMED = 3;
 export const FRAMING_TWO_HOSTS = 4;
-
-/** Content lengths stay exact integers below 10^15. */
-const MAX_LENGTH_DIGITS = 15;
 
 /** Findings of the last `readFraming`, beside the head's own fields. */
 export const found = { upgradeNominated: false, wantsTrailers: false };
@@ -110,7 +108,7 @@ export function readFraming(head: Head): number {
     if (coding !== FRAMING_OK) return coding;
     head.bodyKind = BODY_CHUNKED;
   } else if (lengthRow !== -1) {
-    const length = readLength(head, lengthRow);
+    const length = readContentLength(head.bytes, head.valueStart(lengthRow), head.valueEnd(lengthRow));
     if (length === -1) return FRAMING_AMBIGUOUS;
     head.contentLength = length;
     head.bodyKind = length === 0 ? BODY_NONE : BODY_LENGTH;
@@ -155,21 +153,6 @@ function dropNominated(head: Head, start: number, end: number): boolean {
     head.dropRow(row);
   }
   return true;
-}
-
-/** Digits only, at most 15; -1 otherwise. */
-function readLength(head: Head, row: number): number {
-  const { bytes } = head;
-  const start = head.valueStart(row);
-  const end = head.valueEnd(row);
-  if (start === end || end - start > MAX_LENGTH_DIGITS) return -1;
-  let length = 0;
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number;
-    if (((CLASS[byte] as number) & DIGIT) === 0) return -1;
-    length = length * 10 + byte - 0x30;
-  }
-  return length;
 }
 
 /** Only `chunked` is forwarded. A list of valid codings that ends in one `chunked` is understood but not supported. */

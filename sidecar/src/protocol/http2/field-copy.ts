@@ -7,7 +7,6 @@ import { LIMITS } from '../../core/limits.ts';
 import { copyBytes } from '../../transport/output.ts';
 import { fieldId } from '../field-names.ts';
 import type { Head } from '../head.ts';
-import { CLASS, DIGIT } from '../http1/bytes.ts';
 
 /** `: ` between name and value. */
 export const SEPARATOR_BYTES = 2;
@@ -49,19 +48,4 @@ export function copyField(
   head.push(at, at + nameLength, at + nameLength + SEPARATOR_BYTES, at + length - LINE_END_BYTES, id);
   if (neverIndexed) head.markSecret();
   return true;
-}
-
-/** Content lengths stay exact integers below 10^15. */
-const MAX_LENGTH_DIGITS = 15;
-
-/** Digits only, at most 15; -1 otherwise. */
-export function readContentLength(bytes: Uint8Array, start: number, end: number): number {
-  if (start === end || end - start > MAX_LENGTH_DIGITS) return -1;
-  let length = 0;
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number;
-    if (((CLASS[byte] as number) & DIGIT) === 0) return -1;
-    length = length * 10 + byte - 0x30;
-  }
-  return length;
 }

@@ -9,19 +9,14 @@ import { randomBytes } from 'node:crypto';
 import { Failure } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { copyBytes } from '../../transport/output.ts';
+import { readContentLength } from '../content-length.ts';
 import { fieldId } from '../field-names.ts';
 import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, type RequestHead } from '../head.ts';
 import { isAuthority } from '../http1/authority.ts';
 import { CLASS, CR, LF, SP, skipTarget, TOKEN } from '../http1/bytes.ts';
 import { equalsWord } from '../http1/scan.ts';
 import { equalsBytes, noteMethod } from '../method.ts';
-import {
-  copyField,
-  isConnectionField,
-  LINE_END_BYTES,
-  readContentLength,
-  SEPARATOR_BYTES,
-} from './field-copy.ts';
+import { copyField, isConnectionField, LINE_END_BYTES, SEPARATOR_BYTES } from './field-copy.ts';
 import type { FieldSink } from './hpack/decoder.ts';
 import {
   PSEUDO_AUTHORITY,

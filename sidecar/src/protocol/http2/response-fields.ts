@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import { LIMITS } from '../../core/limits.ts';
 import { copyBytes } from '../../transport/output.ts';
+import { readContentLength } from '../content-length.ts';
 import { fieldId } from '../field-names.ts';
 import {
   BODY_LENGTH,
@@ -17,13 +18,7 @@ import {
   type ResponseHead,
 } from '../head.ts';
 import { cleanTrailers } from '../trailers.ts';
-import {
-  copyField,
-  isConnectionField,
-  LINE_END_BYTES,
-  readContentLength,
-  SEPARATOR_BYTES,
-} from './field-copy.ts';
+import { copyField, isConnectionField, LINE_END_BYTES, SEPARATOR_BYTES } from './field-copy.ts';
 import type { FieldSink } from './hpack/decoder.ts';
 import { PSEUDO_NONE, PSEUDO_STATUS } from './hpack/field.ts';
 

@@ -149,6 +149,27 @@ test('whatever happens, the limit holds, everybody is answered once, and all pla
   );
 });
 
+test('an outage that answers fast is not taken for speed', async () => {
+  const { call, clock, series } = gate({ limit: 200, adaptive: { initial: 20 } });
+  const round = async (tookMs: number, status: number, rounds: number): Promise<void> => {
+    for (let i = 0; i < rounds; i++) {
+      const stages = Array.from({ length: series.limit }, call);
+      for (const stage of stages) onUpstreamReady(stage.exchange, stage.connect());
+      await clock.advance(tookMs);
+      for (const stage of stages) {
+        onResponseHead(stage.exchange, answer(status));
+        onResponseEnd(stage.exchange, null);
+      }
+    }
+  };
+  await round(20, 200, 30);
+  const before = series.limit;
+  await round(1, 503, 30);
+  expect(series.limit).toBe(before);
+  await round(20, 200, 5);
+  expect(series.limit).toBeGreaterThanOrEqual(before);
+});
+
 describe('the adaptive limit', () => {
   /** A service that does `capacity` at once; beyond that latency grows with what is under way. */
   const drive = (limit: GradientLimit, capacity: number, samples: number): void => {

@@ -75,7 +75,7 @@ export class ConcurrencyFilter implements Filter, Watched {
     }
     if (!exchange.admitted) return;
     const { series, adaptive } = this;
-    adaptive?.sample(exchange.endedMs - exchange.admittedMs, series.inFlight);
+    if (tellsOfLoad(exchange)) adaptive?.sample(exchange.endedMs - exchange.admittedMs, series.inFlight);
     series.limit = this.limit;
     series.inFlight--;
     this.admitWaiting();
@@ -160,6 +160,12 @@ export class ConcurrencyFilter implements Filter, Watched {
     this.deadlineMs =
       this.oldest === null ? Number.POSITIVE_INFINITY : this.oldest.sinceMs + this.spec.queue.timeoutMs;
   }
+}
+
+/** A failure that comes fast says nothing of how fast the service is; one that comes for being slow does. */
+function tellsOfLoad({ failure, status }: Exchange): boolean {
+  if (failure === Failure.none) return status < 500;
+  return failure === Failure.upstreamTimeout || failure === Failure.deadlineExceeded;
 }
 
 function adaptiveLimit({ limit, adaptive }: ConcurrencySpec): GradientLimit | null {

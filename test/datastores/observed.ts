@@ -25,6 +25,7 @@ export async function observe(
   protocol: 'redis' | 'mongo' | 'kafka',
   targetPort: number,
   headSampleRatio = 1,
+  keyPrefixes: 'on' | 'off' = 'off',
 ): Promise<Observed> {
   const folder = await createFolder();
   const mesh = createMesh(folder);
@@ -54,6 +55,7 @@ export async function observe(
       timeouts: { drainMs: 200 },
       telemetry: {
         accessLog: 'off',
+        keyPrefixes,
         traces: { endpoint: `http://127.0.0.1:${receiver.port}`, headSampleRatio },
       },
     });
@@ -89,7 +91,7 @@ export async function counts(observed: Observed, metric: string): Promise<Record
     samples.map(({ labels, value }) => {
       const parts = [
         labels.db_operation_name ?? labels.messaging_operation_name,
-        labels.db_collection_name ?? labels.messaging_destination_name,
+        labels.db_collection_name ?? labels.messaging_destination_name ?? labels.redis_key_prefix,
         labels.blocking === 'true' ? 'blocking' : undefined,
         labels.error_type === undefined ? undefined : `!${labels.error_type}`,
       ];

@@ -133,3 +133,17 @@ type CommandRow = [
   unknown,
   CommandRow[] | undefined,
 ];
+
+test('prefixes of keys are named where the config says so, and never what follows them', async () => {
+  observed = await observe('redis', redis.port, 1, 'on');
+  const client = new Redis(observed.port, '127.0.0.1');
+  await client.set('cart:4711', 'secret');
+  await client.get('cart:4711');
+  await client.get('secretkey');
+  await client.quit();
+  expect(await counts(observed, METRIC)).toMatchObject({ 'SET cart': 1, 'GET cart': 1, GET: 1 });
+  await observed.drain();
+  const attributes = observed.spans.map((span) => Object.fromEntries(span.attributes));
+  expect(attributes.map((each) => each['tulle.redis.key_prefix'])).toContain('cart');
+  expect(JSON.stringify(attributes)).not.toMatch(/4711|secret/);
+});

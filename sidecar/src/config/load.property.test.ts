@@ -113,6 +113,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
       }),
       headers: fc.record({ requestId: fc.boolean(), forwarded: fc.boolean() }),
       telemetry: fc.record({
+        keyPrefixes: fc.boolean(),
         accessLog: fc.oneof(
           fc.constantFrom({ kind: 'stdout' as const }, { kind: 'off' as const }),
           path.map((value) => ({ kind: 'file' as const, path: value })),
@@ -172,6 +173,7 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
       .map(([key, isOn]) => [key, isOn ? 'on' : 'off']),
   );
   spec.telemetry = {
+    ...(terse && !telemetry.keyPrefixes ? {} : { keyPrefixes: telemetry.keyPrefixes ? 'on' : 'off' }),
     ...(terse && telemetry.accessLog.kind === 'stdout'
       ? {}
       : {
@@ -291,6 +293,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain authority url rootsFile tokenFile files ' +
     'certificate key roots admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog traces endpoint headSampleRatio'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes traces endpoint headSampleRatio'
   ).split(' '),
 );

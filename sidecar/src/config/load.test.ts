@@ -70,6 +70,7 @@ describe('a valid file', () => {
       headers: { requestId: true, forwarded: true },
       telemetry: {
         accessLog: { kind: 'file', path: '/etc/tulle/logs/access.log' },
+        keyPrefixes: false,
         traces: { endpoint: 'http://127.0.0.1:4317', headSampleRatio: 0.01 },
       },
       routes: [],
@@ -90,7 +91,7 @@ describe('a valid file', () => {
       admin: { listen: { host: '127.0.0.1', port: 0 } },
       inbound: [],
       outbound: null,
-      telemetry: { accessLog: { kind: 'stdout' }, traces: null },
+      telemetry: { accessLog: { kind: 'stdout' }, keyPrefixes: false, traces: null },
     });
   });
 

@@ -55,6 +55,7 @@ export function normalise(
     headers: { requestId: spec.headers.requestId === 'on', forwarded: spec.headers.forwarded === 'on' },
     telemetry: {
       accessLog: normaliseAccessLog(telemetry.accessLog, folder),
+      keyPrefixes: telemetry.keyPrefixes === 'on',
       traces: telemetry.traces ?? null,
     },
     routes: normaliseRoutes(resources, metadata.namespace),

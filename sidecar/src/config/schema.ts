@@ -144,6 +144,8 @@ export type HeadersConfig = { readonly requestId: boolean; readonly forwarded: b
 
 export type TelemetryConfig = {
   readonly accessLog: AccessLogConfig;
+  /** Whether Redis commands are told apart by the part of their key before the first colon. */
+  readonly keyPrefixes: boolean;
   readonly traces: TracesConfig | null;
 };
 
@@ -229,6 +231,8 @@ export const sidecarDocument = z.strictObject({
     telemetry: z
       .strictObject({
         accessLog: accessLog.default('stdout'),
+        // Keys may hold what nobody should read in a metric.
+        keyPrefixes: z.enum(['on', 'off']).default('off'),
         traces: z
           .strictObject({
             endpoint: url(['http:', 'https:']),

@@ -46,6 +46,7 @@ export function buildTcpRoutes(config: SidecarConfig, deps: TcpRouteDeps): TcpRo
       timeouts,
       observer: deps.connectionObserver(profile),
       dataStoreObserver: deps.dataStoreObserver(profile, protocol),
+      keyPrefixes: config.telemetry.keyPrefixes,
       upstreamObserver: deps.poolObserver(profile),
     });
 

@@ -34,6 +34,7 @@ beforeEach(async () => {
   receiver = await startOtlpReceiver((all) => spans.push(...all));
   observability = observe({
     accessLog: { kind: 'file', path: logPath },
+    keyPrefixes: false,
     traces: { endpoint: `http://127.0.0.1:${receiver.port}`, headSampleRatio: 1 },
   });
 });
@@ -211,7 +212,7 @@ describe('metrics', () => {
   });
 
   test('of what is switched off are absent, and the chain runs all the same', async () => {
-    const quiet = observe({ accessLog: { kind: 'off' }, traces: null });
+    const quiet = observe({ accessLog: { kind: 'off' }, keyPrefixes: false, traces: null });
     const { exchange, forwarded } = travel({ chain: quiet.buildChain(PROFILES.inbound, () => OWN) });
     expect([exchange.status, exchange.sampled]).toEqual([200, false]);
     expect(forwarded?.some((line) => line.startsWith('traceparent:'))).toBe(false);
@@ -226,7 +227,11 @@ test('what may change in a running sidecar holds for chains built after it did',
   const follow = (headSampleRatio: number, requestId: boolean) =>
     observability.follow({
       headers: { requestId, forwarded: true },
-      telemetry: { accessLog: { kind: 'off' }, traces: { endpoint: 'http://unused', headSampleRatio } },
+      telemetry: {
+        accessLog: { kind: 'off' },
+        keyPrefixes: false,
+        traces: { endpoint: 'http://unused', headSampleRatio },
+      },
     });
   follow(0, false);
   expect(send({}).exchange).toMatchObject({ sampled: false, requestId: '' });

@@ -14,7 +14,10 @@ export interface StreamTap {
 }
 
 /** A tap for one connection of a route to `endpoint`, which is `host:port`; null when nothing of the route is understood. */
-export function tapFor({ protocol, dataStoreObserver }: TcpRoute, endpoint: string): StreamTap | null {
+export function tapFor(
+  { protocol, dataStoreObserver, keyPrefixes }: TcpRoute,
+  endpoint: string,
+): StreamTap | null {
   if (dataStoreObserver === null || !isDataStore(protocol)) return null;
-  return createDataStoreTap(protocol, dataStoreObserver, { endpoint, keyPrefixes: false });
+  return createDataStoreTap(protocol, dataStoreObserver, { endpoint, keyPrefixes });
 }

@@ -18,6 +18,8 @@ export interface TcpRoute {
   readonly observer: ConnectionObserver;
   /** Of the commands that pass, if they are to a data store whose protocol is understood. */
   readonly dataStoreObserver: DataStoreObserver | null;
+  /** Whether what is observed of Redis names the prefixes of keys. */
+  readonly keyPrefixes: boolean;
   readonly upstreamObserver: PoolObserver;
 }
 

@@ -1,6 +1,6 @@
 // The benchmark's matrix: every scenario with each of its workloads, numbers of concurrent requests and kinds of load.
 
-export type ScenarioName = 'bare' | 'features' | 'pair' | 'grpc' | 'tcp';
+export type ScenarioName = 'bare' | 'features' | 'policies' | 'pair' | 'grpc' | 'tcp';
 type LoadName = 'saturated' | 'equal-rate';
 
 export interface Workload {
@@ -78,6 +78,9 @@ export const GRPC_WORKLOADS = [UNARY_1K];
 /** A service has a channel or a few to another one, and each has one connection. */
 export const GRPC_CONNECTIONS = 4;
 
+/** By which the policies tell callers apart. */
+export const TENANT_HEADER = 'X-Tenant-Id';
+
 /** What a browser or service client really sends: eight headers, Host among them. */
 export const REQUEST_HEADERS: Record<string, string> = {
   Host: HOST,
@@ -86,13 +89,15 @@ export const REQUEST_HEADERS: Record<string, string> = {
   'Accept-Language': 'en-GB,en;q=0.8',
   'Cache-Control': 'no-cache',
   Authorization: 'Bearer 4f6c2d1b9a8e7f60514233241506172839495a6b7c8d9eaf',
-  'X-Tenant-Id': 'tenant-0042',
+  [TENANT_HEADER]: 'tenant-0042',
   Referer: 'https://shop.bench.test/orders?page=2',
 };
 
 export const SCENARIOS: Record<ScenarioName, Workload[]> = {
   bare: HTTP_WORKLOADS,
   features: HTTP_WORKLOADS,
+  // What policies cost, they cost a request: bytes of an answer are not their affair.
+  policies: [GET_1K, POST_1K],
   pair: HTTP_WORKLOADS,
   grpc: GRPC_WORKLOADS,
   // To who passes bytes on unread, what is in a request makes no difference.

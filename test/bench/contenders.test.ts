@@ -2,13 +2,14 @@
 // is set up wrong is worse than none.
 import { readFile } from 'node:fs/promises';
 import { Client, credentials } from '@grpc/grpc-js';
+import { request } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAuthority } from '../../mesh/ca/authority.ts';
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
 import { findOnPath } from '../parts/install.ts';
 import { type Backends, startBackends } from './backend.ts';
-import { type Cell, HOST, listCells, type ScenarioName, type Workload } from './cells.ts';
-import type { RunningContender, Stage } from './contenders/contender.ts';
+import { type Cell, HOST, listCells, REQUEST_HEADERS, type ScenarioName, type Workload } from './cells.ts';
+import { POLICY_QUOTA, type RunningContender, type Stage } from './contenders/contender.ts';
 import { envoy, envoyHttp1 } from './contenders/envoy.ts';
 import { haproxy } from './contenders/haproxy.ts';
 import { nginx } from './contenders/nginx.ts';
@@ -52,6 +53,7 @@ test.skipIf(!canInstall).each(cases)('$name, $scenario', async ({ contender, sce
       expect(sample.requestsPerSecond, cell.name).toBeGreaterThan(0);
       expect(sample.cpuMicros, cell.name).toBeGreaterThan(0);
     }
+    if (scenario === 'policies') expect(await readLimit(running.port)).toContain(POLICY_QUOTA);
     if (scenario === 'grpc') expect(await callStatus(running.port)).toEqual({ code: 0, bytes: 1024 });
     await expectEvidence(running, scenario);
   } finally {
@@ -72,6 +74,15 @@ async function measureUntilAnswered(cell: Cell, running: RunningContender): Retu
 function smallCellsOf(scenario: ScenarioName): Cell[] {
   const cells = listCells(new RegExp(`^${scenario}/.*/32/`));
   return cells.map((cell) => ({ ...cell, concurrency: 8 }));
+}
+
+/** The proof that the rate limit is on: what an answer says of it. */
+async function readLimit(port: number): Promise<number[]> {
+  const [{ workload }] = smallCellsOf('policies') as [Cell];
+  const answer = await request(`http://127.0.0.1:${port}${workload.path}`, { headers: REQUEST_HEADERS });
+  await answer.body.dump();
+  const fields = [answer.headers['ratelimit-policy'], answer.headers['x-ratelimit-limit']].join();
+  return [...fields.matchAll(/\d+/g)].map(Number);
 }
 
 /** What a gRPC client of its own makes of an answer: it alone looks at the trailers. */

@@ -38,6 +38,13 @@ const TARGETS: Target[] = [
     applies: (cell) => cell.scenario === 'features' && isSmall(cell) && !isSaturated(cell),
   },
   {
+    name: 'hop with features and policies, saturated: CPU',
+    limit: 0.4,
+    baseline: 'envoy',
+    metric: cpu,
+    applies: (cell) => cell.scenario === 'policies' && isSaturated(cell),
+  },
+  {
     name: 'bare hop, saturated: CPU',
     limit: 1.1,
     baseline: 'haproxy',

@@ -11,6 +11,13 @@ export interface Stage {
   inbound: Svid;
 }
 
+/** Policies that nobody reaches, so that what they cost is their look at each request: requests a second of each tenant, */
+export const POLICY_QUOTA = 100_000;
+/** requests at once, */
+export const POLICY_CONCURRENCY = 1_024;
+/** and retries as a share of requests. */
+export const RETRY_BUDGET_PERCENT = 20;
+
 export interface Contender {
   name: string;
   scenarios: ScenarioName[];

@@ -1,6 +1,9 @@
 // The Envoy bootstrap of the benchmark. With features: request ids, OpenTelemetry traces at 1 % over OTLP/gRPC,
 // x-forwarded-* (and -client-cert behind mTLS) and a JSON access log with about the fields of ours. Statistics and
-// circuit-breaker thresholds are Envoy's defaults, always on.
+// circuit-breaker thresholds are Envoy's defaults, always on. With policies: a local rate limit by tenant, outlier detection and retries
+// within a budget, as our sidecar has them.
+import { TENANT_HEADER } from '../cells.ts';
+import { POLICY_CONCURRENCY, POLICY_QUOTA, RETRY_BUDGET_PERCENT } from './contender.ts';
 
 type Json = Record<string, unknown>;
 
@@ -13,7 +16,16 @@ export function bootstrap(options: { listener: Json; clusters: Json[] }): Json {
   return { static_resources: { listeners: [options.listener], clusters: options.clusters } };
 }
 
-export function httpListener(options: { hasFeatures: boolean; service: string; tls: Json | null }): Json {
+interface HttpListener {
+  hasFeatures: boolean;
+  hasPolicies?: boolean;
+  service: string;
+  tls: Json | null;
+}
+
+export function httpListener(options: HttpListener): Json {
+  const { hasPolicies = false } = options;
+  const retries = hasPolicies ? { retry_policy: { retry_on: RETRY_ON, num_retries: 2 } } : {};
   const manager = {
     '@type': `${HTTP_EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: 'http',
@@ -22,7 +34,7 @@ export function httpListener(options: { hasFeatures: boolean; service: string; t
         {
           name: 'all',
           domains: ['*'],
-          routes: [{ match: { prefix: '/' }, route: { cluster: 'upstream', timeout: '15s' } }],
+          routes: [{ match: { prefix: '/' }, route: { cluster: 'upstream', timeout: '15s', ...retries } }],
         },
       ],
     },
@@ -30,6 +42,7 @@ export function httpListener(options: { hasFeatures: boolean; service: string; t
     request_headers_timeout: '10s',
     stream_idle_timeout: '30s',
     http_filters: [
+      ...(hasPolicies ? [rateLimit()] : []),
       {
         name: 'envoy.filters.http.router',
         typed_config: { '@type': `${HTTP_EXTENSIONS}.filters.http.router.v3.Router` },
@@ -58,12 +71,20 @@ export function tcpCluster(port: number): Json {
   return cluster('upstream', port, null);
 }
 
-export function httpCluster(options: { port: number; protocol: 'h2' | 'http/1.1'; tls: Json | null }): Json {
+interface HttpCluster {
+  port: number;
+  protocol: 'h2' | 'http/1.1';
+  tls: Json | null;
+  hasPolicies?: boolean;
+}
+
+export function httpCluster(options: HttpCluster): Json {
   const http2 = { explicit_http_config: { http2_protocol_options: {} } };
   const http1 = { explicit_http_config: { http_protocol_options: {} } };
   return {
     ...cluster('upstream', options.port, options.protocol === 'h2' ? http2 : http1),
     ...(options.tls === null ? {} : { transport_socket: options.tls }),
+    ...(options.hasPolicies ? breakers() : {}),
   };
 }
 
@@ -84,6 +105,37 @@ export function upstreamTls(peer: string, protocol: string): Json {
     '@type': `${TLS_EXTENSIONS}.UpstreamTlsContext`,
     common_tls_context: tlsContext(peer, protocol),
   });
+}
+
+const RETRY_ON = 'connect-failure,refused-stream,reset,gateway-error';
+
+function rateLimit(): Json {
+  const bucket = { max_tokens: POLICY_QUOTA, tokens_per_fill: POLICY_QUOTA, fill_interval: '1s' };
+  const always = { default_value: { numerator: 100 } };
+  return {
+    name: 'envoy.filters.http.local_ratelimit',
+    typed_config: {
+      '@type': `${HTTP_EXTENSIONS}.filters.http.local_ratelimit.v3.LocalRateLimit`,
+      stat_prefix: 'tenants',
+      token_bucket: bucket,
+      filter_enabled: always,
+      filter_enforced: always,
+      enable_x_ratelimit_headers: 'DRAFT_VERSION_03',
+      // A descriptor without a value has a bucket for each value that callers send.
+      descriptors: [{ entries: [{ key: 'tenant' }], token_bucket: bucket }],
+      rate_limits: [
+        { actions: [{ request_headers: { header_name: TENANT_HEADER, descriptor_key: 'tenant' } }] },
+      ],
+    },
+  };
+}
+
+function breakers(): Json {
+  const budget = { budget_percent: { value: RETRY_BUDGET_PERCENT }, min_retry_concurrency: 3 };
+  return {
+    circuit_breakers: { thresholds: [{ max_requests: POLICY_CONCURRENCY, retry_budget: budget }] },
+    outlier_detection: { consecutive_5xx: 5, consecutive_gateway_failure: 5 },
+  };
 }
 
 function features(service: string, hasMtls: boolean): Json {

@@ -21,7 +21,7 @@ import { startSpanSink } from './span-sink.ts';
 
 export const envoy: Contender = {
   name: 'envoy',
-  scenarios: ['bare', 'features', 'pair', 'grpc', 'tcp'],
+  scenarios: ['bare', 'features', 'policies', 'pair', 'grpc', 'tcp'],
   start: (scenario, stage) => {
     if (scenario === 'pair') return startPair(stage, 'h2', httpBackend(stage));
     if (scenario === 'grpc') return startPair(stage, 'h2', grpcBackend(stage));
@@ -38,13 +38,14 @@ export const envoyHttp1: Contender = {
 async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningContender> {
   const started = new Started();
   const sink = await started.add(startSpanSink());
-  const hasFeatures = scenario === 'features';
+  const hasPolicies = scenario === 'policies';
+  const hasFeatures = hasPolicies || scenario === 'features';
   const proxy = await started.add(
     startEnvoy({
       cpu: stage.cpu,
       config: bootstrap({
-        listener: httpListener({ hasFeatures, service: 'backend', tls: null }),
-        clusters: [httpBackend(stage), otlpCluster(sink.port)],
+        listener: httpListener({ hasFeatures, hasPolicies, service: 'backend', tls: null }),
+        clusters: [httpBackend(stage, hasPolicies), otlpCluster(sink.port)],
       }),
     }),
   );
@@ -117,8 +118,8 @@ async function startPair(
   };
 }
 
-function httpBackend({ backendPort }: Stage): Record<string, unknown> {
-  return httpCluster({ port: backendPort, protocol: 'http/1.1', tls: null });
+function httpBackend({ backendPort }: Stage, hasPolicies = false): Record<string, unknown> {
+  return httpCluster({ port: backendPort, protocol: 'http/1.1', tls: null, hasPolicies });
 }
 
 function grpcBackend({ grpcBackendPort }: Stage): Record<string, unknown> {

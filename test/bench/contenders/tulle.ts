@@ -1,14 +1,24 @@
 // Our sidecar, started as its own process the way a pod starts it: as the one file that images ship.
 //
 // Bare: one inbound listener without mTLS; access log, traces, request id and x-forwarded-* are off, and what has no switch (metrics,
-// deadlines) stays on. Features: all of that on, with a JSON access log and 1 % of traces. Pair and gRPC: two sidecars with
+// deadlines) stays on. Features: all of that on, with a JSON access log and 1 % of traces. Policies: an outbound listener with
+// features, a rate limit by tenant, breakers and retries. Pair and gRPC: two sidecars with
 // features, HTTP/2 over mTLS between them. TCP: one inbound listener that passes bytes on, as bare as the first.
 import { join } from 'node:path';
 import { buildSidecar } from '../../../sidecar/build.ts';
+import type { Svid } from '../../../sidecar/src/identity/svid.ts';
 import { type Part, startPart } from '../../parts/part.ts';
-import { HOST, type ScenarioName } from '../cells.ts';
+import { HOST, type ScenarioName, TENANT_HEADER } from '../cells.ts';
 import { listProcessTree } from '../process-stats.ts';
-import { type Contender, type RunningContender, type Stage, Started } from './contender.ts';
+import {
+  type Contender,
+  POLICY_CONCURRENCY,
+  POLICY_QUOTA,
+  RETRY_BUDGET_PERCENT,
+  type RunningContender,
+  type Stage,
+  Started,
+} from './contender.ts';
 import { startSpanSink } from './span-sink.ts';
 
 interface ReadySidecar {
@@ -24,10 +34,29 @@ const ACCESS_LOG = './access.log';
 const TIMEOUTS = { idleMs: 3_600_000 };
 const BARE = { telemetry: { accessLog: 'off' }, headers: { requestId: 'off', forwarded: 'off' } };
 
+const SERVICE = 'backend';
+const POLICIES = [
+  policy('RateLimitPolicy', {
+    limits: [
+      {
+        name: 'tenants',
+        key: [{ header: TENANT_HEADER }],
+        windows: [{ quota: POLICY_QUOTA, windowSeconds: 1 }],
+      },
+    ],
+  }),
+  policy('TrafficPolicy', {
+    outlierDetection: {},
+    concurrency: { limit: POLICY_CONCURRENCY },
+    retry: { budget: { percent: RETRY_BUDGET_PERCENT } },
+  }),
+];
+
 export const tulle: Contender = {
   name: 'tulle',
-  scenarios: ['bare', 'features', 'pair', 'grpc', 'tcp'],
+  scenarios: ['bare', 'features', 'policies', 'pair', 'grpc', 'tcp'],
   start: (scenario, stage) => {
+    if (scenario === 'policies') return startWithPolicies(stage);
     if (scenario === 'pair') return startPair(stage, stage.backendPort);
     return scenario === 'grpc' ? startPair(stage, stage.grpcBackendPort) : startHop(scenario, stage);
   },
@@ -55,6 +84,30 @@ async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningCo
   };
 }
 
+async function startWithPolicies(stage: Stage): Promise<RunningContender> {
+  const started = new Started();
+  const sink = await started.add(startSpanSink());
+  const service = { host: HOST, name: SERVICE, mtls: 'off', endpoints: [`127.0.0.1:${stage.backendPort}`] };
+  const sidecar = await started.add(
+    startSidecar(
+      stage,
+      {
+        service: 'client',
+        outbound: { listen: '127.0.0.1:0', services: [service] },
+        telemetry: telemetry(sink.port),
+      },
+      { policies: POLICIES },
+    ),
+  );
+  return {
+    port: sidecar.outbound ?? 0,
+    pids: listProcessTree(sidecar.part.pid),
+    accessLogs: [join(sidecar.part.folder, ACCESS_LOG)],
+    spans: sink.spans,
+    stop: started.stop,
+  };
+}
+
 async function startPair(stage: Stage, backendPort: number): Promise<RunningContender> {
   const started = new Started();
   const sink = await started.add(startSpanSink());
@@ -67,7 +120,7 @@ async function startPair(stage: Stage, backendPort: number): Promise<RunningCont
         inbound: [inboundListener('strict', backendPort)],
         telemetry: telemetry(sink.port),
       },
-      stage.inbound,
+      { svid: stage.inbound },
     ),
   );
   const outbound = await started.add(
@@ -89,7 +142,7 @@ async function startPair(stage: Stage, backendPort: number): Promise<RunningCont
         },
         telemetry: telemetry(sink.port),
       },
-      stage.outbound,
+      { svid: stage.outbound },
     ),
   );
   const parts = [outbound.part, inbound.part];
@@ -105,14 +158,12 @@ async function startPair(stage: Stage, backendPort: number): Promise<RunningCont
 async function startSidecar(
   stage: Stage,
   spec: Record<string, unknown>,
-  svid = stage.inbound,
+  { svid = stage.inbound, policies = [] }: { svid?: Svid; policies?: object[] } = {},
 ): Promise<ReadySidecar> {
-  const document = {
-    apiVersion: 'mesh.tulle.dev/v1alpha1',
-    kind: 'Sidecar',
-    metadata: { name: String(spec.service), namespace: 'bench' },
-    spec: { ...spec, timeouts: TIMEOUTS },
-  };
+  const documents = [
+    { ...document('Sidecar', String(spec.service)), spec: { ...spec, timeouts: TIMEOUTS } },
+    ...policies,
+  ];
   const part = await startPart({
     name: 'tulle',
     command: process.execPath,
@@ -121,7 +172,7 @@ async function startSidecar(
     cpu: stage.cpu,
     files: {
       // JSON is YAML.
-      'sidecar.yaml': JSON.stringify(document),
+      'sidecar.yaml': documents.map((entry) => JSON.stringify(entry)).join('\n---\n'),
       'svid.pem': svid.certificatePem,
       'svid.key': svid.keyPem,
       'roots.pem': svid.rootsPem,
@@ -130,6 +181,14 @@ async function startSidecar(
   });
   const ready = JSON.parse(findReadyLine(part.output()) ?? '{}');
   return { part, stop: part.stop, inbound: ready.inbound, outbound: ready.outbound };
+}
+
+function policy(kind: string, spec: object): object {
+  return { ...document(kind, SERVICE), spec: { targetRefs: [{ kind: 'Service', name: SERVICE }], ...spec } };
+}
+
+function document(kind: string, name: string): object {
+  return { apiVersion: 'mesh.tulle.dev/v1alpha1', kind, metadata: { name, namespace: 'bench' } };
 }
 
 let built: Promise<string> | null = null;

@@ -44,6 +44,50 @@ afterEach(async () => {
   await folder.remove();
 });
 
+describe('--check', () => {
+  it('tells what has no effect, and accepts the rest', async () => {
+    const service = { host: 'orders', mtls: 'off', endpoints: [`127.0.0.1:${origin.port}`] };
+    const outbound = { listen: '127.0.0.1:0', services: [service] };
+    const text = `${sidecarConfig('checked', { outbound })}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: orders, namespace: e2e }
+spec:
+  parentRefs: [{ group: "", kind: Service, name: orders }]
+  rules:
+    - backendRefs: [{ name: orders, port: 80 }]
+    - backendRefs: [{ name: orders, port: 80 }]
+`;
+    const { code, output } = await check(text);
+    expect(output).toMatch(
+      /^warning: .*checked\.yaml:10:\d+: HTTPRoute orders: .*never.*\n.*checked\.yaml: accepted\n$/,
+    );
+    expect(code).toBe(0);
+  });
+
+  it('tells what is wrong, where, and what to do', async () => {
+    const { code, output } = await check(
+      sidecarConfig('checked', plainInbound(origin.port)).replace('service', 'servise'),
+    );
+    expect(output).toMatch(/checked\.yaml:\d+:\d+: spec\.servise: .*did you mean `service`/);
+    expect(output).toMatch(/checked\.yaml: refused\n$/);
+    expect(code).toBe(1);
+  });
+
+  async function check(text: string): Promise<{ code: number; output: string }> {
+    const path = await folder.write('checked.yaml', text);
+    const child = spawn(process.execPath, [SIDECAR, '--config', path, '--check']);
+    children.push(child);
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    const [code] = await once(child, 'close');
+    return { code, output };
+  }
+});
+
 describe('drain', () => {
   it('completes what is under way, takes nothing new, and ends with 0', async () => {
     const { child, ready } = await startSidecarProcess('drains', plainInbound(origin.port));

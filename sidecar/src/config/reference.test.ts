@@ -42,8 +42,11 @@ test('the reference has a row for each key and no other, with the default of the
   }
 });
 
-test('the example of the reference is valid', async () => {
-  const text = await readFile(new URL('README.md', import.meta.url), 'utf8');
-  const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(text) ?? [];
-  expect(parseConfig([{ file: 'README.md', text: example }], '/')).toMatchObject({ ok: true });
+test.each(['README.md', '../../../README.md'])('the examples of %s make a valid config', async (file) => {
+  const text = await readFile(new URL(file, import.meta.url), 'utf8');
+  const examples = [...text.matchAll(/```yaml\n(apiVersion[\s\S]*?)```/g)].map(([, example = '']) => example);
+  expect(parseConfig([{ file, text: examples.join('---\n') }], '/')).toMatchObject({
+    ok: true,
+    warnings: [],
+  });
 });

@@ -1,10 +1,14 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createServer } from 'node:tls';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createAuthority } from '../../../../mesh/ca/authority.ts';
 import { type Redis as RedisServer, startRedis } from '../../../../test/parts/redis.ts';
 import { compileWindow, type Window } from './gcra.ts';
 import { KeyTable } from './key-table.ts';
@@ -203,4 +207,49 @@ describe('a shared store', () => {
       await rm(folder, { recursive: true });
     }
   });
+
+  test('asks over TLS, a server that the roots vouch for and no other', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tulle-rate-limit-'));
+    const [own, foreign] = await Promise.all([
+      startTlsFront(folder, 'own'),
+      startTlsFront(folder, 'foreign'),
+    ]);
+    const overTls = (endpoints: string[], rootsFile: string) => ({
+      limits: [{ name: 'a', scope: 'global', windows: [{ quota: 1, windowSeconds: 1 }] }],
+      redis: { endpoints, tls: 'on', rootsFile, keyPrefix: 'tls:' },
+    });
+    try {
+      const store = await openStore(overTls([own.address], own.rootsFile).redis);
+      const plan = [compileWindow({ quota: 1, windowSeconds: 60, burst: 1 })];
+      expect((await ask(store, 'x', 1, plan)).waitUs).toBe(0);
+      const deceived = openLimits();
+      deceived.limits.compile(policyOf(overTls([foreign.address], own.rootsFile)));
+      while (deceived.events.length === 0) await sleep(5);
+      expect(deceived.events).toEqual(['rate_limit_store_unreachable']);
+      expect(deceived.storeIsUp()).toBe(false);
+    } finally {
+      closeLimits();
+      own.server.close();
+      foreign.server.close();
+      await rm(folder, { recursive: true });
+    }
+  });
 });
+
+/** The server behind TLS, with a certificate of an authority of its own. */
+async function startTlsFront(folder: string, name: string) {
+  const authority = await createAuthority({ trustDomain: `${name}.test` });
+  const { certificatePem, keyPem } = await authority.issueServerCertificate(['127.0.0.1'], 60);
+  const front = createServer({ cert: certificatePem, key: keyPem }, (socket) => {
+    const behind = connect(server.port, '127.0.0.1');
+    socket.pipe(behind).pipe(socket);
+    for (const side of [socket, behind]) side.on('error', () => {});
+  });
+  // Who does not trust it ends the handshake.
+  front.on('tlsClientError', () => {});
+  front.listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  const rootsFile = join(folder, `${name}.pem`);
+  await writeFile(rootsFile, authority.rootsPem);
+  return { server: front, address: `127.0.0.1:${(front.address() as AddressInfo).port}`, rootsFile };
+}

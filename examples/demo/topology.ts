@@ -142,10 +142,14 @@ export async function planServices(topology: Topology, redisUrl: string): Promis
   const redis = { url: redisUrl };
   const workflowsFile = pathOf('../../services/workflow-worker/workflows.yaml');
   const own: Record<string, object> = {
-    gateway: { redis, apiKeysFile: 'api-keys.yaml', workflowsFile, worker: {} },
+    gateway: { redis, secrets: { apiKeys: { file: 'api-keys.yaml' } }, workflowsFile, worker: {} },
     'workflow-worker': { redis, workflowsFile, dispatcher: {} },
-    'webhook-dispatcher': { redis, signingSecretsFile: 'signing-secrets.yaml', retry: DELIVERY_RETRY },
-    'webhook-receiver': { signingSecretFile: 'webhook-secret' },
+    'webhook-dispatcher': {
+      redis,
+      secrets: { signingSecrets: { file: 'signing-secrets.yaml' } },
+      retry: DELIVERY_RETRY,
+    },
+    'webhook-receiver': { secrets: { signingSecret: { file: 'webhook-secret' } } },
   };
   return Promise.all(
     SERVICE_NAMES.map((name) => {

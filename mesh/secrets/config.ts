@@ -59,6 +59,23 @@ export const vaultKey = z.strictObject({
   auth,
 });
 
+/** Where a secret comes from. */
+export const secretRef = z.union(
+  [
+    z.strictObject({ file: filePath }),
+    z.strictObject({
+      vault: vaultPath,
+      field: z.string().min(1).max(LIMITS.pathChars).optional(),
+      refreshSeconds: z.int().min(1).max(86_400).default(300),
+    }),
+  ],
+  { error: 'must be a mapping with `file` or `vault`' },
+);
+
+export function placeSecretRef<Ref extends z.output<typeof secretRef>>(ref: Ref, folder: string): Ref {
+  return 'file' in ref ? { ...ref, file: resolve(folder, ref.file) } : ref;
+}
+
 /** With absolute paths. Relative ones start in `folder`, that of the config file. */
 export function placeVaultFiles(
   { rootsFile, auth, ...rest }: z.output<typeof vaultKey>,

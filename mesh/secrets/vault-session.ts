@@ -56,6 +56,7 @@ export class VaultSession {
   #client: VaultClient;
   /** Ends the token's time before it is over. */
   #tokenLost = new AbortController();
+  readonly #firstLogin = Promise.withResolvers<void>();
   #logins = 0;
   #awayReason: string | null = 'no login yet';
   #toldAway = false;
@@ -75,6 +76,11 @@ export class VaultSession {
   /** Why Vault is of no use now; null while it is. */
   get awayReason(): string | null {
     return this.#awayReason;
+  }
+
+  /** Resolves at the first login, or when the session is closed. */
+  get loggedIn(): Promise<void> {
+    return this.#firstLogin.promise;
   }
 
   /** Called at each login after the first: leases of the former token end with that. */
@@ -102,6 +108,7 @@ export class VaultSession {
 
   close(): void {
     this.#stop.abort();
+    this.#firstLogin.resolve();
     this.#client.close();
   }
 
@@ -130,6 +137,7 @@ export class VaultSession {
     this.#logins++;
     this.#back();
     this.#deps.report('vault_login', { ttlSeconds: auth.lease_duration, logins: this.#logins });
+    this.#firstLogin.resolve();
     if (this.#logins > 1) for (const listener of this.#listeners) listener();
     return { seconds: auth.lease_duration, renewable: auth.renewable };
   }

@@ -8,20 +8,20 @@ import { randomUUID } from 'node:crypto';
 import { trace } from '@opentelemetry/api';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { filePath, httpUrl, loadConfig, redisKey, resolveRedisUrl, serviceKeys } from '../lib/config.ts';
+import { filePath, httpUrl, loadConfig, redisKey, secretRef, serviceKeys } from '../lib/config.ts';
 import { RUN_QUEUE, runId, runRequest, runView } from '../lib/contracts.ts';
 import { ATTR_TENANT, openJobQueue } from '../lib/job-queue.ts';
 import { describeResponse, type Outbound, type OutboundError } from '../lib/outbound.ts';
 import { notFound, Problem, parseBody } from '../lib/problem.ts';
-import { checkRedis, openRedis } from '../lib/redis.ts';
+import { checkRedis, openRedis, redisAccess } from '../lib/redis.ts';
 import type { ServiceParts } from '../lib/service.ts';
 import { workflowFile } from '../lib/workflow-file.ts';
-import { apiKeysFile, findTenant } from './api-keys.ts';
+import { type ApiKeys, apiKeysFile, findTenant } from './api-keys.ts';
 
 export const gatewayConfig = z.strictObject({
   ...serviceKeys,
   redis: redisKey,
-  apiKeysFile: filePath,
+  secrets: z.strictObject({ apiKeys: secretRef, redis: secretRef.optional() }),
   workflowsFile: filePath,
   worker: z.strictObject({
     url: httpUrl.default('http://workflow-worker'),
@@ -38,10 +38,13 @@ declare module 'fastify' {
 }
 
 export function buildGateway(parts: ServiceParts<GatewayConfig>): void {
-  const { config, log, http, outbound } = parts;
-  const { keys } = loadConfig(parts.pathOf(config.apiKeysFile), apiKeysFile);
+  const { config, http, outbound } = parts;
+  let keys: ApiKeys = [];
+  parts.watchSecret('apiKeys', apiKeysFile, (file) => {
+    keys = file.keys;
+  });
   const { workflows } = loadConfig(parts.pathOf(config.workflowsFile), workflowFile);
-  const redis = openRedis(resolveRedisUrl(config.redis, parts.configPath), log);
+  const redis = openRedis(redisAccess(parts));
   const runs = openJobQueue(RUN_QUEUE, redis);
   parts.addCheck('redis', () => checkRedis(redis));
   parts.onClose(runs.close);

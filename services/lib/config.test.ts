@@ -3,16 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import {
-  loadConfig,
-  readValueFile,
-  redisKey,
-  resolveBeside,
-  resolveRedisUrl,
-  serviceKeys,
-} from './config.ts';
+import { loadConfig, placeSecrets, redisKey, secretRef, serviceKeys } from './config.ts';
 
-const schema = z.strictObject({ ...serviceKeys, redis: redisKey });
+const schema = z.strictObject({
+  ...serviceKeys,
+  redis: redisKey,
+  secrets: z.strictObject({ redis: secretRef.optional(), apiKeys: secretRef.optional() }).prefault({}),
+});
 let folder: string;
 
 beforeAll(() => {
@@ -49,6 +46,7 @@ describe('loadConfig', () => {
       telemetry: { endpoint: 'http://c:4317', headSampleRatio: 0.01 },
       logLevel: 'info',
       drainMs: 10_000,
+      secrets: {},
     });
   });
 
@@ -58,7 +56,7 @@ describe('loadConfig', () => {
       'bad.yaml:2:9: listen: the port must be at most 65535',
       'bad.yaml:4:3: sidecar.outbound: is required',
       'bad.yaml:4:3: sidecar.outbond: is not a known key; did you mean `outbound`?',
-      'bad.yaml:5:8: redis: needs either url or urlFile (a file that holds the URL), not both',
+      'bad.yaml:5:8: redis.url: is required',
     ]);
   });
 
@@ -80,23 +78,35 @@ describe('loadConfig', () => {
   });
 });
 
-describe('values from files', () => {
-  test('lose the newline, and may not be empty', () => {
-    expect(readValueFile(write('value', 'secret\n'))).toBe('secret');
-    expect(() => readValueFile(write('empty', '\n'))).toThrow(/empty: is empty/);
+describe('secrets', () => {
+  const vault = 'vault: { address: "https://v", auth: { appRole: { roleIdFile: r, secretIdFile: /s } } }';
+
+  test('are named by file, relative to the config, or by path of Vault', () => {
+    const text = `service: a\nlisten: x:0\nredis: { url: redis://r }\nsecrets: { redis: { vault: database/creds/a }, apiKeys: { file: keys } }\n${vault}\n`;
+    const path = write('secrets.yaml', text);
+    expect(placeSecrets(loadConfig(path, schema), path)).toEqual({
+      vault: {
+        address: 'https://v',
+        auth: {
+          appRole: {
+            mount: 'approle',
+            roleIdFile: join(folder, 'r'),
+            secretIdFile: '/s',
+            secretIdWrapped: false,
+          },
+        },
+      },
+      secrets: {
+        redis: { vault: 'database/creds/a', refreshSeconds: 300 },
+        apiKeys: { file: join(folder, 'keys') },
+      },
+    });
   });
 
-  test('a Redis URL comes from the config or from a file beside it', () => {
-    const configPath = join(folder, 'config.yaml');
-    write('redis-url', 'redis://:pass@r:6379\n');
-    expect(resolveRedisUrl({ urlFile: 'redis-url' }, configPath)).toBe('redis://:pass@r:6379');
-    expect(resolveRedisUrl({ url: 'rediss://r' }, configPath)).toBe('rediss://r');
-    expect(resolveBeside(configPath, '/elsewhere/x')).toBe('/elsewhere/x');
-  });
-
-  test('a wrong Redis URL is refused without being shown', () => {
-    const refuse = () => resolveRedisUrl({ url: 'http://:hunter2@r' }, 'config.yaml');
-    expect(refuse).toThrow(/redis must be a redis:\/\/ or rediss:\/\/ URL/);
-    expect(refuse).not.toThrow(/hunter2/);
+  test('a Redis URL has no password, and one that has is not shown', () => {
+    const message = messageOf('service: a\nlisten: x:0\nredis: { url: "redis://:hunter2@r" }\n');
+    expect(message).toBe(
+      'bad.yaml:3:15: redis.url: must be a redis:// or rediss:// URL without user and password: these come from `secrets.redis`',
+    );
   });
 });

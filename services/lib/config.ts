@@ -1,5 +1,5 @@
 /**
- * Reads a service's YAML file against its strict schema. Secrets never come from environment variables: the config names files.
+ * Reads a service's YAML file against its strict schema. No secret stands in it: under `secrets` it names the files or paths of Vault that hold them.
  *
  * Invariants: an unknown key is an error; every error says file, line, column, key and what is wrong, and all of them are told at once;
  * paths inside a file are relative to that file; no message repeats a value, which may be a secret.
@@ -7,6 +7,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { placeSecretRef, placeVaultFiles, type secretRef, vaultKey } from '../../mesh/secrets/config.ts';
+import type { SecretsConfig } from '../../mesh/secrets/open-secrets.ts';
 import { closest } from '../../sidecar/src/config/closest.ts';
 import {
   ConfigError,
@@ -17,6 +19,7 @@ import {
 import { readYaml, type YamlSource } from '../../sidecar/src/config/yaml-source.ts';
 import { LIMITS } from './limits.ts';
 
+export { secretRef } from '../../mesh/secrets/config.ts';
 export { ConfigError } from '../../sidecar/src/config/problem.ts';
 
 export const httpUrl = z
@@ -45,20 +48,30 @@ export const serviceKeys = {
     .optional(),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   drainMs: z.int().min(1).max(600_000).default(10_000),
+  vault: vaultKey.optional(),
 };
 
-export const redisKey = z
-  .strictObject({ url: z.string().optional(), urlFile: filePath.optional() })
-  .refine(
-    ({ url, urlFile }) => (url === undefined) !== (urlFile === undefined),
-    'needs either url or urlFile (a file that holds the URL), not both',
-  );
+export const redisKey = z.strictObject({
+  url: z
+    .string()
+    .max(LIMITS.urlChars)
+    .refine(
+      isPlainRedisUrl,
+      'must be a redis:// or rediss:// URL without user and password: these come from `secrets.redis`',
+    ),
+});
 
-export type ServiceConfig = z.infer<z.ZodObject<typeof serviceKeys>>;
-export type RedisConfig = z.infer<typeof redisKey>;
+export type ServiceConfig = z.infer<z.ZodObject<typeof serviceKeys>> & {
+  secrets?: Record<string, z.infer<typeof secretRef> | undefined>;
+};
 
 export function loadConfig<S extends z.ZodType>(path: string, schema: S): z.infer<S> {
-  const source = readYaml(readBounded(path));
+  return parseConfig(readBounded(path), schema, path);
+}
+
+/** `path` is what errors call the source of the text. */
+export function parseConfig<S extends z.ZodType>(text: string, schema: S, path: string): z.infer<S> {
+  const source = readYaml(text);
   const problems = source.problems.map((problem): ConfigProblem => ({ file: path, path: '', ...problem }));
   if (source.broken) throw new ConfigError(problems);
   const error = ({ input }: { input?: unknown }) => (input === undefined ? 'is required' : undefined);
@@ -68,22 +81,20 @@ export function loadConfig<S extends z.ZodType>(path: string, schema: S): z.infe
   throw new ConfigError(problems.sort((a, b) => a.line - b.line || a.column - b.column));
 }
 
-/** The whole content of a file that holds one secret or one address, without the newline that editors add. */
-export function readValueFile(path: string): string {
-  const value = readBounded(path).trim();
-  if (value === '') throw refuse(path, 'is empty');
-  return value;
-}
-
 export function resolveBeside(configPath: string, path: string): string {
   return resolve(dirname(configPath), path);
 }
 
-export function resolveRedisUrl(config: RedisConfig, configPath: string): string {
-  const url = config.url ?? readValueFile(resolveBeside(configPath, config.urlFile as string));
-  // The value may carry a password, so the message names the place and not the value.
-  if (!/^rediss?:\/\//.test(url)) throw refuse(configPath, 'redis must be a redis:// or rediss:// URL');
-  return url;
+/** What the config says of secrets, with the paths of files made absolute. */
+export function placeSecrets({ vault, secrets = {} }: ServiceConfig, configPath: string): SecretsConfig {
+  const folder = dirname(configPath);
+  const given = Object.entries(secrets).filter(([, ref]) => ref !== undefined);
+  return {
+    vault: vault && placeVaultFiles(vault, folder),
+    secrets: Object.fromEntries(
+      given.map(([name, ref]) => [name, placeSecretRef(ref as z.infer<typeof secretRef>, folder)]),
+    ),
+  };
 }
 
 /** An error about a source as a whole. */
@@ -140,6 +151,11 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   let inner = schema;
   while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault) inner = inner.unwrap();
   return inner instanceof z.ZodPipe ? unwrap(inner.in) : inner;
+}
+
+function isPlainRedisUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return /^rediss?:$/.test(url?.protocol ?? '') && url?.username === '' && url.password === '';
 }
 
 function isPlainHttpUrl(text: string): boolean {

@@ -43,8 +43,8 @@ export interface HttpServer {
   close: () => Promise<void>;
 }
 
-/** Resolves when the dependency works, rejects with the reason when not. */
-export type ReadinessCheck = () => Promise<void>;
+/** Resolves with `ok` when the dependency works, or with what is to be known all the same. Rejects with the reason when it does not. */
+export type ReadinessCheck = () => Promise<string>;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -183,21 +183,20 @@ function addHealthRoutes(
   app.get('/healthz/live', () => ({ status: 'live' }));
   app.get('/healthz/ready', async (_request, reply) => {
     const results = await Promise.all(
-      [...checks].map(async ([name, check]) => [name, await outcomeOf(check)] as const),
+      [...checks].map(async ([name, check]) => ({ name, ...(await outcomeOf(check)) })),
     );
-    const works = results.every(([, outcome]) => outcome === 'ok');
+    const works = results.every((result) => result.works);
     const status = traffic.draining ? 'draining' : works ? 'ready' : 'not_ready';
     reply.code(status === 'ready' ? 200 : 503);
-    return { status, checks: Object.fromEntries(results) };
+    return { status, checks: Object.fromEntries(results.map(({ name, outcome }) => [name, outcome])) };
   });
 }
 
-async function outcomeOf(check: ReadinessCheck): Promise<string> {
+async function outcomeOf(check: ReadinessCheck): Promise<{ works: boolean; outcome: string }> {
   try {
-    await check();
-    return 'ok';
+    return { works: true, outcome: await check() };
   } catch (error) {
-    return (error as Error).message;
+    return { works: false, outcome: (error as Error).message };
   }
 }
 

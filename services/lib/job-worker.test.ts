@@ -14,7 +14,7 @@ import {
 } from './job-worker.ts';
 import { LIMITS } from './limits.ts';
 import { createLog } from './log.ts';
-import { openRedis } from './redis.ts';
+import { openRedis, type RedisAccess } from './redis.ts';
 import { requestIdOf, withRequestId } from './request-context.ts';
 import { startTelemetry } from './telemetry.ts';
 
@@ -26,6 +26,7 @@ const lines: Record<string, unknown>[] = [];
 const log = createLog('test', 'info', { write: (line) => lines.push(JSON.parse(line)) });
 
 let part: RedisPart;
+let access: RedisAccess;
 let redis: ReturnType<typeof openRedis>;
 let queue: JobQueue;
 let worker: JobWorker | undefined;
@@ -33,7 +34,8 @@ let queues = 0;
 
 beforeAll(async () => {
   part = await startRedis();
-  redis = openRedis(part.url, log);
+  access = { url: part.url, log, credentials: undefined, followers: new Set() };
+  redis = openRedis(access);
   await waitFor(
     'redis',
     async () => redis.status,
@@ -63,7 +65,7 @@ function work(
 ) {
   worker = startJobWorker({
     queueName: queue.queue.name,
-    redisUrl: part.url,
+    redis: access,
     concurrency: 4,
     retry: { attempts: 3, firstDelayMs: 10, maxDelayMs: 20 },
     keptFailures: options.keptFailures ?? 10,

@@ -13,13 +13,14 @@ import type { z } from 'zod';
 import { describeJob, jobEnvelope, type QueuedJob } from './job-queue.ts';
 import { LIMITS } from './limits.ts';
 import type { Logger } from './log.ts';
+import { openWorkerRedis, type RedisAccess } from './redis.ts';
 import { extractContext, withSpan } from './request-context.ts';
 import { nextDelayMs, type RetryPolicy } from './retry.ts';
 import { endSpan, startSpan } from './span.ts';
 
 export interface JobWorkerOptions<W> {
   queueName: string;
-  redisUrl: string;
+  redis: RedisAccess;
   concurrency: number;
   retry: RetryPolicy;
   /** Finished jobs that failed for good and are kept; the oldest goes first. */
@@ -74,14 +75,11 @@ export function startJobWorker<W>(options: JobWorkerOptions<W>): JobWorker {
       if (--active === 0) onIdle();
     }
   };
+  const redis = openWorkerRedis(options.redis);
   const worker = new Worker(options.queueName, (job) => process(job as QueuedJob), {
-    // Unlike a request, a worker waits for Redis as long as it takes.
-    connection: {
-      url: options.redisUrl,
-      maxRetriesPerRequest: null,
-      connectTimeout: LIMITS.redisConnectMs,
-      retryStrategy: (times: number) => Math.min(50 * 2 ** times, LIMITS.redisReconnectMs),
-    },
+    connection: redis,
+    // New credentials wait behind the command that waits for a job.
+    drainDelay: LIMITS.jobWaitSeconds,
     concurrency: options.concurrency,
     removeOnComplete: { count: LIMITS.finishedJobs, age: LIMITS.finishedJobAgeSeconds },
     removeOnFail: { count: options.keptFailures },
@@ -102,6 +100,7 @@ export function startJobWorker<W>(options: JobWorkerOptions<W>): JobWorker {
       // Closing waits for Redis to take the last results. While Redis is away it would wait for ever, and cannot succeed: those
       // jobs are done again by whoever takes them over.
       await Promise.race([closed, sleep(LIMITS.redisCommandMs, undefined, { ref: false })]);
+      redis.disconnect();
     },
   };
 }

@@ -33,6 +33,8 @@ export const LIMITS = {
   /** Ceiling for any retry policy: the queue itself never tries more often. */
   jobAttempts: 50,
   jobStackFrames: 1,
+  /** How long an idle worker's connection is blocked at a time. */
+  jobWaitSeconds: 2,
   reasonChars: 500,
 
   queuedSpans: 4_096,

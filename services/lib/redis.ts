@@ -1,21 +1,67 @@
 /**
- * The Redis connection for commands that a request waits for: it fails fast instead of queueing while Redis is away.
+ * Connections to Redis whose user and password may change at any time, as dynamic credentials do.
  *
- * Invariants: a command takes at most `redisCommandMs`; reconnecting goes on for ever in the background; an outage is one line in the log
- * when it begins and one when it ends.
+ * Invariants: new connections, copies of this one too, use the newest credentials; a connection that stands authenticates anew in the order of its
+ * commands, so that none of them is lost and none is refused. A command that a request waits for takes at most `redisCommandMs` and fails fast while
+ * Redis is away; reconnecting goes on for ever in the background; an outage is one line in the log when it begins and one when it ends.
  */
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
+import { z } from 'zod';
 import { LIMITS } from './limits.ts';
 import type { Logger } from './log.ts';
 import { Problem } from './problem.ts';
+import type { WatchSecret } from './service-secrets.ts';
 
-export function openRedis(url: string, log: Logger): Redis {
-  const redis = new Redis(url, {
+/** As OpenBao's database engine gives them. */
+const redisCredentials = z.strictObject({
+  username: z.string().min(1).default('default'),
+  password: z.string().min(1),
+});
+
+type RedisCredentials = z.infer<typeof redisCredentials>;
+
+/** How to get there: shared by all connections of a service. */
+export interface RedisAccess {
+  url: string;
+  log: Logger;
+  /** The newest; undefined where Redis asks for none. */
+  readonly credentials: RedisCredentials | undefined;
+  /** Called when others take their place. */
+  followers: Set<(credentials: RedisCredentials) => void>;
+}
+
+interface RedisUser {
+  config: { redis: { url: string }; secrets: { redis?: unknown } };
+  log: Logger;
+  watchSecret: WatchSecret;
+}
+
+export function redisAccess({ config, log, watchSecret }: RedisUser): RedisAccess {
+  let credentials: RedisCredentials | undefined;
+  const followers: RedisAccess['followers'] = new Set();
+  if (config.secrets.redis !== undefined) {
+    watchSecret('redis', redisCredentials, (newest) => {
+      credentials = newest;
+      for (const follow of followers) follow(newest);
+    });
+  }
+  return {
+    url: config.redis.url,
+    log,
+    get credentials() {
+      return credentials;
+    },
+    followers,
+  };
+}
+
+/** The connection for commands that a request waits for: it fails fast instead of queueing while Redis is away. */
+export function openRedis(access: RedisAccess): Redis {
+  const { log } = access;
+  const redis = new RotatingRedis(access, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    connectTimeout: LIMITS.redisConnectMs,
     commandTimeout: LIMITS.redisCommandMs,
-    retryStrategy: (times) => Math.min(50 * 2 ** times, LIMITS.redisReconnectMs),
   });
   let isAway = false;
   redis.on('error', (error) => {
@@ -29,9 +75,61 @@ export function openRedis(url: string, log: Logger): Redis {
   return redis;
 }
 
-export async function checkRedis(redis: Redis): Promise<void> {
+/** A model for the connections of a job worker, which makes copies and, unlike a request, waits for Redis as long as it takes. Never connects itself. */
+export function openWorkerRedis(access: RedisAccess): Redis {
+  return new RotatingRedis(access, { maxRetriesPerRequest: null, lazyConnect: true });
+}
+
+class RotatingRedis extends Redis {
+  // Not #private: BullMQ reaches these objects through a proxy.
+  private readonly access: RedisAccess;
+  private isOutdated = false;
+
+  constructor(access: RedisAccess, options: Omit<RedisOptions, 'replyMapping'>) {
+    super(access.url, {
+      connectTimeout: LIMITS.redisConnectMs,
+      retryStrategy: (times) => Math.min(50 * 2 ** times, LIMITS.redisReconnectMs),
+      ...options,
+      ...access.credentials,
+    });
+    this.access = access;
+    const follow = (credentials: RedisCredentials) => this.rotate(credentials);
+    access.followers.add(follow);
+    this.on('ready', () => void this.authenticate());
+    this.on('end', () => access.followers.delete(follow));
+  }
+
+  override duplicate(override?: Partial<RedisOptions>): Redis {
+    const { replyMapping, ...options } = { ...this.options, ...override };
+    return new RotatingRedis(this.access, options);
+  }
+
+  private rotate(credentials: RedisCredentials): void {
+    Object.assign(this.options, credentials);
+    this.isOutdated = true;
+    void this.authenticate();
+  }
+
+  /** A connection that is being made may have sent the former credentials already, so it comes here again when it is ready. */
+  private async authenticate(): Promise<void> {
+    const { credentials } = this.access;
+    if (!this.isOutdated || this.status !== 'ready' || credentials === undefined) return;
+    this.isOutdated = false;
+    try {
+      await this.auth(credentials.username, credentials.password);
+    } catch (error) {
+      // The message alone: the error itself holds the command with its arguments.
+      this.access.log.warn({ reason: (error as Error).message }, 'redis refused new credentials');
+      this.isOutdated = true;
+      setTimeout(() => void this.authenticate(), LIMITS.redisReconnectMs).unref();
+    }
+  }
+}
+
+export async function checkRedis(redis: Redis): Promise<string> {
   if (redis.status !== 'ready') throw new Error(`no connection (${redis.status})`);
   await redis.ping();
+  return 'ok';
 }
 
 /** Tells a caller that the queue store failed, and keeps the reason for the log. */

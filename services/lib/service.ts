@@ -7,11 +7,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { z } from 'zod';
+import { refuseSecretsInEnvironment } from '../../mesh/secrets/environment.ts';
 import { ConfigError, loadConfig, refuse, resolveBeside, type ServiceConfig } from './config.ts';
 import { createHttpServer, type HttpServer, type ReadinessCheck } from './http-server.ts';
 import { LIMITS } from './limits.ts';
 import { createLog, type Logger } from './log.ts';
 import { type Outbound, openOutbound } from './outbound.ts';
+import { openServiceSecrets, type WatchSecret } from './service-secrets.ts';
 import { logTelemetryErrors, startTelemetry, type Telemetry } from './telemetry.ts';
 
 /** What a service builds itself from. */
@@ -23,6 +25,7 @@ export interface ServiceParts<C extends ServiceConfig> {
   log: Logger;
   http: HttpServer['app'];
   outbound: Outbound;
+  watchSecret: WatchSecret;
   addCheck: (name: string, check: ReadinessCheck) => void;
   /** Work in flight besides requests: called when a drain begins, resolves when none is left. */
   onDrain: (finish: () => Promise<void>) => void;
@@ -44,6 +47,7 @@ export async function runService<S extends z.ZodType<ServiceConfig>>(
   build: (parts: ServiceParts<z.infer<S>>) => void,
 ): Promise<void> {
   try {
+    refuseSecretsInEnvironment(process.env);
     const configPath = parseConfigPath(process.argv.slice(2));
     const config: z.infer<S> = loadConfig(configPath, schema);
     await startService(config, configPath, build);
@@ -65,13 +69,15 @@ async function startService<C extends ServiceConfig>(
   const checks = new Map<string, ReadinessCheck>();
   const server = createHttpServer(log, checks);
   const outbound = openOutbound(config.sidecar?.outbound);
+  const secrets = await openServiceSecrets(config, configPath, log);
+  checks.set('secrets', secrets.check);
   const running: RunningService = {
     config,
     log,
     server,
     telemetry,
     finishers: [],
-    closers: [outbound.close],
+    closers: [outbound.close, secrets.close],
   };
   build({
     config,
@@ -80,6 +86,7 @@ async function startService<C extends ServiceConfig>(
     log,
     http: server.app,
     outbound,
+    watchSecret: secrets.watch,
     addCheck: (name, check) => checks.set(name, check),
     onDrain: (finish) => running.finishers.push(finish),
     onClose: (close) => running.closers.push(close),

@@ -54,7 +54,7 @@ export class Platform {
         {
           ...this.#common,
           listen: `127.0.0.1:${this.#dispatcherPort}`,
-          signingSecretsFile: 'secrets.yaml',
+          secrets: { signingSecrets: { file: 'secrets.yaml' } },
           retry: QUICK_RETRY,
           ...config,
         },
@@ -124,7 +124,7 @@ export class Platform {
     );
     const receiver = startService(
       'webhook-receiver',
-      { ...telemetry, signingSecretFile: 'secret' },
+      { ...telemetry, secrets: { signingSecret: { file: 'secret' } } },
       { secret: SIGNING_SECRET },
     );
     if (!options.withoutDispatcher) await this.startDispatcher(options.dispatcher);
@@ -137,7 +137,7 @@ export class Platform {
       'gateway',
       {
         ...this.#common,
-        apiKeysFile: 'keys.yaml',
+        secrets: { apiKeys: { file: 'keys.yaml' } },
         workflowsFile: 'workflows.yaml',
         worker: { url: this.#add(await worker).url },
       },

@@ -5,22 +5,22 @@
  * letters are the queue's failed jobs, so that no delivery can be in both or in neither; their number is bounded, the oldest goes first.
  */
 import { z } from 'zod';
-import { filePath, loadConfig, redisKey, resolveRedisUrl, serviceKeys } from '../lib/config.ts';
+import { redisKey, secretRef, serviceKeys } from '../lib/config.ts';
 import { DELIVERY_QUEUE, deliveryRequest, deliveryWork } from '../lib/contracts.ts';
 import { openJobQueue } from '../lib/job-queue.ts';
 import { startJobWorker } from '../lib/job-worker.ts';
 import { notFound, Problem, parseBody } from '../lib/problem.ts';
-import { checkRedis, openRedis } from '../lib/redis.ts';
+import { checkRedis, openRedis, redisAccess } from '../lib/redis.ts';
 import { retryPolicy } from '../lib/retry.ts';
 import type { ServiceParts } from '../lib/service.ts';
 import { addDeadLetterRoutes, describeDelivery } from './dead-letters.ts';
 import { attemptDelivery } from './delivery.ts';
-import { signingSecretsFile } from './signing-secrets.ts';
+import { type SigningSecrets, signingSecretsFile } from './signing-secrets.ts';
 
 export const dispatcherConfig = z.strictObject({
   ...serviceKeys,
   redis: redisKey,
-  signingSecretsFile: filePath,
+  secrets: z.strictObject({ signingSecrets: secretRef, redis: secretRef.optional() }),
   concurrency: z.int().min(1).max(256).default(16),
   attemptTimeoutMs: z.int().min(1).max(60_000).default(8_000),
   retry: retryPolicy.default({ attempts: 10, firstDelayMs: 1_000, maxDelayMs: 3_600_000 }),
@@ -31,20 +31,23 @@ type DispatcherConfig = z.infer<typeof dispatcherConfig>;
 
 export function buildDispatcher(parts: ServiceParts<DispatcherConfig>): void {
   const { config, log, http, outbound } = parts;
-  const secrets = loadConfig(parts.pathOf(config.signingSecretsFile), signingSecretsFile);
-  const redisUrl = resolveRedisUrl(config.redis, parts.configPath);
-  const redis = openRedis(redisUrl, log);
+  let signingSecrets: SigningSecrets = new Map();
+  parts.watchSecret('signingSecrets', signingSecretsFile, (secrets) => {
+    signingSecrets = secrets;
+  });
+  const access = redisAccess(parts);
+  const redis = openRedis(access);
   const deliveries = openJobQueue(DELIVERY_QUEUE, redis);
   const worker = startJobWorker({
     queueName: DELIVERY_QUEUE,
-    redisUrl,
+    redis: access,
     concurrency: config.concurrency,
     retry: config.retry,
     keptFailures: config.deadLetters,
     workSchema: deliveryWork,
     log,
     random: Math.random,
-    process: (job) => attemptDelivery(outbound, secrets, job, config.attemptTimeoutMs),
+    process: (job) => attemptDelivery(outbound, signingSecrets, job, config.attemptTimeoutMs),
   });
   parts.addCheck('redis', () => checkRedis(redis));
   parts.onDrain(worker.drain);
@@ -53,7 +56,7 @@ export function buildDispatcher(parts: ServiceParts<DispatcherConfig>): void {
 
   http.post('/v1/deliveries', async (request, reply) => {
     const { deliveryId, tenant, url, event } = parseBody(deliveryRequest, request.body);
-    if (!secrets.has(tenant)) throw noSecret(tenant);
+    if (!signingSecrets.has(tenant)) throw noSecret(tenant);
     await deliveries.add({ id: deliveryId, tenant, work: { url, body: JSON.stringify(event) } });
     reply.code(202).header('location', `/v1/deliveries/${deliveryId}`);
     return { deliveryId };
@@ -67,6 +70,6 @@ export function buildDispatcher(parts: ServiceParts<DispatcherConfig>): void {
 }
 
 function noSecret(tenant: string): Problem {
-  const detail = `The tenant ${tenant} has no signing secret; add one to the dispatcher's signingSecretsFile.`;
+  const detail = `The tenant ${tenant} has no signing secret; add one to the dispatcher's \`secrets.signingSecrets\`.`;
   return new Problem({ status: 422, code: 'no_signing_secret', detail });
 }

@@ -6,12 +6,15 @@
  */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { filePath, readValueFile, serviceKeys } from '../lib/config.ts';
+import { secretRef, serviceKeys } from '../lib/config.ts';
 import { Problem } from '../lib/problem.ts';
 import type { ServiceParts } from '../lib/service.ts';
 import { signingSecret, verifyWebhook } from '../lib/webhook-signature.ts';
 
-export const receiverConfig = z.strictObject({ ...serviceKeys, signingSecretFile: filePath });
+export const receiverConfig = z.strictObject({
+  ...serviceKeys,
+  secrets: z.strictObject({ signingSecret: secretRef }),
+});
 
 type ReceiverConfig = z.infer<typeof receiverConfig>;
 
@@ -26,8 +29,11 @@ export interface ReceivedWebhook {
 
 const REMEMBERED = 1_000;
 
-export function buildReceiver({ config, http, pathOf }: ServiceParts<ReceiverConfig>): void {
-  const secret = signingSecret.parse(readValueFile(pathOf(config.signingSecretFile)));
+export function buildReceiver({ http, watchSecret }: ServiceParts<ReceiverConfig>): void {
+  let secret = Buffer.alloc(0);
+  watchSecret('signingSecret', signingSecret, (value) => {
+    secret = value;
+  });
   const received: ReceivedWebhook[] = [];
 
   const accept = (request: FastifyRequest, isDown: (seenBefore: number) => boolean): number => {

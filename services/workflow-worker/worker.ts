@@ -5,13 +5,13 @@
  * passing reason is tried again with back-off, and fails for good only by its policy.
  */
 import { z } from 'zod';
-import { filePath, httpUrl, loadConfig, redisKey, resolveRedisUrl, serviceKeys } from '../lib/config.ts';
+import { filePath, httpUrl, loadConfig, redisKey, secretRef, serviceKeys } from '../lib/config.ts';
 import { RUN_QUEUE, type RunView, runWork } from '../lib/contracts.ts';
 import { type JobReading, openJobQueue } from '../lib/job-queue.ts';
 import { startJobWorker } from '../lib/job-worker.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { notFound } from '../lib/problem.ts';
-import { checkRedis, openRedis } from '../lib/redis.ts';
+import { checkRedis, openRedis, redisAccess } from '../lib/redis.ts';
 import { retryPolicy } from '../lib/retry.ts';
 import type { ServiceParts } from '../lib/service.ts';
 import { workflowFile } from '../lib/workflow-file.ts';
@@ -21,6 +21,7 @@ import { type RunOutcome, runWorkflow } from './workflow.ts';
 export const workerConfig = z.strictObject({
   ...serviceKeys,
   redis: redisKey,
+  secrets: z.strictObject({ redis: secretRef.optional() }).prefault({}),
   workflowsFile: filePath,
   concurrency: z.int().min(1).max(256).default(8),
   retry: retryPolicy.default({ attempts: 8, firstDelayMs: 500, maxDelayMs: 60_000 }),
@@ -35,12 +36,12 @@ type WorkerConfig = z.infer<typeof workerConfig>;
 export function buildWorker(parts: ServiceParts<WorkerConfig>): void {
   const { config, log, http, outbound } = parts;
   const { workflows } = loadConfig(parts.pathOf(config.workflowsFile), workflowFile);
-  const redisUrl = resolveRedisUrl(config.redis, parts.configPath);
-  const redis = openRedis(redisUrl, log);
+  const access = redisAccess(parts);
+  const redis = openRedis(access);
   const runs = openJobQueue(RUN_QUEUE, redis);
   const worker = startJobWorker({
     queueName: RUN_QUEUE,
-    redisUrl,
+    redis: access,
     concurrency: config.concurrency,
     retry: config.retry,
     keptFailures: LIMITS.finishedJobs,

@@ -36,6 +36,10 @@ export interface RedisOptions {
 export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   const given = process.env.REDIS_URL;
   if (given && !options.own) {
+    if (new URL(given).password !== '')
+      throw new Error(
+        'REDIS_URL holds a password, which has no place in the environment; name a server for tests without one',
+      );
     return { url: given, port: Number(new URL(given).port || 6379), pid: null, stop: async () => {} };
   }
   const command = (await findOnPath('redis-server', 'valkey-server')) ?? (await findInWheel(VALKEY));

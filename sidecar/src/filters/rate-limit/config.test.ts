@@ -58,6 +58,10 @@ test('files of a store are found beside the config', () => {
 test.each([
   [`limits: [{ name: a, scope: global, ${WINDOWS} }]`, 'limits[0].scope: is global, which needs `redis`'],
   [
+    `limits: [{ name: a, scope: global, ${WINDOWS} }]\nredis: { endpoints: ['r:1'], username: a, credentialsFile: c }`,
+    'redis.credentialsFile: holds user and password, so `username` and `passwordFile` have to go',
+  ],
+  [
     `limits: [{ name: a, ${WINDOWS} }]\nredis: { endpoints: ['redis:6379'] }`,
     'redis: has no effect: no limit is global',
   ],

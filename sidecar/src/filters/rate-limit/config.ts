@@ -146,15 +146,18 @@ const store = z
     cluster: z.enum(['on', 'off']).default('off'),
     username: z.string().min(1).max(128).optional(),
     passwordFile: filePath.optional(),
+    credentialsFile: filePath.optional(),
     tls: z.enum(['on', 'off']).default('off'),
     rootsFile: filePath.optional(),
     keyPrefix: z.string().regex(PREFIX, 'must be letters, digits, "_", ".", ":" or "-"').default('tulle:rl:'),
     deadlineMs: z.int().min(1).max(BOUNDS.deadlineMs).default(20),
   })
-  .superRefine(({ endpoints, cluster, tls, rootsFile }, context) => {
+  .superRefine(({ endpoints, cluster, tls, rootsFile, username, passwordFile, credentialsFile }, context) => {
     const refuse = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message, params: { suggestion: null } });
     if (cluster === 'off' && endpoints.length > 1) refuse('endpoints', 'must be one, unless `cluster: on`');
+    if (credentialsFile !== undefined && (username !== undefined || passwordFile !== undefined))
+      refuse('credentialsFile', 'holds user and password, so `username` and `passwordFile` have to go');
     if (tls === 'off' && rootsFile !== undefined) refuse('rootsFile', 'has no effect without `tls: on`');
   });
 
@@ -194,7 +197,7 @@ export function placeFiles<Spec extends object>(spec: Spec, folder: string): Spe
   const { redis } = spec as Partial<RateLimitSpec>;
   if (redis === undefined) return spec;
   const placed = Object.entries(redis).map(([key, value]) =>
-    key === 'passwordFile' || key === 'rootsFile' ? [key, resolve(folder, String(value))] : [key, value],
+    key.endsWith('File') ? [key, resolve(folder, String(value))] : [key, value],
   );
   return { ...spec, redis: Object.fromEntries(placed) };
 }

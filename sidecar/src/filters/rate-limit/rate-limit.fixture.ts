@@ -3,8 +3,10 @@
  */
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { spec } from './config.ts';
+import type { Window } from './gcra.ts';
 import type { PolicySpec } from './limit.ts';
 import { RateLimits } from './rate-limits.ts';
+import type { SharedStore } from './shared-store.ts';
 
 export function policyOf(document: Record<string, unknown>, name = 'tenants'): PolicySpec {
   return { namespace: 'demo', name, spec: spec.parse(document) };
@@ -46,4 +48,28 @@ export function openLimits(clock: Clock = systemClock): OpenLimits {
 
 export function closeLimits(): void {
   for (const limits of opened.splice(0)) limits.close();
+}
+
+interface Answer {
+  readonly waitUs: number;
+  readonly debtsUs: readonly number[];
+}
+
+export function ask(
+  store: SharedStore,
+  key: string,
+  cost: number,
+  windows: readonly Window[],
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const taken = store.ask({
+      id: 'demo/tenants/a',
+      key,
+      cost,
+      windows,
+      onAnswer: (waitUs, debtsUs) => resolve({ waitUs, debtsUs }),
+      onFailure: () => reject(new Error('the store did not answer')),
+    });
+    if (!taken) reject(new Error('the store took no question'));
+  });
 }

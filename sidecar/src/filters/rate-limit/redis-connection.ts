@@ -3,14 +3,17 @@
  *
  * Invariants
  * - `ask` fails at once while there is no connection; nothing is queued for later.
+ * - When the file with user and password has changed, a connection with the new ones takes the place of the one that is there; that has as long as a question
+ *   may take to answer what it was asked. No question fails for it.
  * - A connection that fails is given up with all that waits on it, so that a store which hangs holds no memory; a new one is tried at
  *   growing intervals, without end, until `close`.
  */
-import { readFileSync } from 'node:fs';
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
+import { type FileWatch, identifyFile, watchFile } from '../../config/file-watch.ts';
 import type { Clock, Timer } from '../../core/clock.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { StoreSpec } from './config.ts';
+import { credentialsFileOf, readCredentials, readRoots } from './redis-credentials.ts';
 import { SCRIPT, SCRIPT_SHA } from './redis-script.ts';
 
 export interface ConnectionDeps {
@@ -32,14 +35,18 @@ export class RedisConnection {
   private attempts = 0;
   private failuresInRow = 0;
   private closed = false;
+  private watch: FileWatch | null = null;
+  /** Those whose place was taken, until they have answered. */
+  private readonly former = new Set<Client>();
 
   constructor(spec: StoreSpec, deps: ConnectionDeps, onUp: (up: boolean) => void) {
     this.spec = spec;
     this.deps = deps;
     this.onUp = onUp;
     // Files that are not there are a mistake of the config; those that change are read again for each connection.
-    readSecrets(spec);
-    void this.connect();
+    readCredentials(spec);
+    readRoots(spec);
+    void this.start();
   }
 
   get isUp(): boolean {
@@ -72,12 +79,27 @@ export class RedisConnection {
 
   close(): void {
     this.closed = true;
+    this.watch?.close();
     this.retry?.cancel();
     this.client?.disconnect();
     this.client = null;
+    for (const client of this.former) client.disconnect();
+  }
+
+  private async start(): Promise<void> {
+    const path = credentialsFileOf(this.spec);
+    if (path !== null) {
+      const { clock } = this.deps;
+      const since = await identifyFile(path);
+      const onPollingOnly = (reason: string) => this.tell('rate_limit_store_polled', { reason });
+      if (!this.closed)
+        this.watch = watchFile({ path, since, clock, onPollingOnly, onChange: () => void this.connect() });
+    }
+    await this.connect();
   }
 
   private async connect(): Promise<void> {
+    this.retry?.cancel();
     this.attempts++;
     const client = await this.open();
     if (client === null) return;
@@ -85,12 +107,26 @@ export class RedisConnection {
       client.disconnect();
       return;
     }
+    const former = this.client;
     this.client = client;
     this.attempts = 0;
     this.failuresInRow = 0;
     client.once('end', () => this.lose(client, 'the connection was closed'));
+    if (former !== null) {
+      this.retire(former);
+      return;
+    }
     this.onUp(true);
     this.tell('rate_limit_store_up', {});
+  }
+
+  private retire(client: Client): void {
+    this.former.add(client);
+    this.deps.clock.setTimer(() => {
+      this.former.delete(client);
+      client.disconnect();
+    }, this.spec.deadlineMs);
+    this.tell('rate_limit_store_rotated', {});
   }
 
   private async open(): Promise<Client | null> {
@@ -123,6 +159,7 @@ export class RedisConnection {
 
   private retryLater(reason: string): void {
     if (this.closed) return;
+    this.retry?.cancel();
     if (this.attempts === 1) this.tell('rate_limit_store_unreachable', { reason });
     const { rateLimitStoreRetryMs, rateLimitStoreRetryMaxMs } = LIMITS;
     const delayMs = Math.min(rateLimitStoreRetryMs * 2 ** this.attempts, rateLimitStoreRetryMaxMs);
@@ -140,8 +177,8 @@ async function createClient(spec: StoreSpec): Promise<Client> {
   // Sidecars without a shared store do without its client, too.
   const { Cluster, Redis } = await import('ioredis');
   const node = {
-    ...readSecrets(spec),
-    ...(spec.username === undefined ? {} : { username: spec.username }),
+    ...readCredentials(spec),
+    ...(spec.tls === 'on' ? { tls: readRoots(spec) } : {}),
     connectTimeout: LIMITS.rateLimitStoreConnectMs,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
@@ -161,20 +198,4 @@ function splitAddress(address: string): { host: string; port: number } {
     host: address.slice(0, colon).replace(/^\[|\]$/g, ''),
     port: Number(address.slice(colon + 1)),
   };
-}
-
-function readSecrets({ passwordFile, tls, rootsFile }: StoreSpec): Pick<RedisOptions, 'password' | 'tls'> {
-  return {
-    ...(passwordFile === undefined ? {} : { password: read('passwordFile', passwordFile).trimEnd() }),
-    ...(tls === 'off' ? {} : { tls: rootsFile === undefined ? {} : { ca: read('rootsFile', rootsFile) } }),
-  };
-}
-
-function read(key: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Error(`redis.${key}: ${file} cannot be read (${code}); check its path and permissions`);
-  }
 }

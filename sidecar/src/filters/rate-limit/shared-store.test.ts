@@ -10,9 +10,9 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthority } from '../../../../mesh/ca/authority.ts';
 import { type Redis as RedisServer, startRedis } from '../../../../test/parts/redis.ts';
-import { compileWindow, type Window } from './gcra.ts';
+import { compileWindow } from './gcra.ts';
 import { KeyTable } from './key-table.ts';
-import { closeLimits, openLimits, policyOf } from './rate-limit.fixture.ts';
+import { ask, closeLimits, openLimits, policyOf } from './rate-limit.fixture.ts';
 import { SCRIPT, storeKeys } from './redis-script.ts';
 import type { SharedStore } from './shared-store.ts';
 
@@ -28,11 +28,6 @@ afterAll(async () => {
   await server.stop();
 });
 
-interface Answer {
-  readonly waitUs: number;
-  readonly debtsUs: readonly number[];
-}
-
 async function openStore(redis: Record<string, unknown> = {}): Promise<SharedStore> {
   const limiter = openLimits();
   const { store } = limiter.limits.compile(
@@ -43,20 +38,6 @@ async function openStore(redis: Record<string, unknown> = {}): Promise<SharedSto
   );
   while (!limiter.storeIsUp()) await sleep(5);
   return store as SharedStore;
-}
-
-function ask(store: SharedStore, key: string, cost: number, windows: readonly Window[]): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const taken = store.ask({
-      id: 'demo/tenants/a',
-      key,
-      cost,
-      windows,
-      onAnswer: (waitUs, debtsUs) => resolve({ waitUs, debtsUs }),
-      onFailure: () => reject(new Error('the store did not answer')),
-    });
-    if (!taken) reject(new Error('the store took no question'));
-  });
 }
 
 async function serverTimeUs(): Promise<number> {

@@ -7,25 +7,30 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
-import { type Plugin, rolldown } from 'rolldown';
+import { type OutputChunk, type Plugin, rolldown } from 'rolldown';
 
 const ENTRY = join(import.meta.dirname, 'src/main.ts');
 const REQUIRES_GRPC = /\b\w*require\(["']@grpc\/grpc-js["']\)/g;
-const FOLDER = join(import.meta.dirname, 'dist');
+export const FOLDER = join(import.meta.dirname, 'dist');
 
 /** Settles with the path of the file. */
 export async function buildSidecar(): Promise<string> {
-  const bundle = await rolldown({ input: ENTRY, platform: 'node', plugins: [grpcByImport, withoutColors] });
-  const { output } = await bundle.generate({ format: 'esm', codeSplitting: false });
-  await bundle.close();
-  const missing = requiredPackages(output[0].code);
+  const { code } = await bundleSidecar();
+  const missing = requiredPackages(code);
   if (missing.length > 0) throw new Error(`these would be looked for beside the file: ${missing.join(', ')}`);
   await mkdir(FOLDER, { recursive: true });
   const path = join(FOLDER, 'sidecar.mjs');
   const unfinished = `${path}.${process.pid}`;
-  await writeFile(unfinished, output[0].code);
+  await writeFile(unfinished, code);
   await rename(unfinished, path);
   return path;
+}
+
+export async function bundleSidecar(): Promise<OutputChunk> {
+  const bundle = await rolldown({ input: ENTRY, platform: 'node', plugins: [grpcByImport, withoutColors] });
+  const { output } = await bundle.generate({ format: 'esm', codeSplitting: false });
+  await bundle.close();
+  return output[0];
 }
 
 /** The OTLP exporter requires grpc-js when it first needs it, which a bundler can't follow out of an ES module. */

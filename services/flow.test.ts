@@ -177,6 +177,28 @@ describe('the whole flow', () => {
     expect(await platform.received('forged')).toEqual([]);
   });
 
+  test('every answer at the edge says that it is data, for nobody to frame or keep', async () => {
+    const { runId } = await platform.startRun('/hooks/ok');
+    const good = await platform.call(`/v1/runs/${runId}`);
+    const refused = await platform.call(`/v1/runs/${runId}`, { key: 'wrong' });
+    const unknown = await platform.call('/nothing');
+    expect([good.status, refused.status, unknown.status]).toEqual([200, 401, 404]);
+    for (const { headers } of [good, refused, unknown]) {
+      expect(Object.fromEntries(headers)).toMatchObject({
+        'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+        'strict-transport-security': 'max-age=31536000; includeSubDomains',
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'DENY',
+        'referrer-policy': 'no-referrer',
+      });
+      expect(headers.has('x-powered-by') || headers.has('server')).toBe(false);
+    }
+    expect([good, refused].map(({ headers }) => headers.get('cache-control'))).toEqual([
+      'no-store',
+      'no-store',
+    ]);
+  });
+
   describe('the gateway refuses', () => {
     const path = '/v1/workflows/order-placed/runs';
     const hook = 'http://webhook-receiver/hooks/ok';

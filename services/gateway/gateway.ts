@@ -5,6 +5,7 @@
  * run stands in Redis.
  */
 import { randomUUID } from 'node:crypto';
+import helmet from '@fastify/helmet';
 import { trace } from '@opentelemetry/api';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -31,6 +32,16 @@ export const gatewayConfig = z.strictObject({
 
 type GatewayConfig = z.infer<typeof gatewayConfig>;
 
+/** Answers are data: no browser is to render them, frame them, or take them for anything but what they say that they are. */
+const EDGE_HEADERS = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  },
+  xFrameOptions: { action: 'deny' },
+  strictTransportSecurity: { maxAge: 31_536_000, includeSubDomains: true },
+} as const;
+
 declare module 'fastify' {
   interface FastifyRequest {
     tenant: string;
@@ -50,6 +61,7 @@ export function buildGateway(parts: ServiceParts<GatewayConfig>): void {
   parts.onClose(runs.close);
   parts.onClose(async () => redis.disconnect());
 
+  http.register(helmet, EDGE_HEADERS);
   http.decorateRequest('tenant', '');
   http.register(
     async (api) => {
@@ -57,6 +69,9 @@ export function buildGateway(parts: ServiceParts<GatewayConfig>): void {
         request.tenant = authenticate(request, (key) => findTenant(keys, key));
         trace.getActiveSpan()?.setAttribute(ATTR_TENANT, request.tenant);
       });
+
+      // What a tenant sees is for the tenant, not for a cache on its way.
+      api.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'));
 
       api.post<{ Params: { name: string } }>('/workflows/:name/runs', async (request, reply) => {
         const { name } = request.params;

@@ -6,8 +6,9 @@
  */
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../sidecar/src/core/clock.ts';
+import { registerRateLimits } from '../../sidecar/src/filters/rate-limit/metrics.ts';
 import { RateLimits } from '../../sidecar/src/filters/rate-limit/rate-limits.ts';
-import { startAdmin } from './admin.ts';
+import { startAdmin } from '../admin.ts';
 import { loadRateLimitServiceConfig } from './config.ts';
 import { startRateLimitServer } from './server.ts';
 
@@ -20,7 +21,10 @@ async function start(path: string): Promise<{ stop(): Promise<void> }> {
     print({ time: new Date().toISOString(), event, ...fields });
   const limits = new RateLimits({ clock: systemClock, random: Math.random, report });
   const server = await startRateLimitServer({ listen, policies, limits, clock: systemClock, report });
-  const admin = await startAdmin(adminListen, limits);
+  const admin = await startAdmin(adminListen, {
+    service: 'ratelimit',
+    register: (registry) => registerRateLimits(registry, limits),
+  });
   print({ event: 'ready', port: server.port, adminPort: admin.port });
   return {
     async stop() {

@@ -8,6 +8,7 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   Sidecar: '../../sidecar/src/config/README.md',
   HTTPRoute: '../../sidecar/src/routing/README.md',
   GRPCRoute: '../../sidecar/src/routing/README.md',
+  AccessPolicy: '../../sidecar/src/filters/access/README.md',
   FaultPolicy: '../../sidecar/src/filters/fault/README.md',
   RateLimitPolicy: '../../sidecar/src/filters/rate-limit/README.md',
   TrafficPolicy: '../../sidecar/src/upstream/README.md',

@@ -15,6 +15,7 @@ import { type ConfigEvent, type ConfigStatus, type ConfigWatch, startConfigWatch
 import { systemClock } from './core/clock.ts';
 import { Deadlines } from './core/deadlines.ts';
 import type { Listener } from './downstream/listener.ts';
+import { AccessControl } from './filters/access/access-control.ts';
 import { RateLimits } from './filters/rate-limit/rate-limits.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
 import { clientTlsOptions } from './identity/trust.ts';
@@ -82,6 +83,7 @@ class SidecarCore {
   readonly context: TransportContext;
   private readonly random = new RandomWords(Math.random);
   private readonly checkSlots = new CheckSlots();
+  private readonly access = new AccessControl();
   private parts: CoreParts | null = null;
   private current: Snapshot | null = null;
 
@@ -119,7 +121,7 @@ class SidecarCore {
   async open(config: SidecarConfig): Promise<void> {
     const deps = { clock: systemClock, random: Math.random };
     const rateLimits = new RateLimits({ ...deps, report });
-    const observability = new Observability({ ...deps, config, rateLimits, report });
+    const observability = new Observability({ ...deps, config, rateLimits, access: this.access, report });
     try {
       const identityDeps = { ...deps, report: reportIdentityEvent };
       const identity = config.identity === null ? null : await startIdentity(config.identity, identityDeps);
@@ -149,6 +151,7 @@ class SidecarCore {
       hedgeSeries: (profile) => observability.hedgeSeries(profile),
       connectionObserver: (profile) => observability.connectionObserver(profile),
       dataStoreObserver: (profile, protocol) => observability.dataStoreObserver(profile, protocol),
+      compileAccess: (policy, scope) => this.access.compile(policy, scope),
     });
     rateLimits.retain(config.policies.rateLimit);
     activateSnapshot(this.current, previous);

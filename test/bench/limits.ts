@@ -1,8 +1,12 @@
-// `npm run bench:limits`: what a rate limit costs a request that passes it, without sockets, in nanoseconds. For comparing two commits on one machine.
+// `npm run bench:limits`: what a rate limit or an access policy costs a request that passes it, without sockets, in nanoseconds. For comparing two
+// commits on one machine.
 import { systemClock } from '../../sidecar/src/core/clock.ts';
 import { Deadlines } from '../../sidecar/src/core/deadlines.ts';
 import { CONTINUE } from '../../sidecar/src/core/filter.ts';
 import { setStage } from '../../sidecar/src/core/hand-led-exchange.ts';
+import { AccessFilter } from '../../sidecar/src/filters/access/access.ts';
+import { AccessControl } from '../../sidecar/src/filters/access/access-control.ts';
+import { spec as accessSpec } from '../../sidecar/src/filters/access/config.ts';
 import { spec } from '../../sidecar/src/filters/rate-limit/config.ts';
 import { RateLimitFilter } from '../../sidecar/src/filters/rate-limit/rate-limit.ts';
 import { RateLimits } from '../../sidecar/src/filters/rate-limit/rate-limits.ts';
@@ -31,6 +35,17 @@ const exchanges = Array.from({ length: CALLERS }, (_, i) => {
   ];
   return setStage([], { fields, time }).exchange;
 });
+/** What an API asks for, by the same peer, with an id that differs. */
+const callers = Array.from(
+  { length: CALLERS },
+  (_, i) =>
+    setStage([], {
+      requestLine: `GET /v1/orders/${1_000_000 + i}/lines?limit=20 HTTP/1.1`,
+      fields: ['user-agent: bench/1.0 (x86_64-pc-linux-gnu)', 'accept: application/json', `x-tenant: t-${i}`],
+      peerIdentity: 'spiffe://bench.test/ns/shop/sa/api',
+      time,
+    }).exchange,
+);
 const response = new ResponseHead();
 const tenant = { header: 'x-tenant', name: 'tenant' };
 const second = { quota: 100_000, windowSeconds: 1 };
@@ -44,6 +59,43 @@ reportLimit('per tenant, two windows', { windows: [second, minute], key: [tenant
 reportLimit('per tenant and path', { windows: [second], key: [tenant, { request: 'path' }] }, QUIET);
 reportLimit('per tenant, with overrides', { windows: [second], key: [tenant], overrides: [override] }, QUIET);
 reportLimit('per tenant, told in the response', { windows: [second], key: [tenant] }, {});
+
+process.stdout.write('access: the rule that applies is the last one\n');
+for (const count of [1, 50]) {
+  const others = Array.from({ length: count - 1 }, (_, i) => i);
+  const allow = { action: 'allow', to: { methods: ['GET'], paths: ['/v1/orders/*'] } };
+  const identities = ['spiffe://bench.test/ns/shop/sa/api'];
+  reportAccess(`${count} rules, for other peers`, [
+    ...others.map((i) => ({
+      name: `r-${i}`,
+      ...{ ...allow, from: { identities: [`spiffe://bench.test/ns/shop/sa/other-${i}`] } },
+    })),
+    { name: 'last', ...allow, from: { identities } },
+  ]);
+  reportAccess(`${count} rules, for other paths`, [
+    ...others.map((i) => ({
+      name: `r-${i}`,
+      ...{ action: 'allow', from: { identities }, to: { methods: ['GET'], paths: [`/v1/other-${i}/*`] } },
+    })),
+    { name: 'last', ...allow, from: { identities } },
+  ]);
+  reportAccess(`${count} rules, deny rules for other paths`, [
+    ...others.map((i) => ({ name: `r-${i}`, action: 'deny', to: { paths: [`/v1/other-${i}/*`] } })),
+    { name: 'last', ...allow, from: { identities } },
+  ]);
+}
+
+function reportAccess(name: string, rules: readonly object[]): void {
+  const policy = { name: 'bench', namespace: 'bench', targets: [], spec: accessSpec.parse({ rules }) };
+  const scope = { port: 8080, ownTrustDomain: 'bench.test', otherwise: 'deny' } as const;
+  const access = new AccessControl().compile(policy, scope);
+  if (access === null) throw new Error('nothing is guarded');
+  const filter = new AccessFilter(access.requests);
+  let next = 0;
+  report(name, () => {
+    return filter.onRequestHead(callers[next++ % CALLERS] as (typeof callers)[number]) === CONTINUE;
+  });
+}
 
 function reportLimit(name: string, limit: Record<string, unknown>, fields: Record<string, unknown>): void {
   const limits = new RateLimits({ clock: systemClock, random: Math.random, report: () => {} });

@@ -6,6 +6,7 @@ import { begin, onDownstreamGone } from '../../sidecar/src/core/course.ts';
 import { Deadlines } from '../../sidecar/src/core/deadlines.ts';
 import { type DownstreamStream, Exchange } from '../../sidecar/src/core/exchange.ts';
 import { Failure } from '../../sidecar/src/core/failure.ts';
+import { AccessControl } from '../../sidecar/src/filters/access/access-control.ts';
 import { RateLimits } from '../../sidecar/src/filters/rate-limit/rate-limits.ts';
 import { Observability } from '../../sidecar/src/observe/observability.ts';
 import { RandomWords } from '../../sidecar/src/observe/random-words.ts';
@@ -81,7 +82,8 @@ export class World {
       throw new Error(loaded.problems.map(({ path, message }) => `${path} ${message}`).join('\n'));
     const { config } = loaded;
     const rateLimits = new RateLimits({ clock, random, report: () => {} });
-    const observability = new Observability({ config, clock, rateLimits, random, report: () => {} });
+    const access = new AccessControl();
+    const observability = new Observability({ config, clock, rateLimits, access, random, report: () => {} });
     const models = new Map(
       services.flatMap(({ name, endpoints }, i) =>
         endpoints.map((model, nth) => [addressOf(i, nth), { name, model }] as const),
@@ -111,6 +113,7 @@ export class World {
       hedgeSeries: (profile) => observability.hedgeSeries(profile),
       connectionObserver: (profile) => observability.connectionObserver(profile),
       dataStoreObserver: (profile, protocol) => observability.dataStoreObserver(profile, protocol),
+      compileAccess: (policy, scope) => access.compile(policy, scope),
     });
     activateSnapshot(snapshot, null);
     return snapshot;

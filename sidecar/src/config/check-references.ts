@@ -3,14 +3,22 @@
  * has no effect is a warning: it may be meant for other sidecars. inert.ts finds what is shadowed.
  */
 
+import type { AccessSpec } from '../filters/access/config.ts';
 import type { RouteConfig, RouteKind } from '../routing/route-config.ts';
 import { ENDPOINT_SECTIONS } from '../upstream/traffic-policy.ts';
+import { checkAccess } from './access-references.ts';
 import { closest } from './closest.ts';
 import { type DocumentSet, type Placed, placeFinding } from './documents.ts';
 import type { Finding } from './explain.ts';
 import { findInert } from './inert.ts';
 import { type ConfigProblem, type KeyPath, quote } from './problem.ts';
-import { isRoute, POLICIES, type PolicyDocument, type ResourceDocument } from './resources.ts';
+import {
+  isRoute,
+  POLICIES,
+  type PolicyDocument,
+  type ResourceDocument,
+  type TargetRef,
+} from './resources.ts';
 import { checkRoute } from './route-references.ts';
 import type { SidecarConfig } from './schema.ts';
 import { type KnownService, listServices, type ServiceName, serviceKey } from './services.ts';
@@ -81,6 +89,11 @@ class ReferenceCheck implements CheckedReferences {
     this.documents.set(key, document);
     if (isRoute(content)) this.note(checkRoute({ ...document, content }, this.config.routes, this.known));
     else this.note(this.checkTargets({ ...document, content }));
+    if (content.kind === POLICIES.access.kind) {
+      const { targetRefs: targets, rules } = content.spec as AccessSpec & { targetRefs: TargetRef[] };
+      const findings = checkAccess({ namespace: document.namespace, targets, rules }, this.config);
+      this.note(Array.from(findings, (finding) => ({ ...finding, document: key })));
+    }
   }
 
   inert(): void {
@@ -102,7 +115,7 @@ class ReferenceCheck implements CheckedReferences {
       const key = documentKey(kind, { namespace, name: target });
       const finding =
         kind === 'Service'
-          ? judgeService(path, { namespace, name: target }, this.known)
+          ? judgeService(path, { namespace, name: target }, this.known, content.kind)
           : judgeRoute(path, { namespace, name: target }, kind, sectionName, this.config.routes);
       if (finding !== null) {
         yield { ...finding, document };
@@ -146,10 +159,12 @@ function judgeService(
   path: KeyPath,
   wanted: ServiceName,
   known: ReadonlyMap<string, KnownService>,
+  policy: string,
 ): Judgement {
   const service = known.get(serviceKey(wanted));
   if (service === undefined) return { ...explainUnknownService(path, wanted, known), severity: 'problem' };
-  if (service.speaksHttp) return null;
+  // Who may connect can be said of every protocol.
+  if (service.speaksHttp || policy === POLICIES.access.kind) return null;
   const message = `has no effect: ${quote(wanted.name)} speaks no HTTP, which is all that policies see`;
   return { path, message, suggestion: null, at: 'value', severity: 'warning' };
 }

@@ -126,6 +126,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
         ),
       }),
       routes: fc.constant([]),
+      accessDefault: fc.constantFrom('allow' as const, 'deny' as const),
       policies: fc.constant(NO_POLICIES),
     });
   });
@@ -136,6 +137,7 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
   const metadata: Mapping = terse && namespace === 'default' ? { name } : { name, namespace };
   const spec: Mapping = { service, admin: { listen: formatAddress(admin.listen) }, timeouts };
   if (rest.zone !== '') spec.zone = rest.zone;
+  if (rest.accessDefault !== 'allow' || !terse) spec.access = { default: rest.accessDefault };
   if (identity !== null) spec.identity = toIdentity(identity);
   if (inbound.length > 0 || !terse) {
     spec.inbound = inbound.map((listener) => ({

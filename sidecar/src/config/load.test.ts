@@ -73,6 +73,7 @@ describe('a valid file', () => {
         keyPrefixes: false,
         traces: { endpoint: 'http://127.0.0.1:4317', headSampleRatio: 0.01 },
       },
+      accessDefault: 'allow',
       routes: [],
       policies: NO_POLICIES_CONFIG,
     });

@@ -51,6 +51,7 @@ export function normalise(
               listen: service.listen ?? null,
             })),
           },
+    accessDefault: spec.access.default,
     timeouts: spec.timeouts,
     headers: { requestId: spec.headers.requestId === 'on', forwarded: spec.headers.forwarded === 'on' },
     telemetry: {

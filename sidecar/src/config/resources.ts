@@ -5,6 +5,7 @@
  * document, `SidecarConfig.policies` and `RouteProfile.policies`.
  */
 import { z } from 'zod';
+import { spec as access } from '../filters/access/config.ts';
 import { spec as fault } from '../filters/fault/config.ts';
 import { spec as rateLimit } from '../filters/rate-limit/config.ts';
 import { spec as grpcRoute } from '../routing/grpc-route.ts';
@@ -18,6 +19,7 @@ const GATEWAY_GROUP = 'gateway.networking.k8s.io';
 
 /** By the key under which configs and routes hold them. */
 export const POLICIES = {
+  access: { kind: 'AccessPolicy', spec: access },
   fault: { kind: 'FaultPolicy', spec: fault },
   rateLimit: { kind: 'RateLimitPolicy', spec: rateLimit },
   traffic: { kind: 'TrafficPolicy', spec: traffic },

@@ -43,6 +43,8 @@ export type SidecarConfig = {
   /** Null when no connections to the local service are redirected to the sidecar. */
   readonly inboundCapture: InboundCaptureConfig | null;
   readonly outbound: OutboundConfig | null;
+  /** What holds for the own service where no AccessPolicy is attached to it. */
+  readonly accessDefault: 'allow' | 'deny';
   readonly timeouts: TimeoutsConfig;
   readonly headers: HeadersConfig;
   readonly telemetry: TelemetryConfig;
@@ -189,6 +191,8 @@ export const sidecarDocument = z.strictObject({
       .max(CONFIG_LIMITS.inboundListeners)
       .default([]),
     inboundCapture: z.strictObject({ listen: address('listen') }).optional(),
+    // Not said, peers of the mesh are let in, as they were before there were policies.
+    access: z.strictObject({ default: z.enum(['allow', 'deny']).default('allow') }).prefault({}),
     outbound: z
       .strictObject({
         listen: address('listen'),

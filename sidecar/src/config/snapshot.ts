@@ -9,6 +9,8 @@ import type { Chain } from '../core/chain.ts';
 import { Failure, type FailureKind } from '../core/failure.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Direction, Route, Timeouts } from '../core/route.ts';
+import type { AccessScope, ListenerAccess } from '../filters/access/access-control.ts';
+import type { AccessSpec } from '../filters/access/config.ts';
 import { Hedging } from '../filters/hedge/hedge.ts';
 import type { HedgeSeries } from '../filters/hedge/metrics.ts';
 import type { MirrorSeries } from '../filters/mirror/metrics.ts';
@@ -25,7 +27,7 @@ import { loneEndpoint } from '../upstream/lone-endpoint.ts';
 import { DEFAULT_TRAFFIC, type TrafficSpec } from '../upstream/traffic-policy.ts';
 import { type Address, formatAddress } from './address.ts';
 import { NO_POLICIES, policiesFor } from './policies.ts';
-import type { RoutePolicies } from './resources.ts';
+import type { Policy, RoutePolicies } from './resources.ts';
 import { buildRouteTables, type HttpService } from './route-tables.ts';
 import type { EndpointConfig, SidecarConfig } from './schema.ts';
 import { buildTcpRoutes, type TcpRoutes } from './tcp-routes.ts';
@@ -53,6 +55,8 @@ export interface RouteProfile {
   /** SPIFFE id that the upstream must prove; empty without mTLS. */
   readonly upstreamIdentity: string;
   readonly policies: RoutePolicies;
+  /** What guards the own service; null where nothing does, and for what it calls. */
+  readonly access: ListenerAccess | null;
   /** Null where no rule of a route leads. */
   readonly rule: RuleProfile | null;
 }
@@ -65,6 +69,7 @@ export interface SnapshotDeps extends UpstreamDeps {
   hedgeSeries(profile: RouteProfile): HedgeSeries;
   connectionObserver(profile: RouteProfile): ConnectionObserver;
   dataStoreObserver(profile: RouteProfile, protocol: Protocol): DataStoreObserver | null;
+  compileAccess(policy: Policy<AccessSpec> | null, scope: AccessScope): ListenerAccess | null;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -105,13 +110,20 @@ export function buildSnapshot(
     compile(profile)(upstreams.balancerTo(profile, protocol, endpoints));
 
   const inbound = new Map<string, Route>();
+  const inboundAccess = new Map<string, ListenerAccess | null>();
+  const policies = policiesFor(config.policies, {
+    service: { namespace: config.namespace, name: service },
+    rule: null,
+  });
   for (const { name, mtls, protocol, target } of config.inbound) {
     const trustsPeer = mtls === 'strict';
-    const policies = policiesFor(config.policies, {
-      service: { namespace: config.namespace, name: service },
-      rule: null,
+    const access = deps.compileAccess(policies.access, {
+      port: target.port,
+      ownTrustDomain: config.identity?.trustDomain ?? '',
+      otherwise: config.accessDefault,
     });
-    const profile = { ...inboundProfile(name, service), trustsPeer, policies };
+    inboundAccess.set(name, access);
+    const profile = { ...inboundProfile(name, service), trustsPeer, policies, access };
     inbound.set(name, routeTo(profile, protocol, [{ ...target, weight: 1, zone: '' }]));
   }
   const services: HttpService[] = [];
@@ -129,7 +141,7 @@ export function buildSnapshot(
     mirrorSeries: deps.mirrorSeries,
   });
   const unrouted = compile(outboundProfile('unrouted', service))(null);
-  const tcp = buildTcpRoutes(config, deps);
+  const tcp = buildTcpRoutes(config, inboundAccess, deps);
   const passthroughProfile = outboundProfile('passthrough', service);
   const compiled = compile(passthroughProfile);
   const passTo = (address: Address): PassthroughRoute => {
@@ -160,6 +172,7 @@ export function outboundProfile(name: string, service: string): RouteProfile {
     trustsPeer: true,
     upstreamIdentity: '',
     policies: NO_POLICIES,
+    access: null,
     rule: null,
   };
 }

@@ -3,6 +3,7 @@
  */
 import type { ConnectionOptions } from 'node:tls';
 import { RELAY_ALPN } from '../downstream/codecs.ts';
+import type { ListenerAccess } from '../filters/access/access-control.ts';
 import type { DataStoreObserver } from '../observe/datastore.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import { type ConnectionObserver, Targets, type TcpRoute } from '../protocol/tcp/tcp-route.ts';
@@ -35,7 +36,11 @@ export interface TcpRouteDeps {
   dataStoreObserver(profile: RouteProfile, protocol: Protocol): DataStoreObserver | null;
 }
 
-export function buildTcpRoutes(config: SidecarConfig, deps: TcpRouteDeps): TcpRoutes {
+export function buildTcpRoutes(
+  config: SidecarConfig,
+  access: ReadonlyMap<string, ListenerAccess | null>,
+  deps: TcpRouteDeps,
+): TcpRoutes {
   const { timeouts, service } = config;
   const routeTo = (profile: RouteProfile, protocol: Protocol, addresses: readonly Address[]): TcpRoute =>
     Object.freeze({
@@ -44,6 +49,7 @@ export function buildTcpRoutes(config: SidecarConfig, deps: TcpRouteDeps): TcpRo
       protocol,
       targets: new Targets(addresses.map((address) => targetOf(address, profile.upstreamIdentity, deps))),
       timeouts,
+      access: profile.access?.connections ?? null,
       observer: deps.connectionObserver(profile),
       dataStoreObserver: deps.dataStoreObserver(profile, protocol),
       keyPrefixes: config.telemetry.keyPrefixes,
@@ -52,9 +58,8 @@ export function buildTcpRoutes(config: SidecarConfig, deps: TcpRouteDeps): TcpRo
 
   const inbound = new Map<string, TcpRoute>();
   const entries = new Map<number, string>();
-  for (const { name, mtls, protocol, target } of config.inbound) {
-    const trustsPeer = mtls === 'strict';
-    const profile = { ...inboundProfile(name, service), trustsPeer };
+  for (const { name, protocol, target } of config.inbound) {
+    const profile = { ...inboundProfile(name, service), access: access.get(name) ?? null };
     inbound.set(name, routeTo(profile, protocol, [target]));
     entries.set(target.port, name);
   }

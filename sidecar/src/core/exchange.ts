@@ -7,6 +7,7 @@
  * - Only core/course.ts, moves.ts and attempts.ts change `state`, `upstream`, `failure`, `status` and the times.
  * - The heads belong to the connections; they are valid until `onEnd` has run, and not after.
  */
+import type { AccessOutcome } from '../filters/access/outcome.ts';
 import type { RateLimitOutcome } from '../filters/rate-limit/outcome.ts';
 import type { Head, RequestHead, ResponseHead } from '../protocol/head.ts';
 import type { Backend } from '../routing/backend.ts';
@@ -180,6 +181,8 @@ export class Exchange {
   /** When the exchange and its attempt have to be over; null when nothing says so. */
   deadline: ExchangeDeadline | null = null;
 
+  /** What an access policy decided; null where there is none. */
+  access: AccessOutcome | null = null;
   /** What policies in shadow mode would have done, for the log; empty when nothing. */
   shadow = '';
   /** Ends the delay that a fault policy imposes; null when there is none. */

@@ -272,6 +272,20 @@ export const Failure = Object.freeze({
     14,
     'The sidecar was about to connect to itself: its own connections are captured, too.',
   ),
+  accessDenied: define(
+    'access_denied',
+    'policy',
+    403,
+    7,
+    'The access policy of the service does not let this caller do this.',
+  ),
+  ambiguousRequest: define(
+    'ambiguous_request',
+    'downstream',
+    400,
+    3,
+    'Which resource the request is for can be read in more than one way, which the access policy of the service does not allow.',
+  ),
   rateLimited: define('rate_limited', 'policy', 429, 8, 'The caller has used up what a rate limit allows.'),
   rateLimitUnavailable: define(
     'rate_limit_unavailable',

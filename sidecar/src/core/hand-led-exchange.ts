@@ -54,12 +54,18 @@ export interface StageOptions {
   readonly retry?: RetryPolicy;
   readonly hedge?: HedgePolicy;
   readonly attemptTimeoutMs?: number;
+  readonly peerIdentity?: string;
 }
 
 export function setStage(filters: readonly Filter[], options: StageOptions = {}): Stage {
   const { requestLine = 'GET / HTTP/1.1', body = false, routed = true, endpoints = 1 } = options;
   const { fields = [], takesTrailers = false, clock = new ManualClock(0) } = options;
-  const { retry = null, hedge = null, attemptTimeoutMs = Number.POSITIVE_INFINITY } = options;
+  const {
+    peerIdentity = '',
+    retry = null,
+    hedge = null,
+    attemptTimeoutMs = Number.POSITIVE_INFINITY,
+  } = options;
   const events: string[] = [];
   const transport: UpstreamTransport = {
     open: (asking) => {
@@ -100,7 +106,7 @@ export function setStage(filters: readonly Filter[], options: StageOptions = {})
     after: (delayMs: number, action: () => void) => clock.setTimer(action, delayMs),
     handle: (action: () => void) => action(),
   };
-  const exchange = new Exchange(route, downstream, request, time, '', '10.0.0.9', 1);
+  const exchange = new Exchange(route, downstream, request, time, peerIdentity, '10.0.0.9', 1);
   exchange.requestComplete = !body;
   const stage: Stage = {
     exchange,

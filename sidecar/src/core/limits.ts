@@ -143,6 +143,11 @@ export const LIMITS = {
   /** Beginning of a metadata response in which names of topics are learnt. */
   kafkaMetadataBytes: 65_536,
 
+  /** Peers, and addresses, for which an access policy remembers what it has found out about them. */
+  accessPeers: 4_096,
+  /** Rules of access policies with series of their own, those of earlier configs included. */
+  accessSeries: 4_096,
+
   /** The key of a rate limit; longer ones are hashed. */
   rateLimitKeyChars: 256,
   /** A bearer token that a claim is read from, with its scheme. */

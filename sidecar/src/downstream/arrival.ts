@@ -9,6 +9,7 @@
  */
 import { Failure, type FailureKind } from '../core/failure.ts';
 import type { Route } from '../core/route.ts';
+import type { AccessOutcome } from '../filters/access/outcome.ts';
 import { detect, type Verdict } from '../protocol/detect.ts';
 import type { RequestHead } from '../protocol/head.ts';
 import { HANDLING } from '../protocol/protocol.ts';
@@ -142,7 +143,10 @@ export class Arrival implements ConnectionOwner, TransportHandler {
   }
 
   private leadsToTcp(): boolean {
-    return this.takesTcp && leadsSomewhere(this.destination.tcpRoute());
+    if (!this.takesTcp) return false;
+    const route = this.destination.tcpRoute();
+    // Nothing is connected for whom an access policy keeps out; a request of theirs is still for the filters to judge.
+    return leadsSomewhere(route) && this.decideAccess(route)?.decision !== 'deny';
   }
 
   private hold(bytes: Buffer): void {
@@ -213,16 +217,29 @@ export class Arrival implements ConnectionOwner, TransportHandler {
       this.refuse(Failure.unknownDestination, this.destination.address);
       return;
     }
+    const access = this.decideAccess(route);
+    if (access !== null) access.series.count++;
+    if (access?.decision === 'deny') {
+      this.refuse(access.failure, access.describe(this.peerIdentity), access);
+      return;
+    }
     const relay = this.takeAhead(route) ?? new TcpRelay(this.transport, this, route, this.peerIdentity);
     relay.serverName = serverName;
+    relay.access = access;
     this.begun('tcp', relay);
   }
 
-  private refuse(failure: FailureKind, detail: string): void {
+  /** Of a connection that no filter will see. */
+  private decideAccess({ access }: TcpRoute): AccessOutcome | null {
+    return access?.decide(this.peerIdentity, this.transport.socket.remoteAddress ?? '') ?? null;
+  }
+
+  private refuse(failure: FailureKind, detail: string, access: AccessOutcome | null = null): void {
     this.ahead?.withdraw();
     this.ahead = null;
     const relay = new TcpRelay(this.transport, this, this.destination.tcpRoute(), this.peerIdentity);
     this.connection = relay;
+    relay.access = access;
     relay.refuse(failure, detail);
   }
 

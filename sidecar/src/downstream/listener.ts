@@ -77,6 +77,8 @@ export class Listener implements ArrivalOwner {
         // The reason of a refused certificate is on the socket; the error says that the connection broke.
         const { authorizationError } = socket as { authorizationError?: Error | string | null };
         observer.onHandshakeFailed(String(authorizationError ?? error.message));
+        // Of a handshake that took too long Node tells, and leaves the connection open.
+        socket.destroy();
       });
     }
     this.server.maxConnections = LIMITS.downstreamConnections;

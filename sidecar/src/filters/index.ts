@@ -9,6 +9,7 @@ import type { RandomWords } from '../observe/random-words.ts';
 import type { Series } from '../observe/series.ts';
 import type { SpanRing } from '../observe/spans.ts';
 import type { RuleProfile } from '../routing/rule-profile.ts';
+import { AccessFilter } from './access/access.ts';
 import { AccessLogFilter } from './access-log/access-log.ts';
 import { BackendFilter } from './backend/backend.ts';
 import { ConcurrencyFilter } from './concurrency/concurrency.ts';
@@ -41,7 +42,7 @@ export interface FilterContext {
 }
 
 export function buildFilters(profile: RouteProfile, context: FilterContext): Filter[] {
-  const { direction, name, trustsPeer, policies, rule } = profile;
+  const { direction, name, trustsPeer, access, policies, rule } = profile;
   const { random, series, ring, headers, accessLog, rateLimits } = context;
   const filters: Filter[] = [
     // First, so that whatever happens next is counted.
@@ -61,6 +62,8 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     // Behind what identifies a call, before what may take time.
     new DeadlineFilter(),
   );
+  // Before limits: who may not call at all must use up nothing of those who may.
+  if (access !== null) filters.push(new AccessFilter(access.requests));
   // Before everything that costs more than to be refused.
   if (policies.rateLimit !== null && policies.rateLimit.spec.mode !== 'off') {
     filters.push(new RateLimitFilter(policies.rateLimit, rateLimits.compile(policies.rateLimit)));

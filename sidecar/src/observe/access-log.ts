@@ -12,6 +12,7 @@ import type { RouteProfile } from '../config/snapshot.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { RelayedConnection } from '../protocol/tcp/tcp-route.ts';
+import { writeAccess } from './access-outcome.ts';
 import { writeConnectionLine } from './connection-line.ts';
 import type { ConnectionTrace } from './connection-watch.ts';
 import { JsonLine, jsonKey } from './json-line.ts';
@@ -133,6 +134,7 @@ export class AccessLog {
     if (exchange.failureDetail !== '') {
       line.text(KEY.failureDetail, exchange.failureDetail.slice(0, OBSERVE_LIMITS.accessLogDetailChars));
     }
+    if (exchange.access !== null) writeAccess(line, exchange.access);
     if (exchange.shadow !== '') line.text(KEY.shadow, exchange.shadow);
     line.bytes(KEY.requestId, request.bytes, exchange.requestIdStart, exchange.requestIdEnd);
     if (exchange.spanId1 !== 0) {

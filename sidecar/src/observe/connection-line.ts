@@ -2,6 +2,7 @@
  * The line of a connection in the access log, behind its time and its route.
  */
 import type { RelayedConnection } from '../protocol/tcp/tcp-route.ts';
+import { writeAccess } from './access-outcome.ts';
 import type { ConnectionTrace } from './connection-watch.ts';
 import { type JsonLine, jsonKey } from './json-line.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
@@ -18,6 +19,7 @@ export function writeConnectionLine(
   if (failureDetail !== '') {
     line.text(KEY.failureDetail, failureDetail.slice(0, OBSERVE_LIMITS.accessLogDetailChars));
   }
+  if (connection.access !== null) writeAccess(line, connection.access);
   if (trace !== null) {
     line.id128(KEY.traceId, ...trace.traceId);
     line.id64(KEY.spanId, ...trace.spanId);

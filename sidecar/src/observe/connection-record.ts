@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import type { Attributes } from '@opentelemetry/api';
 import { FAILURES } from '../core/failure.ts';
 import type { RelayedConnection } from '../protocol/tcp/tcp-route.ts';
+import { accessAttributes } from './access-outcome.ts';
 import type { ConnectionTrace } from './connection-watch.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { NOT_REACHED } from './phases.ts';
@@ -39,6 +40,7 @@ export function writeConnection(
   words[at + WORD.peerIdentity] = names.indexOf(connection.peerIdentity);
   words[at + WORD.upstreamIdentity] = names.indexOf(connection.upstreamIdentity);
   words[at + WORD.endpoint] = names.indexOf(connection.endpoint);
+  words[at + WORD.access] = connection.access === null ? 0 : names.indexOf(connection.access.label);
 
   const { startedMs, connectedMs } = connection;
   doubles[slot * DOUBLES + DOUBLE.startedMs] = startedMs;
@@ -91,6 +93,7 @@ export function connectionAttributes(record: SpanRecord, error: string): Attribu
     'tulle.peer.identity': record.name(WORD.peerIdentity),
     'tulle.upstream.identity': record.name(WORD.upstreamIdentity),
     'tulle.upstream.endpoint': record.name(WORD.endpoint),
+    ...accessAttributes(record.name(WORD.access)),
     'tulle.connection.client_bytes': record.double(DOUBLE.requestBytes),
     'tulle.connection.server_bytes': record.double(DOUBLE.responseBytes),
     'tulle.phase.connect_ms': connectMs === NOT_REACHED ? undefined : connectMs,

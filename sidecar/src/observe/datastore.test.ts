@@ -4,6 +4,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../test/seeded-random.ts';
+import { AccessControl } from '../filters/access/access-control.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { DataStoreCommand, type DataStoreProtocol } from './datastore.ts';
 import { DataStoreWatch, KeptCommands } from './datastore-watch.ts';
@@ -42,7 +43,14 @@ function command(protocol: DataStoreProtocol, fields: Partial<DataStoreCommand>)
 }
 
 async function expose(...names: string[]): Promise<string[]> {
-  const sources = { series, spans: null, spanExport: null, accessLog: null, rateLimits: openLimits().limits };
+  const sources = {
+    series,
+    spans: null,
+    spanExport: null,
+    accessLog: null,
+    rateLimits: openLimits().limits,
+    access: new AccessControl(),
+  };
   const text = await createRegistry('shop', sources).metrics();
   return text
     .split('\n')

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { compileChain } from '../core/chain.ts';
 import { Failure } from '../core/failure.ts';
+import { AccessControl } from '../filters/access/access-control.ts';
 import { travel } from '../filters/hand-made-exchange.ts';
 import { MetricsFilter } from '../filters/metrics/metrics.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
@@ -36,7 +37,14 @@ function count(journey: Omit<Parameters<typeof travel>[0], 'chain'> = {}): void 
 }
 
 async function expose(service = 'orders'): Promise<Map<string, Family>> {
-  const sources = { series, spans: null, spanExport: null, accessLog: null, rateLimits: openLimits().limits };
+  const sources = {
+    series,
+    spans: null,
+    spanExport: null,
+    accessLog: null,
+    rateLimits: openLimits().limits,
+    access: new AccessControl(),
+  };
   return parse(await createRegistry(service, sources).metrics());
 }
 

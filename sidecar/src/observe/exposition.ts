@@ -7,6 +7,7 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
+import { type AccessReadings, registerAccess } from '../filters/access/metrics.ts';
 import { registerBackends } from '../filters/backend/metrics.ts';
 import { registerConcurrency } from '../filters/concurrency/metrics.ts';
 import { registerFaults } from '../filters/fault/metrics.ts';
@@ -37,6 +38,7 @@ export interface Sources {
   readonly spanExport: SpanExport | null;
   readonly accessLog: AccessLog | null;
   readonly rateLimits: RateLimitReadings;
+  readonly access: AccessReadings;
 }
 
 export function createRegistry(service: string, sources: Sources): Registry {
@@ -54,6 +56,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerHedges(registry, sources.series.hedges);
   registerConcurrency(registry, sources.series.concurrency);
   registerRateLimits(registry, sources.rateLimits);
+  registerAccess(registry, sources.access);
   registerSidecar(registry, sources.series);
   if (sources.spans !== null && sources.spanExport !== null) {
     registerSpans(registry, sources.spans, sources.spanExport);

@@ -8,6 +8,7 @@ import type { SidecarConfig } from '../config/schema.ts';
 import { inboundProfile, outboundProfile, type RouteProfile } from '../config/snapshot.ts';
 import { systemClock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
+import { AccessControl } from '../filters/access/access-control.ts';
 import { type Journey, STEP_MS, travel } from '../filters/hand-made-exchange.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { Observability } from './observability.ts';
@@ -53,6 +54,7 @@ function observe(telemetry: SidecarConfig['telemetry']): Observability {
     config,
     clock: systemClock,
     rateLimits: openLimits().limits,
+    access: new AccessControl(),
     random: Math.random,
     report,
   });

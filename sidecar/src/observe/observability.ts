@@ -10,6 +10,7 @@ import type { RouteProfile } from '../config/snapshot.ts';
 import { type Chain, compileChain } from '../core/chain.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
+import type { AccessReadings } from '../filters/access/metrics.ts';
 import type { ConcurrencyFilter } from '../filters/concurrency/concurrency.ts';
 import type { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import type { HedgeSeries } from '../filters/hedge/metrics.ts';
@@ -38,6 +39,7 @@ export interface ObservabilityOptions {
   readonly config: Pick<SidecarConfig, 'name' | 'namespace' | 'service' | 'headers' | 'telemetry'>;
   readonly clock: Clock;
   readonly rateLimits: RateLimits;
+  readonly access: AccessReadings;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -59,7 +61,7 @@ export class Observability {
   private headers: HeadersConfig;
   private headSampleRatio: number;
 
-  constructor({ config, clock, rateLimits, random, report }: ObservabilityOptions) {
+  constructor({ config, clock, rateLimits, access, random, report }: ObservabilityOptions) {
     const { traces, accessLog } = config.telemetry;
     this.headers = config.headers;
     this.headSampleRatio = traces?.headSampleRatio ?? 0;
@@ -82,6 +84,7 @@ export class Observability {
       spanExport: this.spanExport,
       accessLog: this.accessLog,
       rateLimits,
+      access,
     });
   }
 

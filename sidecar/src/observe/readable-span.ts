@@ -7,6 +7,7 @@ import { type Attributes, type HrTime, SpanKind, SpanStatusCode, TraceFlags } fr
 import type { Resource } from '@opentelemetry/resources';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { FAILURES } from '../core/failure.ts';
+import { accessAttributes } from './access-outcome.ts';
 import { connectionAttributes, connectionName } from './connection-record.ts';
 import { commandContent } from './datastore-record.ts';
 import { errorTypeOf } from './error-type.ts';
@@ -123,6 +124,7 @@ function attributesOf(record: SpanRecord, method: string, status: number, error:
     'tulle.peer.identity': peerIdentity,
     'tulle.upstream.identity': upstreamIdentity,
     'tulle.upstream.endpoint': record.name(WORD.endpoint),
+    ...accessAttributes(record.name(WORD.access)),
     'tulle.attempts': record.word(WORD.attempts),
     'tulle.request.body_bytes': record.double(DOUBLE.requestBytes),
     'tulle.response.body_bytes': record.double(DOUBLE.responseBytes),

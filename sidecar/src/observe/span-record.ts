@@ -29,8 +29,9 @@ export const WORD = {
   detailBytes: 21,
   /** -1 when there was none. */
   grpcStatus: 22,
+  access: 23,
 } as const;
-export const WORDS = 23;
+export const WORDS = 24;
 
 export const FLAG_PARENT = 1;
 export const FLAG_HTTP_1_0 = 2;

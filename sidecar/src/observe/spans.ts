@@ -165,6 +165,7 @@ export class SpanRing {
     words[at + WORD.peerIdentity] = names.indexOf(exchange.peerIdentity);
     words[at + WORD.upstreamIdentity] = upstream === null ? 0 : names.indexOf(upstream.identity);
     words[at + WORD.endpoint] = endpoint === null ? 0 : names.indexOf(endpoint.address);
+    words[at + WORD.access] = exchange.access === null ? 0 : names.indexOf(exchange.access.label);
   }
 
   private writeDoubles(exchange: Exchange, at: number): void {

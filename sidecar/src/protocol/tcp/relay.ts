@@ -10,6 +10,7 @@
 import { formatAddress } from '../../config/address.ts';
 import { Failure, type FailureKind } from '../../core/failure.ts';
 import type { DownstreamConnection } from '../../downstream/connection.ts';
+import type { AccessOutcome } from '../../filters/access/outcome.ts';
 import type { Transport, TransportHandler } from '../../transport/transport.ts';
 import { ConnectAttempt, type ConnectListener } from '../../upstream/connect.ts';
 import { type StreamTap, tapFor } from './stream-tap.ts';
@@ -31,6 +32,7 @@ export class TcpRelay implements DownstreamConnection, TransportHandler, Connect
   serverBytes = 0;
   connectedMs = 0;
   endedMs = 0;
+  access: AccessOutcome | null = null;
   failure: FailureKind = Failure.none;
   failureDetail = '';
   private readonly transport: Transport;

@@ -3,6 +3,8 @@
  */
 import type { FailureKind } from '../../core/failure.ts';
 import type { Direction } from '../../core/route.ts';
+import type { AccessOutcome } from '../../filters/access/outcome.ts';
+import type { ConnectionRules } from '../../filters/access/rules.ts';
 import type { DataStoreObserver } from '../../observe/datastore.ts';
 import type { ConnectTarget } from '../../upstream/connect.ts';
 import type { PoolObserver } from '../../upstream/pool.ts';
@@ -15,6 +17,8 @@ export interface TcpRoute {
   readonly protocol: Protocol;
   readonly targets: Targets;
   readonly timeouts: TcpTimeouts;
+  /** Who may connect; null where everybody may. */
+  readonly access: ConnectionRules | null;
   readonly observer: ConnectionObserver;
   /** Of the commands that pass, if they are to a data store whose protocol is understood. */
   readonly dataStoreObserver: DataStoreObserver | null;
@@ -49,6 +53,8 @@ export interface RelayedConnection {
   readonly startedMs: number;
   readonly connectedMs: number;
   readonly endedMs: number;
+  /** What an access policy decided; null where there is none. */
+  readonly access: AccessOutcome | null;
   readonly failure: FailureKind;
   readonly failureDetail: string;
 }

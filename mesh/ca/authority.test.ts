@@ -14,6 +14,7 @@ import {
 } from '@peculiar/x509';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAuthority } from './authority.ts';
+import { readCsr } from './csr.ts';
 import { issueSvid } from './issue-svid.ts';
 
 const TRUST_DOMAIN = 'a.test';
@@ -47,7 +48,10 @@ describe('a workload certificate', () => {
     expect(certificate.publicKey.algorithm).toMatchObject({ name: 'ECDSA', namedCurve: 'P-256' });
     expect(certificate.signatureAlgorithm).toMatchObject({ name: 'ECDSA', hash: { name: 'SHA-256' } });
 
-    const [leaf, root] = [new X509Certificate(certificatePem), new X509Certificate(authority.rootsPem)];
+    const [leaf, root] = [
+      new X509Certificate(certificatePem),
+      new X509Certificate(authority.trustBundle().rootsPem),
+    ];
     expect(leaf.checkIssued(root) && leaf.verify(root.publicKey)).toBe(true);
   });
 
@@ -61,7 +65,9 @@ describe('a workload certificate', () => {
   });
 
   it('does not outlive the root', async () => {
-    const root = new X509Certificate((await create({ stateDir, nowMs: () => NOW_MS })).rootsPem);
+    const root = new X509Certificate(
+      (await create({ stateDir, nowMs: () => NOW_MS })).trustBundle().rootsPem,
+    );
     const rootEndMs = root.validToDate.getTime();
     const late = await create({ stateDir, nowMs: () => rootEndMs - 1_000 });
     const svid = await issueSvid(late, { spiffeId: SPIFFE_ID, ttlSeconds: 3_600 });
@@ -101,7 +107,11 @@ describe('a workload certificate', () => {
       ],
     });
     const authority = await create();
-    const issued = await authority.issue({ csr: csr.toString('pem'), spiffeId: SPIFFE_ID, ttlSeconds: 60 });
+    const issued = await authority.sign({
+      csr: await readCsr(csr.toString('pem')),
+      spiffeId: SPIFFE_ID,
+      ttlSeconds: 60,
+    });
     const certificate = new X509Certificate(issued.certificatesPem);
     expect(certificate.subjectAltName).toBe(`URI:${SPIFFE_ID}`);
     expect(certificate.subject).toBe('O=Tulle');
@@ -120,7 +130,7 @@ describe('a workload certificate', () => {
 
 describe('the root', () => {
   it('may sign one level of authorities and workloads, and carries the trust domain', async () => {
-    const { rootsPem } = await create();
+    const { rootsPem } = (await create()).trustBundle();
     const root = new ParsedCertificate(rootsPem);
     expect(root.getExtension(BasicConstraintsExtension)).toMatchObject({
       ca: true,
@@ -137,20 +147,20 @@ describe('the root', () => {
   it('is made at first start and used again at the next', async () => {
     const first = await create({ stateDir });
     const second = await create({ stateDir });
-    expect(second.rootsPem).toBe(first.rootsPem);
+    expect(second.trustBundle().rootsPem).toBe(first.trustBundle().rootsPem);
     const { certificatePem } = await issueSvid(second, { spiffeId: SPIFFE_ID });
-    expect(new X509Certificate(certificatePem).verify(new X509Certificate(first.rootsPem).publicKey)).toBe(
-      true,
-    );
+    expect(
+      new X509Certificate(certificatePem).verify(new X509Certificate(first.trustBundle().rootsPem).publicKey),
+    ).toBe(true);
   });
 
   it('is one even when two processes start at once', async () => {
     const both = await Promise.all([create({ stateDir }), create({ stateDir })]);
-    expect(both[0].rootsPem).toBe(both[1].rootsPem);
+    expect(both[0].trustBundle().rootsPem).toBe(both[1].trustBundle().rootsPem);
   });
 
   it('is kept where only its owner can read the key; the public part is not secret', async () => {
-    const { rootsPem } = await create({ stateDir });
+    const { rootsPem } = (await create({ stateDir })).trustBundle();
     expect((await stat(join(stateDir, 'root.pem'))).mode & 0o777).toBe(0o600);
     const published = await readFile(join(stateDir, 'roots.pem'), 'utf8');
     expect(published).toBe(rootsPem);

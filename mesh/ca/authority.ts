@@ -16,8 +16,7 @@ import {
   toPem,
   type Validity,
 } from './certificates.ts';
-import { readCsr } from './csr.ts';
-import type { IssuedSvid, IssueRequest, Issuer } from './issuer.ts';
+import type { Issuer, SignedSvid, SignRequest } from './issuer.ts';
 import { loadRoot, publishRoots, type RootPair, storeRoot } from './root-store.ts';
 
 export interface AuthorityOptions {
@@ -26,15 +25,7 @@ export interface AuthorityOptions {
   readonly nowMs?: () => number;
 }
 
-export interface Authority extends Issuer {
-  /** A TLS server certificate for DNS names and IP addresses, with its key. */
-  issueServerCertificate(names: readonly string[], ttlSeconds: number): Promise<ServerCertificate>;
-}
-
-export interface ServerCertificate {
-  readonly certificatePem: string;
-  readonly keyPem: string;
-}
+export type Authority = Issuer;
 
 /** How far a peer's clock may be behind the authority's. */
 const CLOCK_SKEW_MS = 5 * 60_000;
@@ -62,18 +53,18 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
 
   return {
     trustDomain,
-    rootsPem: root.certificatePem,
+    // There is one root, for good.
+    trustBundle: () => ({ sequence: 1, rootsPem: root.certificatePem }),
+    onChanged: () => () => {},
 
-    async issue({ csr, spiffeId, ttlSeconds, validFromMs = nowMs() }: IssueRequest): Promise<IssuedSvid> {
+    async sign({ csr, spiffeId, ttlSeconds, validFromMs = nowMs() }: SignRequest): Promise<SignedSvid> {
       if (parseWorkloadId(spiffeId)?.trustDomain !== trustDomain) {
         throw new Error(`"${spiffeId}" is not spiffe://${trustDomain}/ns/<namespace>/sa/<service account>`);
       }
-      const publicKey = await readCsr(csr);
       const period = validity(ttlSeconds, validFromMs);
-      const certificate = await createSvidCertificate(signer, publicKey, spiffeId, period);
+      const certificate = await createSvidCertificate(signer, csr.publicKey, spiffeId, period);
       return {
         certificatesPem: toPem(certificate),
-        spiffeId,
         serialNumber: certificate.serialNumber,
         notBeforeMs: period.notBefore.getTime(),
         notAfterMs: period.notAfter.getTime(),

@@ -13,14 +13,22 @@ const MAX_CSR_LENGTH = 4096;
 /** The sender's mistake; the message may be shown to them. */
 export class InvalidCsr extends Error {}
 
-export async function readCsr(pem: string): Promise<webcrypto.CryptoKey> {
+/** A request that proved that its sender holds the private key. Whatever else it says counts for nothing. */
+export interface CheckedCsr {
+  readonly publicKey: webcrypto.CryptoKey;
+  /** PKCS#10, for an issuer that wants the proof itself. */
+  readonly pem: string;
+}
+
+/** Throws `InvalidCsr`. */
+export async function readCsr(pem: string): Promise<CheckedCsr> {
   if (pem.length > MAX_CSR_LENGTH) {
     throw new InvalidCsr(`The request is longer than ${MAX_CSR_LENGTH} characters.`);
   }
   const body = PEM.exec(pem)?.[1];
   if (body === undefined) throw new InvalidCsr('Not one PEM block of type CERTIFICATE REQUEST.');
   try {
-    return await readKey(new Pkcs10CertificateRequest(Buffer.from(body, 'base64')));
+    return { publicKey: await readKey(new Pkcs10CertificateRequest(Buffer.from(body, 'base64'))), pem };
   } catch (error) {
     // The library parses late and throws from many places; hostile bytes are the only cause here.
     throw error instanceof InvalidCsr

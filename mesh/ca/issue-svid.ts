@@ -1,6 +1,7 @@
 /** Key, request and certificate in one call, for whoever has the authority in its own process: tests, benchmarks, demonstrations. */
 import { createKeyAndCsr } from '../../sidecar/src/identity/csr.ts';
 import type { Svid } from '../../sidecar/src/identity/svid.ts';
+import { readCsr } from './csr.ts';
 import type { Issuer } from './issuer.ts';
 
 export interface SvidRequest {
@@ -13,8 +14,8 @@ export interface SvidRequest {
 export async function issueSvid(issuer: Issuer, request: SvidRequest): Promise<Svid> {
   const { keyPem, csrPem } = await createKeyAndCsr();
   const { spiffeId, ttlSeconds = 3600, validFromMs } = request;
-  const issued = await issuer.issue({
-    csr: csrPem,
+  const issued = await issuer.sign({
+    csr: await readCsr(csrPem),
     spiffeId,
     ttlSeconds,
     ...(validFromMs === undefined ? {} : { validFromMs }),
@@ -22,7 +23,7 @@ export async function issueSvid(issuer: Issuer, request: SvidRequest): Promise<S
   return {
     certificatePem: issued.certificatesPem,
     keyPem,
-    rootsPem: issuer.rootsPem,
+    rootsPem: issuer.trustBundle().rootsPem,
     spiffeId,
     notBeforeMs: issued.notBeforeMs,
     notAfterMs: issued.notAfterMs,

@@ -21,11 +21,11 @@ print({ event: 'ready', port: server.port });
 
 async function start(path: string): Promise<AuthorityServer> {
   const config = await loadAuthorityConfig(path);
-  const authority = await createAuthority(config);
+  const issuer = await createAuthority(config);
   const identify = createJoinTokens(config.workloads);
   return startAuthorityServer({
     ...config,
-    authority,
+    issuer,
     identify,
     report: (decision) => print({ time: new Date().toISOString(), ...decision }),
   });

@@ -27,7 +27,7 @@ beforeEach(() => {
 function start(): Promise<AuthorityServer> {
   const tokenSha256 = createHash('sha256').update(TOKEN).digest('hex');
   return startAuthorityServer({
-    authority,
+    issuer: authority,
     identify: createJoinTokens([{ tokenSha256, spiffeId: SPIFFE_ID }]),
     listen: { host: '127.0.0.1', port: 0 },
     names: ['ca.demo.svc'],
@@ -47,7 +47,7 @@ async function send(path: string, options: RequestOptions = {}, body = ''): Prom
     host: '127.0.0.1',
     port: server.port,
     path,
-    ca: authority.rootsPem,
+    ca: authority.trustBundle().rootsPem,
     agent: false,
     ...options,
   });
@@ -74,7 +74,7 @@ describe('POST /v1/svid', () => {
     expect(certificate.subjectAltName).toBe(`URI:${SPIFFE_ID}`);
     expect(body).toEqual({
       certificates: expect.any(String),
-      roots: authority.rootsPem,
+      roots: authority.trustBundle().rootsPem,
       spiffeId: SPIFFE_ID,
       notBefore: certificate.validFromDate.toISOString(),
       notAfter: certificate.validToDate.toISOString(),
@@ -117,11 +117,11 @@ describe('POST /v1/svid', () => {
   });
 
   it('does not show what failed inside', async () => {
-    const healthy = authority.issue;
-    authority.issue = () => Promise.reject(new Error('the key store is at /secret'));
+    const healthy = authority.sign;
+    authority.sign = () => Promise.reject(new Error('the key store is at /secret'));
     const { csrPem } = await createKeyAndCsr();
     const answer = await post(JSON.stringify({ csr: csrPem })).finally(() => {
-      authority.issue = healthy;
+      authority.sign = healthy;
     });
     expect(answer).toMatchObject({ status: 500, body: { code: 'internal_error' } });
     expect(JSON.stringify(answer.body)).not.toContain('/secret');
@@ -154,7 +154,7 @@ describe('the server', () => {
     const old = connect({
       port: server.port,
       host: '127.0.0.1',
-      ca: authority.rootsPem,
+      ca: authority.trustBundle().rootsPem,
       maxVersion: 'TLSv1.2',
     });
     await expect(once(old, 'secureConnect')).rejects.toThrow(/protocol version/);
@@ -169,7 +169,7 @@ describe('the server', () => {
       path: '/v1/svid',
       method: 'POST',
       headers: { authorization: `Bearer ${TOKEN}` },
-      ca: authority.rootsPem,
+      ca: authority.trustBundle().rootsPem,
       agent: false,
     });
     // The head is out, the body is not: the server is in the middle of this request.
@@ -180,7 +180,7 @@ describe('the server', () => {
       host: '127.0.0.1',
       port: stopping.port,
       path: '/healthz/live',
-      ca: authority.rootsPem,
+      ca: authority.trustBundle().rootsPem,
       agent: false,
     });
     probe.end();

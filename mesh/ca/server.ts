@@ -10,12 +10,12 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import type { Address } from '../../sidecar/src/config/address.ts';
-import type { Authority } from './authority.ts';
-import { InvalidCsr } from './csr.ts';
+import { InvalidCsr, readCsr } from './csr.ts';
+import type { Issuer } from './issuer.ts';
 import type { Identify } from './join-tokens.ts';
 
 export interface AuthorityServerOptions {
-  readonly authority: Authority;
+  readonly issuer: Issuer;
   readonly identify: Identify;
   readonly listen: Address;
   /** DNS names and IP addresses of the server certificate, besides those of the local machine. */
@@ -49,7 +49,7 @@ const SERVER_CERTIFICATE_RENEWAL_MS = 24 * 3_600_000;
 export async function startAuthorityServer(options: AuthorityServerOptions): Promise<AuthorityServer> {
   const tlsOptions = async () => {
     const names = [...new Set([...LOCAL_NAMES, ...options.names])];
-    const { certificatePem, keyPem } = await options.authority.issueServerCertificate(
+    const { certificatePem, keyPem } = await options.issuer.issueServerCertificate(
       names,
       SERVER_CERTIFICATE_TTL_SECONDS,
     );
@@ -70,14 +70,17 @@ export async function startAuthorityServer(options: AuthorityServerOptions): Pro
   server.maxConnections = LIMITS.connections;
   server.listen(options.listen.port, options.listen.host);
   await once(server, 'listening');
-  const renewal = setInterval(() => {
+  const renewCertificate = () => {
     void tlsOptions().then((renewed) => server.setSecureContext(renewed));
-  }, SERVER_CERTIFICATE_RENEWAL_MS).unref();
+  };
+  const renewal = setInterval(renewCertificate, SERVER_CERTIFICATE_RENEWAL_MS).unref();
+  const unfollow = options.issuer.onChanged(renewCertificate);
 
   return {
     port: (server.address() as AddressInfo).port,
     async stop() {
       clearInterval(renewal);
+      unfollow();
       const closed = once(server, 'close');
       server.close();
       const deadline = setTimeout(() => server.closeAllConnections(), LIMITS.stopMs);
@@ -157,7 +160,7 @@ function requireMethod(request: IncomingMessage, method: string): void {
 }
 
 async function issueSvid(request: IncomingMessage, options: AuthorityServerOptions): Promise<object> {
-  const { authority, identify, svidTtlSeconds, report } = options;
+  const { issuer, identify, svidTtlSeconds, report } = options;
   const token = /^Bearer +([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1];
   const spiffeId = token === undefined ? null : identify(token);
   if (spiffeId === null) {
@@ -171,17 +174,16 @@ async function issueSvid(request: IncomingMessage, options: AuthorityServerOptio
     );
   }
   const { csr } = await readBody(request);
-  const issued = await authority
-    .issue({ csr, spiffeId, ttlSeconds: svidTtlSeconds })
-    .catch((error: unknown) => {
-      throw error instanceof InvalidCsr ? new Refusal(400, 'invalid_csr', error.message) : error;
-    });
+  const checked = await readCsr(csr).catch((error: unknown) => {
+    throw error instanceof InvalidCsr ? new Refusal(400, 'invalid_csr', error.message) : error;
+  });
+  const issued = await issuer.sign({ csr: checked, spiffeId, ttlSeconds: svidTtlSeconds });
   const notAfter = new Date(issued.notAfterMs).toISOString();
   const { serialNumber, certificatesPem } = issued;
   report({ event: 'issued', spiffeId, serialNumber, notAfter, from: request.socket.remoteAddress ?? '' });
   return {
     certificates: certificatesPem,
-    roots: authority.rootsPem,
+    roots: issuer.trustBundle().rootsPem,
     spiffeId,
     notBefore: new Date(issued.notBeforeMs).toISOString(),
     notAfter,

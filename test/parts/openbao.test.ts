@@ -21,7 +21,7 @@ test('a started OpenBao keeps secrets, refuses while it is sealed, has them agai
 test('it starts without being initialised where that is asked for, and speaks TLS', async () => {
   const authority = await createAuthority({ trustDomain: 'a.test' });
   const { certificatePem, keyPem } = await authority.issueServerCertificate(['127.0.0.1'], 60);
-  const tls = { certificate: certificatePem, key: keyPem, roots: authority.rootsPem };
+  const tls = { certificate: certificatePem, key: keyPem, roots: authority.trustBundle().rootsPem };
   const openBao = await startOpenBao({ uninitialised: true, tls });
   try {
     expect(await openBao.call('GET', 'sys/seal-status')).toMatchObject({ initialized: false, sealed: true });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   authority = await createAuthority({ trustDomain: 'a.test' });
   const tokenSha256 = createHash('sha256').update(TOKEN).digest('hex');
   server = await startAuthorityServer({
-    authority,
+    issuer: authority,
     identify: createJoinTokens([{ tokenSha256, spiffeId: SPIFFE_ID }]),
     listen: { host: '127.0.0.1', port: 0 },
     names: [],
@@ -46,7 +46,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await writeFile(join(folder, 'roots.pem'), authority.rootsPem);
+  await writeFile(join(folder, 'roots.pem'), authority.trustBundle().rootsPem);
   await writeFile(join(folder, 'token'), `${TOKEN}\n`);
 });
 

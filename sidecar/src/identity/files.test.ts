@@ -116,7 +116,7 @@ describe('an identity from files', () => {
     ['garbage', async () => ({ certificatePem: 'garbage' }), /no certificate in PEM/],
     [
       'a root that did not sign it',
-      async () => ({ rootsPem: (await createAuthority({ trustDomain: 'a.test' })).rootsPem }),
+      async () => ({ rootsPem: (await createAuthority({ trustDomain: 'a.test' })).trustBundle().rootsPem }),
       /does not lead to any/,
     ],
     [

@@ -21,9 +21,9 @@ describe('readSvid', () => {
 
   it('takes a bundle of several roots', async () => {
     const other = await createAuthority({ trustDomain: 'a.test' });
-    expect(readSvid({ ...svid, rootsPem: other.rootsPem + svid.rootsPem }, 'a.test').spiffeId).toBe(
-      SPIFFE_ID,
-    );
+    expect(
+      readSvid({ ...svid, rootsPem: other.trustBundle().rootsPem + svid.rootsPem }, 'a.test').spiffeId,
+    ).toBe(SPIFFE_ID);
   });
 
   it.each([
@@ -34,7 +34,7 @@ describe('readSvid', () => {
     ],
     [
       'the root of another authority',
-      async () => ({ rootsPem: (await stranger()).rootsPem }),
+      async () => ({ rootsPem: (await stranger()).trustBundle().rootsPem }),
       /does not lead to any/,
     ],
     ['no certificate', () => ({ certificatePem: '' }), /^certificate: no certificate/],
@@ -52,7 +52,7 @@ describe('readSvid', () => {
     ['no key', () => ({ keyPem: '' }), /^key: not an unencrypted private key/],
     [
       'a root in place of the leaf',
-      () => ({ certificatePem: authority.rootsPem }),
+      () => ({ certificatePem: authority.trustBundle().rootsPem }),
       /belongs to an authority/,
     ],
     [

@@ -231,6 +231,6 @@ async function startTlsFront(folder: string, name: string) {
   front.listen(0, '127.0.0.1');
   await once(front, 'listening');
   const rootsFile = join(folder, `${name}.pem`);
-  await writeFile(rootsFile, authority.rootsPem);
+  await writeFile(rootsFile, authority.trustBundle().rootsPem);
   return { server: front, address: `127.0.0.1:${(front.address() as AddressInfo).port}`, rootsFile };
 }

@@ -85,9 +85,10 @@ export class Listeners {
     for (const listener of this.listeners) listener.setCertificate(serverTlsOptions(svid));
   }
 
-  private inboundDestination({ name, protocol }: InboundConfig): () => Destination {
-    const destination = new InboundDestination(this.deps.snapshot, name, protocol);
-    return () => destination;
+  private inboundDestination(entry: InboundConfig): (socket: net.Socket, proven: boolean) => Destination {
+    const proven = new InboundDestination(this.deps.snapshot, entry, true);
+    const unproven = new InboundDestination(this.deps.snapshot, entry, false);
+    return (_, isProven) => (isProven ? proven : unproven);
   }
 
   private openProxy(listen: Address): Promise<number> {
@@ -136,6 +137,7 @@ export class Listeners {
   private securityOf({ mtls, protocol }: InboundConfig): ListenerSecurity | null {
     if (mtls === 'off') return null;
     return {
+      permissive: mtls === 'permissive',
       tlsOptions: serverTlsOptions(this.deps.svid()),
       alpnProtocols: OFFERED_ALPN[HANDLING[protocol]],
       peerIdentity: peerSpiffeId,
@@ -145,7 +147,7 @@ export class Listeners {
   private add(
     name: string,
     security: ListenerSecurity | null,
-    destinationOf: (socket: net.Socket) => Destination | null,
+    destinationOf: (socket: net.Socket, proven: boolean) => Destination | null,
   ): Listener {
     const { context, handshakeTimeoutMs, observerOf } = this.deps;
     const observer = observerOf(name);

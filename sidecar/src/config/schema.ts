@@ -15,6 +15,7 @@ import {
   dottedName,
   endpoint,
   filePath,
+  inboundMtls,
   ipAddress,
   label,
   loopbackAddress,
@@ -79,14 +80,17 @@ export type FilesIdentity = {
 /** `listen` is loopback. */
 export type AdminConfig = { readonly listen: Address };
 
-/** `strict`: the peer must prove an identity, or the connection ends. There is no "if it can". */
+/** `strict`: the peer must prove an identity, or the connection ends. */
 export type MtlsMode = 'strict' | 'off';
+
+/** `permissive`: a peer that begins a handshake has to end it as with `strict`; one that does not has no identity. */
+export type InboundMtlsMode = MtlsMode | 'permissive';
 
 export type InboundConfig = {
   readonly name: string;
   /** Port 0 takes any free port. Null for what is reached through `inboundCapture` alone. */
   readonly listen: Address | null;
-  readonly mtls: MtlsMode;
+  readonly mtls: InboundMtlsMode;
   readonly protocol: Protocol;
   /** The local service. */
   readonly target: Address;
@@ -183,7 +187,7 @@ export const sidecarDocument = z.strictObject({
           name: label,
           // Whether it may be absent is a matter of `inboundCapture`: check.ts.
           listen: address('listen').optional(),
-          mtls,
+          mtls: inboundMtls,
           protocol,
           target: address('connect'),
         }),

@@ -55,9 +55,13 @@ export type SidecarConfig = {
   readonly policies: PoliciesConfig;
 };
 
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+
 export type IdentityConfig = {
   /** Of the sidecar and of every peer: there is no federation. */
   readonly trustDomain: string;
+  /** Below 1.3 only for peers that have nothing better. */
+  readonly minTlsVersion: TlsVersion;
   readonly source: AuthorityIdentity | FilesIdentity;
 };
 
@@ -172,6 +176,7 @@ export const sidecarDocument = z.strictObject({
     identity: z
       .strictObject({
         trustDomain,
+        minTlsVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
         // Which of the two is given is a matter of both keys: check.ts.
         authority: z
           // The token is sent there, so it must not go in clear.

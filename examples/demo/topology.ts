@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { JoinTokens } from '../../mesh/ca/join-tokens.ts';
 import { pickPorts } from './ports.ts';
 import type { ChildSpec } from './processes.ts';
 
@@ -26,6 +27,9 @@ export const SERVICE_NAMES = Object.keys(SERVICES);
 
 /** How often and how fast the dispatcher tries: quick enough for somebody who watches. */
 export const DELIVERY_RETRY = { attempts: 4, firstDelayMs: 100, maxDelayMs: 800 };
+
+/** Join tokens are good for one enrolment, and for that long. */
+const JOIN_SECONDS = 120;
 
 export type Ports = { readonly service: number; readonly inbound: number; readonly outbound: number };
 
@@ -64,20 +68,17 @@ export function sidecarOf(name: string): string {
 /** Writes the authority's config and one join token a sidecar. */
 export async function planAuthority({ folder }: Topology): Promise<ChildSpec> {
   await mkdir(join(folder, 'tokens'));
-  const workloads = await Promise.all(
-    SERVICE_NAMES.map(async (name) => {
-      const token = randomBytes(24).toString('base64url');
-      await writeFile(join(folder, tokenFile(name)), token, { mode: 0o600 });
-      return { tokenSha256: createHash('sha256').update(token).digest('hex'), spiffeId: spiffeId(name) };
-    }),
-  );
+  const joinTokens = new JoinTokens(join(folder, 'ca'));
+  for (const name of SERVICE_NAMES) {
+    const token = await joinTokens.create(spiffeId(name), JOIN_SECONDS);
+    await writeSecret(folder, tokenFile(name), token);
+  }
   const config = {
     trustDomain: TRUST_DOMAIN,
     listen: '127.0.0.1:0',
     stateDir: 'ca',
     // Short enough that certificates are replaced under traffic while somebody plays with the demo.
     svidTtlSeconds: 300,
-    workloads,
   };
   return writeSpec(folder, 'ca', '../../mesh/ca/main.ts', config);
 }

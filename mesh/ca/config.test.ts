@@ -4,13 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadAuthorityConfig } from './config.ts';
 
-const DIGEST = 'a'.repeat(64);
 const VALID = `trustDomain: a.test
 listen: 127.0.0.1:0
 stateDir: state
 svidTtlSeconds: 3600
-workloads:
-  - { tokenSha256: ${DIGEST}, spiffeId: spiffe://a.test/ns/b/sa/c }
 `;
 
 let folder: string;
@@ -33,38 +30,22 @@ describe('loadAuthorityConfig', () => {
       stateDir: join(folder, 'state'),
       names: [],
       svidTtlSeconds: 3600,
-      workloads: [{ tokenSha256: DIGEST, spiffeId: 'spiffe://a.test/ns/b/sa/c' }],
     });
   });
 
   it.each([
     ['an unknown key', `${VALID}secret: 1\n`, /ca\.yaml:1:1: .*secret/],
     ['a missing key', VALID.replace(/stateDir.*\n/, ''), /stateDir/],
-    ['broken YAML', `${VALID}  - [`, /ca\.yaml:7/],
-    ['a key twice', `${VALID}stateDir: other\n`, /ca\.yaml:7:1: .*twice/],
+    ['broken YAML', `${VALID}names: [`, /ca\.yaml:5/],
+    ['a key twice', `${VALID}stateDir: other\n`, /ca\.yaml:5:1: .*twice/],
     [
       'an address without a port',
       VALID.replace('127.0.0.1:0', '127.0.0.1'),
       /ca\.yaml:2:9: listen: .*add a port/,
     ],
-    [
-      'a token in clear',
-      VALID.replace(DIGEST, 'my-token'),
-      /ca\.yaml:6:\d+: workloads\[0\]\.tokenSha256: .*SHA-256/,
-    ],
-    [
-      'another trust domain',
-      VALID.replace('//a.test', '//b.test'),
-      /workloads\[0\]\.spiffeId: must be spiffe:\/\/a\.test/,
-    ],
     ['a lifetime of months', VALID.replace('3600', '9999999'), /svidTtlSeconds/],
     ['no lifetime', VALID.replace('3600', '0'), /svidTtlSeconds/],
     ['a name that is none', `${VALID}names: ["*"]\n`, /names\[0\]: must be a DNS name/],
-    [
-      'one token for two workloads',
-      `${VALID}  - { tokenSha256: ${DIGEST}, spiffeId: spiffe://a.test/ns/b/sa/d }\n`,
-      /workloads\[1\]\.tokenSha256: is the token of another workload/,
-    ],
   ])('refuses %s and says where', async (_, text, reason) => {
     await expect(load(text)).rejects.toThrow(reason);
   });

@@ -1,8 +1,7 @@
 /**
  * The authority's YAML: strict, and every problem comes back at once with the line it stands at.
  *
- * Invariants: paths are absolute; tokens are present as SHA-256 only and no two workloads share one, so a token names exactly one
- * workload; every workload belongs to the authority's trust domain.
+ * Invariant: paths are absolute.
  */
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
@@ -11,7 +10,7 @@ import { z } from 'zod';
 import { type Address, isHostName, parseAddress } from '../../sidecar/src/config/address.ts';
 import { ConfigError, formatPath, type KeyPath } from '../../sidecar/src/config/problem.ts';
 import { readYaml, type YamlSource } from '../../sidecar/src/config/yaml-source.ts';
-import { isTrustDomain, parseWorkloadId } from '../../sidecar/src/identity/spiffe-id.ts';
+import { isTrustDomain } from '../../sidecar/src/identity/spiffe-id.ts';
 
 export interface AuthorityConfig {
   readonly trustDomain: string;
@@ -20,18 +19,10 @@ export interface AuthorityConfig {
   /** DNS names and IP addresses by which sidecars reach the authority, besides those of the local machine. */
   readonly names: readonly string[];
   readonly svidTtlSeconds: number;
-  readonly workloads: readonly Workload[];
-}
-
-export interface Workload {
-  /** Of the join token, hexadecimal. */
-  readonly tokenSha256: string;
-  readonly spiffeId: string;
 }
 
 const LIMITS = {
   names: 32,
-  workloads: 10_000,
   /** Without revocation the lifetime is how long a stolen key is of use. */
   svidTtlSeconds: 7 * 24 * 3600,
 } as const;
@@ -59,41 +50,20 @@ const listen = z.string().transform((value, context): Address => {
   return z.NEVER;
 });
 
-const workload = z.strictObject({
-  tokenSha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, 'must be the SHA-256 of the join token, 64 lower-case hex digits'),
-  spiffeId: z.string(),
+const document = z.strictObject({
+  trustDomain: z.string().refine(isTrustDomain, 'must be lower-case letters, digits, ".", "-" or "_"'),
+  listen,
+  stateDir: z.string().min(1),
+  names: z
+    .array(
+      z
+        .string()
+        .refine((name) => isIP(name) !== 0 || isHostName(name), 'must be a DNS name or an IP address'),
+    )
+    .max(LIMITS.names)
+    .default([]),
+  svidTtlSeconds: z.int().min(1).max(LIMITS.svidTtlSeconds),
 });
-
-const document = z
-  .strictObject({
-    trustDomain: z.string().refine(isTrustDomain, 'must be lower-case letters, digits, ".", "-" or "_"'),
-    listen,
-    stateDir: z.string().min(1),
-    names: z
-      .array(
-        z
-          .string()
-          .refine((name) => isIP(name) !== 0 || isHostName(name), 'must be a DNS name or an IP address'),
-      )
-      .max(LIMITS.names)
-      .default([]),
-    svidTtlSeconds: z.int().min(1).max(LIMITS.svidTtlSeconds),
-    workloads: z.array(workload).min(1).max(LIMITS.workloads),
-  })
-  .superRefine(({ trustDomain, workloads }, context) => {
-    const seen = new Set<string>();
-    workloads.forEach(({ tokenSha256, spiffeId }, index) => {
-      const refuse = (key: string, message: string) =>
-        context.addIssue({ code: 'custom', path: ['workloads', index, key], message });
-      if (parseWorkloadId(spiffeId)?.trustDomain !== trustDomain) {
-        refuse('spiffeId', `must be spiffe://${trustDomain}/ns/<namespace>/sa/<service account>`);
-      }
-      if (seen.has(tokenSha256)) refuse('tokenSha256', 'is the token of another workload; give each its own');
-      seen.add(tokenSha256);
-    });
-  });
 
 function place(issue: z.core.$ZodIssue, source: YamlSource, file: string) {
   const path = issue.path as KeyPath;

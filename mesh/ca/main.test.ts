@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { JoinTokens } from './join-tokens.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -25,10 +26,9 @@ function run(...args: string[]) {
 
 async function writeConfig(extra = ''): Promise<string> {
   const file = join(folder, 'ca.yaml');
-  const workload = `{ tokenSha256: ${'a'.repeat(64)}, spiffeId: spiffe://a.test/ns/b/sa/c }`;
   await writeFile(
     file,
-    `trustDomain: a.test\nlisten: 127.0.0.1:0\nstateDir: state\nsvidTtlSeconds: 60\nworkloads: [${workload}]\n${extra}`,
+    `trustDomain: a.test\nlisten: 127.0.0.1:0\nstateDir: state\nsvidTtlSeconds: 60\n${extra}`,
   );
   return file;
 }
@@ -59,4 +59,40 @@ describe('the authority process', () => {
       expect(errors).toBe('usage: main.ts --config <ca.yaml>\n');
     },
   );
+});
+
+describe('the command that makes a join token', () => {
+  const ID = 'spiffe://a.test/ns/b/sa/c';
+  const make = async (...args: string[]) => {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'join-token.ts'), ...args]);
+    const [[code], output, errors] = await Promise.all([
+      once(child, 'exit'),
+      text(child.stdout),
+      text(child.stderr),
+    ]);
+    return { code, output, errors };
+  };
+
+  it('prints it and nothing else, for an authority of the same state folder', async () => {
+    const { code, output } = await make('--config', await writeConfig(), '--spiffe-id', ID);
+    expect(code).toBe(0);
+    expect(output).toMatch(/^tulle-join-[A-Za-z0-9_-]{43}\n$/);
+    const claim = { token: output.trim(), keySha256: 'key', socket: null as never };
+    expect(await new JoinTokens(join(folder, 'state')).attest(claim)).toBe(ID);
+  });
+
+  it.each([
+    ['no id', [], 'usage: join-token.ts'],
+    ['an unknown argument', ['--id', ID], 'usage: join-token.ts'],
+    [
+      'an id of another trust domain',
+      ['--spiffe-id', 'spiffe://b.test/ns/b/sa/c'],
+      '--spiffe-id: must be spiffe://a.test/',
+    ],
+    ['a lifetime of a year', ['--spiffe-id', ID, '--ttl-seconds', '31536000'], '--ttl-seconds: must be'],
+  ])('ends with 2 for %s', async (_, args, message) => {
+    const { code, output, errors } = await make('--config', await writeConfig(), ...args);
+    expect([code, output]).toEqual([2, '']);
+    expect(errors).toContain(message);
+  });
 });

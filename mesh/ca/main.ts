@@ -5,9 +5,12 @@
  * with exit code 0, bad arguments or configuration end it with 2.
  */
 import { parseArgs } from 'node:util';
+import type { Attestor } from './attestor.ts';
 import { createAuthority } from './authority.ts';
 import { loadAuthorityConfig } from './config.ts';
-import { createJoinTokens } from './join-tokens.ts';
+import { JoinTokens } from './join-tokens.ts';
+import { LIMITS } from './limits.ts';
+import { createRenewal } from './renewal.ts';
 import { type AuthorityServer, startAuthorityServer } from './server.ts';
 
 const { config: configPath } = readArguments();
@@ -22,11 +25,17 @@ print({ event: 'ready', port: server.port });
 async function start(path: string): Promise<AuthorityServer> {
   const config = await loadAuthorityConfig(path);
   const issuer = await createAuthority(config);
-  const identify = createJoinTokens(config.workloads);
+  const joinTokens = new JoinTokens(config.stateDir);
+  await joinTokens.sweep();
+  setInterval(() => void joinTokens.sweep().catch(reportFailure), LIMITS.sweepMs).unref();
+  const attestors = new Map<string, Attestor>([
+    ['join-token', joinTokens],
+    ['renewal', createRenewal({ ...config, isEnrolled: (spiffeId) => joinTokens.isEnrolled(spiffeId) })],
+  ]);
   return startAuthorityServer({
     ...config,
     issuer,
-    identify,
+    attestors,
     report: (decision) => print({ time: new Date().toISOString(), ...decision }),
   });
 }
@@ -39,6 +48,10 @@ function readArguments(): { config: string } {
     // Unknown arguments get the same answer as missing ones.
   }
   return fail('usage: main.ts --config <ca.yaml>');
+}
+
+function reportFailure(error: Error): void {
+  print({ time: new Date().toISOString(), event: 'sweep_failed', reason: error.message });
 }
 
 function print(line: object): void {

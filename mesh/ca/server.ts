@@ -1,46 +1,30 @@
 /**
- * The authority's HTTPS interface: `POST /v1/svid` and two health endpoints.
+ * The authority's HTTPS interface: `POST /v1/svid/<proof>` and two health endpoints.
  *
- * Invariants: TLS 1.3 only. Who asks is settled before a body is read; body size, time and connections are bounded. Every
+ * Invariants: TLS 1.3 only, and nothing resumed, so that a certificate of the client is looked at each time. Body size, time and connections are bounded. Every
  * refusal is a problem+json with a stable code, and every decision about a certificate is reported.
  */
+import { constants } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { z } from 'zod';
 import type { Address } from '../../sidecar/src/config/address.ts';
-import { InvalidCsr, readCsr } from './csr.ts';
-import type { Issuer } from './issuer.ts';
-import type { Identify } from './join-tokens.ts';
+import { type IssuanceOptions, issueSvid } from './issuance.ts';
+import { LIMITS } from './limits.ts';
+import { Refusal } from './refusal.ts';
 
-export interface AuthorityServerOptions {
-  readonly issuer: Issuer;
-  readonly identify: Identify;
+export interface AuthorityServerOptions extends IssuanceOptions {
   readonly listen: Address;
   /** DNS names and IP addresses of the server certificate, besides those of the local machine. */
   readonly names: readonly string[];
-  readonly svidTtlSeconds: number;
-  readonly report: (decision: Decision) => void;
 }
-
-export type Decision =
-  | { event: 'issued'; spiffeId: string; serialNumber: string; notAfter: string; from: string }
-  | { event: 'refused'; code: string; detail: string; from: string };
 
 export interface AuthorityServer {
   readonly port: number;
   /** Answers what has begun, refuses what is new. */
   stop(): Promise<void>;
 }
-
-const LIMITS = {
-  bodyBytes: 16_384,
-  requestMs: 10_000,
-  timeoutCheckMs: 1_000,
-  connections: 1_024,
-  stopMs: 5_000,
-} as const;
 
 const LOCAL_NAMES = ['localhost', '127.0.0.1', '::1'];
 const SERVER_CERTIFICATE_TTL_SECONDS = 7 * 24 * 3600;
@@ -53,11 +37,20 @@ export async function startAuthorityServer(options: AuthorityServerOptions): Pro
       names,
       SERVER_CERTIFICATE_TTL_SECONDS,
     );
-    return { cert: certificatePem, key: keyPem, minVersion: 'TLSv1.3' } as const;
+    return {
+      cert: certificatePem,
+      key: keyPem,
+      ca: options.issuer.trustBundle().rootsPem,
+      minVersion: 'TLSv1.3',
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    } as const;
   };
   const server = createServer(
     {
       ...(await tlsOptions()),
+      // Who has no SVID yet comes without a certificate; what one is worth is for the attestor to say.
+      requestCert: true,
+      rejectUnauthorized: false,
       handshakeTimeout: LIMITS.requestMs,
       headersTimeout: LIMITS.requestMs,
       requestTimeout: LIMITS.requestMs,
@@ -88,20 +81,6 @@ export async function startAuthorityServer(options: AuthorityServerOptions): Pro
       clearTimeout(deadline);
     },
   };
-}
-
-/** An answer other than success. */
-class Refusal extends Error {
-  readonly status: number;
-  readonly code: string;
-  readonly headers: Record<string, string>;
-
-  constructor(status: number, code: string, detail: string, headers: Record<string, string> = {}) {
-    super(detail);
-    this.status = status;
-    this.code = code;
-    this.headers = headers;
-  }
 }
 
 async function answer(
@@ -140,72 +119,22 @@ function send(response: ServerResponse, status: number, contentType: string, bod
   response.end(text);
 }
 
+const SVID_PATH = '/v1/svid/';
+
 async function route(request: IncomingMessage, options: AuthorityServerOptions): Promise<object> {
-  switch (request.url) {
-    case '/v1/svid':
-      requireMethod(request, 'POST');
-      return issueSvid(request, options);
-    case '/healthz/ready':
-    case '/healthz/live':
-      requireMethod(request, 'GET');
-      return { status: 'ok' };
-    default:
-      throw new Refusal(404, 'not_found', 'There are /v1/svid, /healthz/ready and /healthz/live.');
+  const { url = '' } = request;
+  if (url.startsWith(SVID_PATH)) {
+    requireMethod(request, 'POST');
+    return issueSvid(request, url.slice(SVID_PATH.length), options);
   }
+  if (url === '/healthz/ready' || url === '/healthz/live') {
+    requireMethod(request, 'GET');
+    return { status: 'ok' };
+  }
+  throw new Refusal(404, 'not_found', `There are ${SVID_PATH}<proof>, /healthz/ready and /healthz/live.`);
 }
 
 function requireMethod(request: IncomingMessage, method: string): void {
   if (request.method === method) return;
   throw new Refusal(405, 'method_not_allowed', `Use ${method}.`, { allow: method });
-}
-
-async function issueSvid(request: IncomingMessage, options: AuthorityServerOptions): Promise<object> {
-  const { issuer, identify, svidTtlSeconds, report } = options;
-  const token = /^Bearer +([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  const spiffeId = token === undefined ? null : identify(token);
-  if (spiffeId === null) {
-    throw new Refusal(
-      401,
-      'invalid_token',
-      'Authorization must hold a bearer token known to this authority.',
-      {
-        'www-authenticate': 'Bearer',
-      },
-    );
-  }
-  const { csr } = await readBody(request);
-  const checked = await readCsr(csr).catch((error: unknown) => {
-    throw error instanceof InvalidCsr ? new Refusal(400, 'invalid_csr', error.message) : error;
-  });
-  const issued = await issuer.sign({ csr: checked, spiffeId, ttlSeconds: svidTtlSeconds });
-  const notAfter = new Date(issued.notAfterMs).toISOString();
-  const { serialNumber, certificatesPem } = issued;
-  report({ event: 'issued', spiffeId, serialNumber, notAfter, from: request.socket.remoteAddress ?? '' });
-  return {
-    certificates: certificatesPem,
-    roots: issuer.trustBundle().rootsPem,
-    spiffeId,
-    notBefore: new Date(issued.notBeforeMs).toISOString(),
-    notAfter,
-  };
-}
-
-const svidRequest = z.strictObject({ csr: z.string() });
-
-async function readBody(request: IncomingMessage): Promise<z.infer<typeof svidRequest>> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  // Leaving the loop must not destroy the socket: the refusal still has to be sent.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > LIMITS.bodyBytes) {
-      throw new Refusal(413, 'body_too_large', `The body is larger than ${LIMITS.bodyBytes} bytes.`);
-    }
-    chunks.push(chunk);
-  }
-  try {
-    return svidRequest.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
-  } catch {
-    throw new Refusal(400, 'invalid_body', 'The body must be JSON: { "csr": "<PKCS#10 in PEM>" }.');
-  }
 }

@@ -5,7 +5,6 @@
  * whoever called can close it.
  */
 import type net from 'node:net';
-import type { TlsOptions } from 'node:tls';
 import { type Address, formatAddress } from './config/address.ts';
 import type { InboundConfig, OutboundConfig, SidecarConfig } from './config/schema.ts';
 import type { Snapshot } from './config/snapshot.ts';
@@ -14,7 +13,8 @@ import type { Destination } from './downstream/destination.ts';
 import { Listener, type ListenerObserver, type ListenerSecurity } from './downstream/listener.ts';
 import { type OriginalDestination, openOriginalDestination } from './downstream/original-destination.ts';
 import { RefusedDestination } from './downstream/refused-destination.ts';
-import { peerSpiffeId } from './identity/trust.ts';
+import type { Svid } from './identity/svid.ts';
+import { peerSpiffeId, serverTlsOptions } from './identity/trust.ts';
 import { InboundDestination } from './inbound/destination.ts';
 import { CapturedDestination } from './outbound/captured-destination.ts';
 import { ProxyDestination, ServiceDestination } from './outbound/destinations.ts';
@@ -38,8 +38,8 @@ export interface ListenersDeps {
   readonly context: TransportContext;
   readonly handshakeTimeoutMs: number;
   snapshot(): Snapshot;
-  /** For listeners with mTLS, with the certificate of now. */
-  serverTlsOptions(): TlsOptions;
+  /** The own certificate, for listeners with mTLS. */
+  svid(): Svid;
   observerOf(listener: string): ListenerObserver;
 }
 
@@ -81,15 +81,13 @@ export class Listeners {
     };
   }
 
-  /** New handshakes use the certificate of now. */
-  renewCertificate(): void {
-    for (const listener of this.listeners) listener.setCertificate(this.deps.serverTlsOptions());
+  setCertificate(svid: Svid): void {
+    for (const listener of this.listeners) listener.setCertificate(serverTlsOptions(svid));
   }
 
-  private inboundDestination(entry: InboundConfig): (socket: net.Socket, proven: boolean) => Destination {
-    const proven = new InboundDestination(this.deps.snapshot, entry, true);
-    const unproven = new InboundDestination(this.deps.snapshot, entry, false);
-    return (_, isProven) => (isProven ? proven : unproven);
+  private inboundDestination({ name, protocol }: InboundConfig): () => Destination {
+    const destination = new InboundDestination(this.deps.snapshot, name, protocol);
+    return () => destination;
   }
 
   private openProxy(listen: Address): Promise<number> {
@@ -138,8 +136,7 @@ export class Listeners {
   private securityOf({ mtls, protocol }: InboundConfig): ListenerSecurity | null {
     if (mtls === 'off') return null;
     return {
-      permissive: mtls === 'permissive',
-      tlsOptions: this.deps.serverTlsOptions(),
+      tlsOptions: serverTlsOptions(this.deps.svid()),
       alpnProtocols: OFFERED_ALPN[HANDLING[protocol]],
       peerIdentity: peerSpiffeId,
     };
@@ -148,7 +145,7 @@ export class Listeners {
   private add(
     name: string,
     security: ListenerSecurity | null,
-    destinationOf: (socket: net.Socket, proven: boolean) => Destination | null,
+    destinationOf: (socket: net.Socket) => Destination | null,
   ): Listener {
     const { context, handshakeTimeoutMs, observerOf } = this.deps;
     const observer = observerOf(name);

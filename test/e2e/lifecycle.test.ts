@@ -1,7 +1,6 @@
 // A sidecar as its users run it: a process that drains on SIGTERM, reloads on SIGHUP and on change, and rotates its certificate, all
 // under load and without a failed request.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { rename } from 'node:fs/promises';
 import http from 'node:http';
@@ -9,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { JoinTokens } from '../../mesh/ca/join-tokens.ts';
 import {
   type Answer,
   createFolder,
@@ -176,21 +176,17 @@ describe('start', () => {
 
 describe('rotation', () => {
   it('replaces certificates from a real authority again and again without a failed request', async () => {
-    const tokens = { front: 'front-token', back: 'back-token' };
-    const workloads = Object.entries(tokens).map(([service, token]) => ({
-      tokenSha256: createHash('sha256').update(token).digest('hex'),
-      spiffeId: spiffeId(service),
-    }));
     const config = {
       trustDomain: TRUST_DOMAIN,
       listen: '127.0.0.1:0',
       stateDir: 'ca',
       svidTtlSeconds: 6,
-      workloads,
     };
     const authority = await startProcess(AUTHORITY, await folder.write('ca.yaml', JSON.stringify(config)));
-    const identityOf = async (service: keyof typeof tokens) => {
-      const tokenFile = await folder.write(`${service}-token`, tokens[service]);
+    const joinTokens = new JoinTokens(join(folder.path, 'ca'));
+    const identityOf = async (service: string) => {
+      const token = await joinTokens.create(spiffeId(service), 60);
+      const tokenFile = await folder.write(`${service}-token`, token);
       const url = `https://127.0.0.1:${authority.ready.port}`;
       return { trustDomain: TRUST_DOMAIN, authority: { url, rootsFile: 'ca/roots.pem', tokenFile } };
     };

@@ -19,12 +19,12 @@ describe('a valid file', () => {
       zone: '',
       identity: {
         trustDomain: 'demo.tulle.test',
-        minTlsVersion: 'TLSv1.3',
         source: {
           kind: 'authority',
           url: 'https://127.0.0.1:9443',
           rootsFile: '/etc/tulle/roots.pem',
           tokenFile: '/etc/tulle/join-token',
+          stateDir: null,
         },
       },
       admin: { listen: { host: '127.0.0.1', port: 0 } },

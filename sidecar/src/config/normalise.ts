@@ -129,23 +129,22 @@ function normaliseIdentity(
   identity: NonNullable<SidecarDocument['spec']['identity']>,
   folder: string,
 ): IdentityConfig {
-  const { trustDomain, minTlsVersion, authority, files } = identity;
+  const { trustDomain, authority, files } = identity;
   if (authority !== undefined) {
     return {
       trustDomain,
-      minTlsVersion,
       source: {
         kind: 'authority',
         url: authority.url,
         rootsFile: resolve(folder, authority.rootsFile),
         tokenFile: resolve(folder, authority.tokenFile),
+        stateDir: authority.stateDir === undefined ? null : resolve(folder, authority.stateDir),
       },
     };
   }
   if (files === undefined) throw new Error('identity without a source: check.ts lets none through');
   return {
     trustDomain,
-    minTlsVersion,
     source: {
       kind: 'files',
       certificateFile: resolve(folder, files.certificate),

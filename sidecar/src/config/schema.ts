@@ -15,7 +15,6 @@ import {
   dottedName,
   endpoint,
   filePath,
-  inboundMtls,
   ipAddress,
   label,
   loopbackAddress,
@@ -55,13 +54,9 @@ export type SidecarConfig = {
   readonly policies: PoliciesConfig;
 };
 
-export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
-
 export type IdentityConfig = {
   /** Of the sidecar and of every peer: there is no federation. */
   readonly trustDomain: string;
-  /** Below 1.3 only for peers that have nothing better. */
-  readonly minTlsVersion: TlsVersion;
   readonly source: AuthorityIdentity | FilesIdentity;
 };
 
@@ -71,6 +66,8 @@ export type AuthorityIdentity = {
   readonly url: string;
   readonly rootsFile: string;
   readonly tokenFile: string;
+  /** Keeps the SVID over restarts; null keeps it in memory alone. */
+  readonly stateDir: string | null;
 };
 
 /** Certificates that something else writes and renews. */
@@ -84,17 +81,14 @@ export type FilesIdentity = {
 /** `listen` is loopback. */
 export type AdminConfig = { readonly listen: Address };
 
-/** `strict`: the peer must prove an identity, or the connection ends. */
+/** `strict`: the peer must prove an identity, or the connection ends. There is no "if it can". */
 export type MtlsMode = 'strict' | 'off';
-
-/** `permissive`: a peer that begins a handshake has to end it as with `strict`; one that does not has no identity. */
-export type InboundMtlsMode = MtlsMode | 'permissive';
 
 export type InboundConfig = {
   readonly name: string;
   /** Port 0 takes any free port. Null for what is reached through `inboundCapture` alone. */
   readonly listen: Address | null;
-  readonly mtls: InboundMtlsMode;
+  readonly mtls: MtlsMode;
   readonly protocol: Protocol;
   /** The local service. */
   readonly target: Address;
@@ -176,11 +170,15 @@ export const sidecarDocument = z.strictObject({
     identity: z
       .strictObject({
         trustDomain,
-        minTlsVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
         // Which of the two is given is a matter of both keys: check.ts.
         authority: z
           // The token is sent there, so it must not go in clear.
-          .strictObject({ url: url(['https:']), rootsFile: filePath, tokenFile: filePath })
+          .strictObject({
+            url: url(['https:']),
+            rootsFile: filePath,
+            tokenFile: filePath,
+            stateDir: filePath.optional(),
+          })
           .optional(),
         files: z.strictObject({ certificate: filePath, key: filePath, roots: filePath }).optional(),
       })
@@ -192,7 +190,7 @@ export const sidecarDocument = z.strictObject({
           name: label,
           // Whether it may be absent is a matter of `inboundCapture`: check.ts.
           listen: address('listen').optional(),
-          mtls: inboundMtls,
+          mtls,
           protocol,
           target: address('connect'),
         }),

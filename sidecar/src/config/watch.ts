@@ -1,11 +1,11 @@
 /**
  * Keeps the sidecar on the newest valid config. A change of the file, or of the files of a folder, or `reload()`, leads to one attempt: load, refuse
  * what takes a restart, hand over to `apply`. Attempts never overlap. One that fails changes nothing but the status: the
- * config before it stays in force, and is also on disk for the next start.
+ * config before it stays in force, and is also on disk for the next start, as the YAML that it was.
  */
 import type { Clock } from '../core/clock.ts';
+import { replaceFile } from '../durable-file.ts';
 import { identifyFile, watchFile } from './file-watch.ts';
-import { storeLastGood } from './last-good.ts';
 import type { LoadedConfig } from './load.ts';
 import { baseFolder, loadConfig, parseConfig, readConfigText } from './load.ts';
 import type { ConfigProblem } from './problem.ts';
@@ -202,7 +202,7 @@ async function keepLastGood(
 ): Promise<void> {
   if (lastGoodPath === null) return;
   try {
-    await storeLastGood(lastGoodPath, loaded.text);
+    await replaceFile(lastGoodPath, loaded.text);
   } catch (error) {
     report({ kind: 'last-good-not-stored', reason: error instanceof Error ? error.message : String(error) });
   }

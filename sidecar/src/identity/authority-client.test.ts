@@ -1,66 +1,32 @@
-/** Against a real authority's server, and against servers that only look like one. */
-import { createHash } from 'node:crypto';
+/** Against servers that only look like an authority. What a real one answers is in enrolment.test.ts. */
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { type AddressInfo, createServer as createPlainServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Authority, createAuthority } from '../../../mesh/ca/authority.ts';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { createAuthority } from '../../../mesh/ca/authority.ts';
 import { issueSvid } from '../../../mesh/ca/issue-svid.ts';
-import { createJoinTokens } from '../../../mesh/ca/join-tokens.ts';
-import { type AuthorityServer, startAuthorityServer } from '../../../mesh/ca/server.ts';
+import type { Issuer } from '../../../mesh/ca/issuer.ts';
 import { systemClock } from '../core/clock.ts';
 import { ManualClock } from '../core/manual-clock.fixture.ts';
-import { requestSvid } from './authority-client.ts';
+import { type Answer, askAuthority } from './authority-client.ts';
 import { PermanentFailure } from './rotate.ts';
-import { readSvid, type Svid } from './svid.ts';
 
-const SPIFFE_ID = 'spiffe://a.test/ns/b/sa/c';
-const TOKEN = 'correct-horse-battery-staple';
 const NEVER = new AbortController().signal;
 
-let folder: string;
-let authority: Authority;
-let server: AuthorityServer;
-
+let authority: Issuer;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tulle-authority-client-'));
   authority = await createAuthority({ trustDomain: 'a.test' });
-  const tokenSha256 = createHash('sha256').update(TOKEN).digest('hex');
-  server = await startAuthorityServer({
-    issuer: authority,
-    identify: createJoinTokens([{ tokenSha256, spiffeId: SPIFFE_ID }]),
-    listen: { host: '127.0.0.1', port: 0 },
-    names: [],
-    svidTtlSeconds: 60,
-    report: () => {},
-  });
 });
 
-afterAll(async () => {
-  await server.stop();
-  await rm(folder, { recursive: true });
-});
-
-beforeEach(async () => {
-  await writeFile(join(folder, 'roots.pem'), authority.trustBundle().rootsPem);
-  await writeFile(join(folder, 'token'), `${TOKEN}\n`);
-});
-
-function ask(
-  port: number,
-  { clock = systemClock, signal = NEVER, trustDomain = 'a.test' } = {},
-): Promise<Svid> {
-  const source = {
-    kind: 'authority',
+function ask(port: number, { clock = systemClock, signal = NEVER } = {}): Promise<Answer> {
+  const question = {
     url: `https://127.0.0.1:${port}`,
-    rootsFile: join(folder, 'roots.pem'),
-    tokenFile: join(folder, 'token'),
+    roots: [authority.trustBundle().rootsPem],
+    proof: { kind: 'join-token', token: 'correct-horse-battery-staple' },
+    csrPem: 'a request',
   } as const;
-  return requestSvid(source, trustDomain, clock, signal);
+  return askAuthority(question, clock, signal);
 }
 
 /** A server with a certificate of the authority whose answer the test decides on. */
@@ -81,30 +47,7 @@ async function withServer(
   }
 }
 
-describe('requestSvid', () => {
-  it('gets a working SVID with a fresh key each time', async () => {
-    const [first, second] = [await ask(server.port), await ask(server.port)];
-    expect(first.spiffeId).toBe(SPIFFE_ID);
-    expect(readSvid(first, 'a.test')).toEqual(first);
-    expect(second.keyPem).not.toBe(first.keyPem);
-  });
-
-  it('fails for good when the token is refused, with the reason of the authority', async () => {
-    await writeFile(join(folder, 'token'), 'wrong');
-    await expect(ask(server.port)).rejects.toThrow(/answered 401: Authorization must hold a bearer token/);
-    await expect(ask(server.port)).rejects.toBeInstanceOf(PermanentFailure);
-  });
-
-  it.each(['', 'two words', 'one\ntwo', 'naïve'])('does not send the malformed token "%s"', async (text) => {
-    await writeFile(join(folder, 'token'), text);
-    await expect(ask(server.port)).rejects.toThrow(/token: must hold one join token/);
-  });
-
-  it.each(['token', 'roots.pem'])('names the file %s when it is away', async (name) => {
-    await rm(join(folder, name));
-    await expect(ask(server.port)).rejects.toThrow(new RegExp(`${name}: cannot be read \\(ENOENT\\)`));
-  });
-
+describe('askAuthority', () => {
   it('may be repeated when nobody listens', async () => {
     const closed = createPlainServer().listen(0, '127.0.0.1');
     await once(closed, 'listening');
@@ -147,11 +90,25 @@ describe('requestSvid', () => {
     expect(requests).toBe(0);
   });
 
+  it.each([400, 401, 403, 404])('takes %i for a no that stays', async (status) => {
+    await withServer(
+      (_request, response) => {
+        response.statusCode = status;
+        response.end(JSON.stringify({ detail: 'Because.' }));
+      },
+      async (port) => {
+        await expect(ask(port)).rejects.toThrow(`the authority answered ${status}: Because.`);
+        await expect(ask(port)).rejects.toBeInstanceOf(PermanentFailure);
+      },
+    );
+  });
+
   it.each([
     ['an answer that is not JSON', 200, 'hello', /does not hold certificates and roots/],
     ['an answer without certificates', 200, '{}', /does not hold certificates and roots/],
     ['an endless answer', 200, 'x'.repeat(300_000), /larger than/],
     ['an error without a reason', 503, '', /answered 503: no reason given/],
+    ['an authority that is asked too often', 429, '', /answered 429/],
   ])('refuses %s and may try again', async (_, status, text, reason) => {
     await withServer(
       (_request, response) => {
@@ -162,22 +119,6 @@ describe('requestSvid', () => {
         await expect(ask(port)).rejects.toThrow(reason);
         await expect(ask(port)).rejects.not.toBeInstanceOf(PermanentFailure);
       },
-    );
-  });
-
-  it('refuses a certificate for a key that is not its own', async () => {
-    const other = await issueSvid(authority, { spiffeId: SPIFFE_ID });
-    await withServer(
-      (_, response) => {
-        response.end(JSON.stringify({ certificates: other.certificatePem, roots: other.rootsPem }));
-      },
-      (port) => expect(ask(port)).rejects.toThrow('key: it does not belong to the certificate'),
-    );
-  });
-
-  it('refuses a certificate of another trust domain', async () => {
-    await expect(ask(server.port, { trustDomain: 'b.test' })).rejects.toThrow(
-      'is not of trust domain b.test',
     );
   });
 

@@ -1,19 +1,15 @@
 /**
- * Asks the authority for an SVID: fresh key, request, join token, `POST /v1/svid`.
+ * One question to the authority: a certificate request and proof of who asks, `POST /v1/svid/<proof>`.
  *
- * Invariants: the token goes only to a server whose certificate one of the configured roots signed for its name. Roots and
- * token are read anew each time, so replacing the files is enough. The answer is hostile until checked: bounded, parsed, and
- * accepted only when it is a working SVID for the key just made.
+ * Invariants: proof goes only to a server whose certificate one of the given roots signed for its name. The answer is hostile until checked:
+ * bounded and parsed here, and looked at as an SVID by whoever asked.
  */
-import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { z } from 'zod';
-import type { AuthorityIdentity } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
-import { createKeyAndCsr } from './csr.ts';
 import { PermanentFailure } from './rotate.ts';
-import { readSvid, type Svid } from './svid.ts';
+import type { SvidFiles } from './svid.ts';
 
 const LIMITS = {
   requestMs: 5_000,
@@ -21,29 +17,34 @@ const LIMITS = {
   shownDetailLength: 200,
 } as const;
 
-export async function requestSvid(
-  source: AuthorityIdentity,
-  trustDomain: string,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<Svid> {
-  const [roots, tokenText] = await Promise.all([readText(source.rootsFile), readText(source.tokenFile)]);
-  const token = tokenText.trim();
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new PermanentFailure(`${source.tokenFile}: must hold one join token and nothing else`);
-  }
-  const { keyPem, csrPem } = await createKeyAndCsr();
+export interface Question {
+  readonly url: string;
+  /** PEM of who vouches for the authority. */
+  readonly roots: readonly string[];
+  readonly proof: Proof;
+  readonly csrPem: string;
+}
+
+export type Proof =
+  | { readonly kind: 'join-token'; readonly token: string }
+  /** The SVID that is to be followed by another one of the same id. */
+  | { readonly kind: 'renewal'; readonly svid: SvidFiles };
+
+export type Answer = z.infer<typeof svidAnswer>;
+
+/** Throws `PermanentFailure` when the authority said no. */
+export async function askAuthority(question: Question, clock: Clock, signal: AbortSignal): Promise<Answer> {
+  const { url } = question;
   const deadline = new AbortController();
   const timer = clock.setTimer(() => deadline.abort(), LIMITS.requestMs);
   try {
-    const answer = await post(source.url, roots, token, csrPem, AbortSignal.any([signal, deadline.signal]));
-    return readSvid({ certificatePem: answer.certificates, keyPem, rootsPem: answer.roots }, trustDomain);
+    return readAnswer(url, await post(question, AbortSignal.any([signal, deadline.signal])));
   } catch (error) {
     if (error instanceof PermanentFailure) throw error;
     const reason = deadline.signal.aborted
       ? `no answer within ${LIMITS.requestMs} ms`
       : (error as Error).message;
-    throw new Error(`${source.url}: ${reason}`, { cause: error });
+    throw new Error(`${url}: ${reason}`, { cause: error });
   } finally {
     timer.cancel();
   }
@@ -51,14 +52,12 @@ export async function requestSvid(
 
 const svidAnswer = z.object({ certificates: z.string(), roots: z.string() });
 
-async function post(
-  url: string,
-  roots: string,
-  token: string,
-  csr: string,
-  signal: AbortSignal,
-): Promise<z.infer<typeof svidAnswer>> {
-  const { status, text } = await exchange(url, roots, token, JSON.stringify({ csr }), signal);
+interface Response {
+  readonly status: number;
+  readonly text: string;
+}
+
+function readAnswer(url: string, { status, text }: Response): Answer {
   if (status === 200) return parseAnswer(text);
   const reason = `the authority answered ${status}: ${detailOf(text)}`;
   // Repeating the same request helps when the authority was busy or broken, not when it said no.
@@ -66,7 +65,7 @@ async function post(
   throw final ? new PermanentFailure(`${url}: ${reason}`) : new Error(reason);
 }
 
-function parseAnswer(text: string): z.infer<typeof svidAnswer> {
+function parseAnswer(text: string): Answer {
   try {
     return svidAnswer.parse(JSON.parse(text));
   } catch {
@@ -74,31 +73,27 @@ function parseAnswer(text: string): z.infer<typeof svidAnswer> {
   }
 }
 
-function exchange(
-  url: string,
-  roots: string,
-  token: string,
-  body: string,
-  signal: AbortSignal,
-): Promise<{ status: number; text: string }> {
+function post({ url, roots, proof, csrPem }: Question, signal: AbortSignal): Promise<Response> {
+  const body = JSON.stringify({ csr: csrPem });
   return new Promise((resolve, reject) => {
     const outgoing = request(
-      new URL('/v1/svid', url),
+      new URL(`/v1/svid/${proof.kind}`, url),
       {
         method: 'POST',
         // A connection of its own, so that nothing is left between renewals.
         agent: false,
-        ca: roots,
+        ca: [...roots],
+        ...(proof.kind === 'renewal' && { cert: proof.svid.certificatePem, key: proof.svid.keyPem }),
         minVersion: 'TLSv1.3',
         signal,
         headers: {
-          authorization: `Bearer ${token}`,
+          ...(proof.kind !== 'renewal' && { authorization: `Bearer ${proof.token}` }),
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(body),
         },
       },
       (response) => {
-        readAnswer(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+        readBounded(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
       },
     );
     outgoing.on('error', reject);
@@ -106,7 +101,7 @@ function exchange(
   });
 }
 
-async function readAnswer(response: IncomingMessage): Promise<string> {
+async function readBounded(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -123,13 +118,5 @@ function detailOf(text: string): string {
     return detail.slice(0, LIMITS.shownDetailLength);
   } catch {
     return 'no reason given';
-  }
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new PermanentFailure(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
   }
 }

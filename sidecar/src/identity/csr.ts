@@ -5,7 +5,7 @@
  * key is a constant, whereas an X.509 library would add some 20 MB to the memory of every sidecar. Reading such requests,
  * where bytes come from somebody else, is the authority's work and does use a library.
  *
- * Invariant: the request names nobody. Who the key belongs to is decided by the authority from the join token.
+ * Invariant: the request names nobody. Who the key belongs to is decided by the authority from proof that comes with it.
  */
 import { generateKeyPair, sign } from 'node:crypto';
 import { promisify } from 'node:util';

@@ -1,6 +1,5 @@
 /** The whole of it: a real authority process, certificates that live for seconds, connections that outlive them. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -10,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { JoinTokens } from '../../../mesh/ca/join-tokens.ts';
 import { systemClock } from '../core/clock.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity.ts';
 import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './trust.ts';
@@ -38,16 +38,11 @@ afterEach(async () => {
 
 /** Returns the port; a second start on the same port continues with the same root. */
 async function startAuthority(port = 0): Promise<number> {
-  const workloads = [CLIENT, SERVER].map((spiffeId) => ({
-    tokenSha256: createHash('sha256').update(tokenOf(spiffeId)).digest('hex'),
-    spiffeId,
-  }));
   const config = {
     trustDomain: 'a.test',
     listen: `127.0.0.1:${port}`,
     stateDir: 'state',
     svidTtlSeconds: TTL_SECONDS,
-    workloads,
   };
   const file = join(folder, 'ca.yaml');
   await writeFile(file, JSON.stringify(config));
@@ -69,24 +64,23 @@ async function stopAuthority(): Promise<number | null> {
   return (await exited)[0];
 }
 
-const tokenOf = (spiffeId: string) => `token-of-${spiffeId.split('/').at(-1)}`;
-
 async function joinMesh(
   spiffeId: string,
   port: number,
 ): Promise<{ identity: Identity; events: IdentityEvent[] }> {
-  const tokenFile = join(folder, tokenOf(spiffeId));
-  await writeFile(tokenFile, tokenOf(spiffeId));
+  const tokenFile = join(folder, `token-of-${spiffeId.split('/').at(-1)}`);
+  await writeFile(tokenFile, await new JoinTokens(join(folder, 'state')).create(spiffeId, 60));
   const source = {
     kind: 'authority',
     url: `https://127.0.0.1:${port}`,
     rootsFile: join(folder, 'state/roots.pem'),
     tokenFile,
+    stateDir: null,
   } as const;
   const events: IdentityEvent[] = [];
   const report = (event: IdentityEvent) => events.push(event);
   const identity = await startIdentity(
-    { trustDomain: 'a.test', minTlsVersion: 'TLSv1.3', source },
+    { trustDomain: 'a.test', source },
     { clock: systemClock, random: Math.random, report },
   );
   identities.push(identity);

@@ -6,9 +6,8 @@
  */
 import type { IdentityConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
-import { requestSvid } from './authority-client.ts';
+import { startEnrolment } from './enrolment.ts';
 import { startFileIdentity } from './files.ts';
-import { startRotation } from './rotate.ts';
 import type { Svid } from './svid.ts';
 
 export interface Identity {
@@ -44,11 +43,15 @@ export type IdentityEvent =
   | { readonly kind: 'files_rejected'; readonly reason: string }
   /** Nothing renewed the SVID in time: peers refuse us from now on, in every new handshake. */
   | { readonly kind: 'expired'; readonly spiffeId: string; readonly notAfterMs: number }
+  /** What is in the state folder is of no use, so the sidecar enrols anew. */
+  | { readonly kind: 'state_rejected'; readonly reason: string }
+  /** The new SVID is in use, but a restart would not find it. */
+  | { readonly kind: 'state_not_kept'; readonly reason: string }
   | { readonly kind: 'listener_failed'; readonly reason: string };
 
 /** Settles when there is a usable SVID; rejects when there will be none without a change by a person. */
 export function startIdentity(config: IdentityConfig, deps: IdentityDeps): Promise<Identity> {
   const { source, trustDomain } = config;
   if (source.kind === 'files') return startFileIdentity(source, trustDomain, deps);
-  return startRotation((signal) => requestSvid(source, trustDomain, deps.clock, signal), deps);
+  return startEnrolment(source, trustDomain, deps);
 }

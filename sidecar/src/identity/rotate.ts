@@ -10,14 +10,23 @@ import { LiveSvid } from './live-svid.ts';
 import { pause } from './pause.ts';
 import { checkValidity, type Svid } from './svid.ts';
 
-/** Gets an SVID with a new key. Throws `PermanentFailure` when another attempt is of no use before a person changes something. */
-export type ObtainSvid = (signal: AbortSignal) => Promise<Svid>;
+/**
+ * Gets an SVID with a new key; `current` is the one that it follows. Throws `PermanentFailure` when another attempt is of no use before a person
+ * changes something.
+ */
+export type ObtainSvid = (signal: AbortSignal, current: Svid | null) => Promise<Svid>;
 
 export class PermanentFailure extends Error {}
 
-export async function startRotation(obtain: ObtainSvid, deps: IdentityDeps): Promise<Identity> {
-  const live = new LiveSvid(await obtainFirst(obtain, deps), deps);
-  void keepFresh(live, obtain, deps);
+/** @param stored a valid SVID from before the start, used until there is a new one. */
+export async function startRotation(
+  obtain: ObtainSvid,
+  deps: IdentityDeps,
+  stored: Svid | null = null,
+): Promise<Identity> {
+  const live = new LiveSvid(stored ?? (await obtainFirst(obtain, deps)), deps);
+  // How much of the time of a stored one is over is not known for sure, so it is renewed soon.
+  void keepFresh(live, obtain, deps, stored === null ? renewalDelayMs : soonDelayMs);
   return live;
 }
 
@@ -33,7 +42,7 @@ async function obtainFirst(obtain: ObtainSvid, deps: IdentityDeps): Promise<Svid
   try {
     for (let failures = 0; ; failures += 1) {
       try {
-        return await obtainValid(obtain, NEVER, deps);
+        return await obtainValid(obtain, NEVER, null, deps);
       } catch (error) {
         const retryInMs = retryDelayMs(START_PATIENCE_MS, failures, random());
         if (error instanceof PermanentFailure || clock.monotonicMs() + retryInMs > giveUpAtMs) throw error;
@@ -46,17 +55,24 @@ async function obtainFirst(obtain: ObtainSvid, deps: IdentityDeps): Promise<Svid
   }
 }
 
-async function keepFresh(live: LiveSvid, obtain: ObtainSvid, deps: IdentityDeps): Promise<void> {
+async function keepFresh(
+  live: LiveSvid,
+  obtain: ObtainSvid,
+  deps: IdentityDeps,
+  firstDelayMs: typeof renewalDelayMs,
+): Promise<void> {
   const { clock, random, report } = deps;
   const { stopped } = live;
+  let dueMs = firstDelayMs;
   while (!stopped.aborted) {
     const { notAfterMs } = live.svid;
     const startMs = clock.nowMs();
     const lifetimeMs = notAfterMs - startMs;
-    let delayMs = renewalDelayMs(lifetimeMs, random());
+    let delayMs = dueMs(lifetimeMs, random());
+    dueMs = renewalDelayMs;
     for (let failures = 0; await pause(clock, delayMs, stopped); failures += 1) {
       try {
-        live.replace(await obtainValid(obtain, stopped, deps));
+        live.replace(await obtainValid(obtain, stopped, live.svid, deps));
         break;
       } catch (error) {
         if (stopped.aborted) return;
@@ -74,8 +90,13 @@ async function keepFresh(live: LiveSvid, obtain: ObtainSvid, deps: IdentityDeps)
   }
 }
 
-async function obtainValid(obtain: ObtainSvid, signal: AbortSignal, deps: IdentityDeps): Promise<Svid> {
-  const svid = await obtain(signal);
+async function obtainValid(
+  obtain: ObtainSvid,
+  signal: AbortSignal,
+  current: Svid | null,
+  deps: IdentityDeps,
+): Promise<Svid> {
+  const svid = await obtain(signal, current);
   checkValidity(svid, deps.clock.nowMs());
   return svid;
 }
@@ -83,6 +104,10 @@ async function obtainValid(obtain: ObtainSvid, signal: AbortSignal, deps: Identi
 /** `random` is uniform in [0, 1). Setting aside jitter, half of the lifetime. */
 export function renewalDelayMs(lifetimeMs: number, random: number): number {
   return Math.min(lifetimeMs * (0.45 + 0.1 * random), MAX_DELAY_MS);
+}
+
+function soonDelayMs(lifetimeMs: number, random: number): number {
+  return Math.min(lifetimeMs * 0.05 * random, MAX_DELAY_MS);
 }
 
 /** The pause after the first failure (`failures` 0) and the following ones. */

@@ -1,7 +1,6 @@
 /**
  * Connections from peers to the local service, through the listener of one inbound entry.
  */
-import type { InboundConfig } from '../config/schema.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { FailureKind } from '../core/failure.ts';
 import type { Route } from '../core/route.ts';
@@ -17,23 +16,15 @@ export class InboundDestination implements Destination {
   readonly address = '';
   private readonly snapshot: () => Snapshot;
   private readonly name: string;
-  private readonly proven: boolean;
 
-  /** `proven`: for peers with an identity. */
-  constructor(
-    snapshot: () => Snapshot,
-    { name, protocol }: Pick<InboundConfig, 'name' | 'protocol'>,
-    proven: boolean,
-  ) {
+  constructor(snapshot: () => Snapshot, name: string, protocol: Protocol) {
     this.snapshot = snapshot;
     this.name = name;
     this.protocol = protocol;
-    this.proven = proven;
   }
 
   routeFor(): Route {
-    const { inbound, inboundUnproven } = this.snapshot();
-    return required((this.proven ? inbound : inboundUnproven).get(this.name), this.name);
+    return required(this.snapshot().inbound.get(this.name), this.name);
   }
 
   fallback(): Route {

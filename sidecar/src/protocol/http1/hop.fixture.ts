@@ -112,7 +112,6 @@ export class Hop {
       context,
       observer: {
         onOpened: ignore,
-        onPlaintext: ignore,
         onClosed: ignore,
         onRejected: ignore,
         onHandshakeFailed: ignore,

@@ -1,0 +1,14 @@
+/** Every bound of this folder that is no key of the config, by name. Times in milliseconds, sizes in bytes unless the name says otherwise. */
+export const LIMITS = {
+  bodyBytes: 16_384,
+  requestMs: 10_000,
+  timeoutCheckMs: 1_000,
+  connections: 1_024,
+  stopMs: 5_000,
+  /** Not used up or expired, on disk. */
+  joinTokens: 10_000,
+  joinTokenSeconds: 7 * 24 * 3_600,
+  /** How long the first user of a join token may ask again, with the same key. */
+  lostAnswerMs: 5 * 60_000,
+  sweepMs: 3_600_000,
+} as const;

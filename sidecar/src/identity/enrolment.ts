@@ -1,0 +1,86 @@
+/**
+ * Proves to the authority who this sidecar is: by its join token the first time, by the SVID that it has from then on.
+ *
+ * Invariants: a token is spent once. While the answer is outstanding the key stays the same, since the authority repeats a lost answer for the
+ * same key alone; each new SVID has a new key. A token is looked at again only when there is no SVID to renew, or the authority
+ * refuses to renew it, which is how a person brings a lost workload back. Files are read anew each time.
+ */
+import { readFile } from 'node:fs/promises';
+import type { AuthorityIdentity } from '../config/schema.ts';
+import { askAuthority, type Proof } from './authority-client.ts';
+import { createKeyAndCsr, type KeyAndCsr } from './csr.ts';
+import type { Identity, IdentityDeps } from './identity.ts';
+import { type ObtainSvid, PermanentFailure, startRotation } from './rotate.ts';
+import { readSvid, type Svid } from './svid.ts';
+import { loadSvid, storeSvid } from './svid-state.ts';
+
+export async function startEnrolment(
+  source: AuthorityIdentity,
+  trustDomain: string,
+  deps: IdentityDeps,
+): Promise<Identity> {
+  const { stateDir } = source;
+  const obtain = createEnrolment(source, trustDomain, deps);
+  if (stateDir === null) return startRotation(obtain, deps);
+  const keep: ObtainSvid = async (signal, current) => {
+    const svid = await obtain(signal, current);
+    await storeSvid(stateDir, svid).catch((error: Error) =>
+      deps.report({ kind: 'state_not_kept', reason: error.message }),
+    );
+    return svid;
+  };
+  return startRotation(keep, deps, await loadSvid(stateDir, trustDomain, deps));
+}
+
+export function createEnrolment(
+  source: AuthorityIdentity,
+  trustDomain: string,
+  { clock }: Pick<IdentityDeps, 'clock'>,
+): ObtainSvid {
+  let pending: KeyAndCsr | null = null;
+  return async (signal, current) => {
+    pending ??= await createKeyAndCsr();
+    const { keyPem, csrPem } = pending;
+    const roots = [await readText(source.rootsFile)];
+    // A root that replaces the one in the file came with the SVID.
+    if (current !== null) roots.push(current.rootsPem);
+    const ask = async (proof: Proof): Promise<Svid> => {
+      const question = { url: source.url, roots, proof, csrPem };
+      const { certificates: certificatePem, roots: rootsPem } = await askAuthority(question, clock, signal);
+      return readSvid({ certificatePem, keyPem, rootsPem }, trustDomain);
+    };
+    const svid =
+      current === null || current.notAfterMs <= clock.nowMs()
+        ? await ask(await readToken(source.tokenFile))
+        : await renew(ask, current, source.tokenFile);
+    pending = null;
+    return svid;
+  };
+}
+
+async function renew(ask: (proof: Proof) => Promise<Svid>, svid: Svid, tokenFile: string): Promise<Svid> {
+  try {
+    return await ask({ kind: 'renewal', svid });
+  } catch (refusal) {
+    if (!(refusal instanceof PermanentFailure)) throw refusal;
+    const token = await readToken(tokenFile).catch(() => null);
+    if (token === null) throw refusal;
+    return ask(token).catch((error: Error) => {
+      throw new PermanentFailure(`${refusal.message}; and for the token: ${error.message}`);
+    });
+  }
+}
+
+async function readToken(file: string): Promise<Proof> {
+  const token = (await readText(file)).trim();
+  if (/^[\x21-\x7e]+$/.test(token)) return { kind: 'join-token', token };
+  throw new PermanentFailure(`${file}: must hold one join token and nothing else`);
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new PermanentFailure(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+}

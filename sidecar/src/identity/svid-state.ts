@@ -1,0 +1,56 @@
+/**
+ * The SVID in a folder of the sidecar's own, so that a restart needs no other join token.
+ *
+ * Invariants: it holds the private key, so its file is for the owner alone, and one that is open to others is an error. What cannot be used,
+ * because it is damaged or expired, is told and counts as none.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { replaceFile } from '../durable-file.ts';
+import type { IdentityDeps } from './identity.ts';
+import { checkValidity, readSvid, type Svid } from './svid.ts';
+
+const FILE = 'svid.json';
+
+export async function loadSvid(
+  folder: string,
+  trustDomain: string,
+  { clock, report }: Pick<IdentityDeps, 'clock' | 'report'>,
+): Promise<Svid | null> {
+  const path = join(folder, FILE);
+  let text: string;
+  try {
+    const { mode } = await stat(path);
+    if ((mode & 0o077) !== 0) {
+      throw new Error(`${path}: holds a private key and is open to other users: chmod 600 it`);
+    }
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    const svid = readSvid(parse(text), trustDomain);
+    checkValidity(svid, clock.nowMs());
+    return svid;
+  } catch (error) {
+    report({ kind: 'state_rejected', reason: `${path}: ${(error as Error).message}` });
+    return null;
+  }
+}
+
+export function storeSvid(folder: string, { certificatePem, keyPem, rootsPem }: Svid): Promise<void> {
+  return replaceFile(join(folder, FILE), JSON.stringify({ certificatePem, keyPem, rootsPem }));
+}
+
+const stored = z.strictObject({ certificatePem: z.string(), keyPem: z.string(), rootsPem: z.string() });
+
+function parse(text: string): z.infer<typeof stored> {
+  try {
+    return stored.parse(JSON.parse(text));
+  } catch {
+    // Neither parser's message may be shown: it can hold a piece of the key.
+    throw new Error('is damaged');
+  }
+}

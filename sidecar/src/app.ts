@@ -9,7 +9,7 @@
 import type { SvidSummary } from './admin/config-dump.ts';
 import { type AdminServer, startAdminServer } from './admin/server.ts';
 import { formatProblem } from './config/problem.ts';
-import type { SidecarConfig } from './config/schema.ts';
+import type { SidecarConfig, TlsVersion } from './config/schema.ts';
 import { activateSnapshot, buildSnapshot, type Snapshot } from './config/snapshot.ts';
 import { type ConfigEvent, type ConfigStatus, type ConfigWatch, startConfigWatch } from './config/watch.ts';
 import { systemClock } from './core/clock.ts';
@@ -18,7 +18,7 @@ import type { Listener } from './downstream/listener.ts';
 import { AccessControl } from './filters/access/access-control.ts';
 import { RateLimits } from './filters/rate-limit/rate-limits.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
-import { clientTlsOptions } from './identity/trust.ts';
+import { clientTlsOptions, serverTlsOptions } from './identity/trust.ts';
 import { Listeners, type ListeningPorts } from './listeners.ts';
 import { Observability } from './observe/observability.ts';
 import { RandomWords } from './observe/random-words.ts';
@@ -144,7 +144,7 @@ class SidecarCore {
       compileChain: (profile) => observability.buildChain(profile, () => this.identity?.svid.spiffeId ?? ''),
       compileMirrorChain: (profile, series) => observability.buildMirrorChain(profile, series),
       mirrorSeries: (route, rule, backend) => observability.mirrorSeries(route, rule, backend),
-      clientTlsOptions: (peer) => clientTlsOptions(this.requiredIdentity.svid, peer),
+      clientTlsOptions: (peer) => clientTlsOptions(this.requiredIdentity.svid, peer, minTlsVersionOf(config)),
       poolObserver: (profile) => observability.poolObserver(profile),
       retrySeries: (profile) => observability.retrySeries(profile),
       groupObserver: (profile) => observability.groupObserver(profile),
@@ -171,6 +171,10 @@ class SidecarCore {
   }
 }
 
+function minTlsVersionOf(config: SidecarConfig): TlsVersion {
+  return config.identity?.minTlsVersion ?? 'TLSv1.3';
+}
+
 /** How long the last spans and log lines may take to leave. */
 const OBSERVABILITY_CLOSE_MS = 2_000;
 
@@ -192,7 +196,7 @@ async function openSidecar(
     context: core.context,
     handshakeTimeoutMs: config.timeouts.connectMs,
     snapshot: () => core.snapshot,
-    svid: () => core.requiredIdentity.svid,
+    serverTlsOptions: () => serverTlsOptions(core.requiredIdentity.svid, minTlsVersionOf(config)),
     observerOf: (name) => core.observability.listenerObserver(name),
   });
   const { listeners } = listening;
@@ -217,8 +221,8 @@ async function openSidecar(
       metrics: () => observability.metrics(),
       drain: () => startDrain(),
     });
-    core.identity?.onRotated((svid) => {
-      listening.setCertificate(svid);
+    core.identity?.onRotated(() => {
+      listening.renewCertificate();
       for (const pool of core.snapshot.pools.values()) pool.retireConnections();
     });
     const ports = await listening.open(config);

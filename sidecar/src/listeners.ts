@@ -5,6 +5,7 @@
  * whoever called can close it.
  */
 import type net from 'node:net';
+import type { TlsOptions } from 'node:tls';
 import { type Address, formatAddress } from './config/address.ts';
 import type { InboundConfig, OutboundConfig, SidecarConfig } from './config/schema.ts';
 import type { Snapshot } from './config/snapshot.ts';
@@ -13,8 +14,7 @@ import type { Destination } from './downstream/destination.ts';
 import { Listener, type ListenerObserver, type ListenerSecurity } from './downstream/listener.ts';
 import { type OriginalDestination, openOriginalDestination } from './downstream/original-destination.ts';
 import { RefusedDestination } from './downstream/refused-destination.ts';
-import type { Svid } from './identity/svid.ts';
-import { peerSpiffeId, serverTlsOptions } from './identity/trust.ts';
+import { peerSpiffeId } from './identity/trust.ts';
 import { InboundDestination } from './inbound/destination.ts';
 import { CapturedDestination } from './outbound/captured-destination.ts';
 import { ProxyDestination, ServiceDestination } from './outbound/destinations.ts';
@@ -38,8 +38,8 @@ export interface ListenersDeps {
   readonly context: TransportContext;
   readonly handshakeTimeoutMs: number;
   snapshot(): Snapshot;
-  /** The own certificate, for listeners with mTLS. */
-  svid(): Svid;
+  /** For listeners with mTLS, with the certificate of now. */
+  serverTlsOptions(): TlsOptions;
   observerOf(listener: string): ListenerObserver;
 }
 
@@ -81,13 +81,15 @@ export class Listeners {
     };
   }
 
-  setCertificate(svid: Svid): void {
-    for (const listener of this.listeners) listener.setCertificate(serverTlsOptions(svid));
+  /** New handshakes use the certificate of now. */
+  renewCertificate(): void {
+    for (const listener of this.listeners) listener.setCertificate(this.deps.serverTlsOptions());
   }
 
-  private inboundDestination({ name, protocol }: InboundConfig): () => Destination {
-    const destination = new InboundDestination(this.deps.snapshot, name, protocol);
-    return () => destination;
+  private inboundDestination(entry: InboundConfig): (socket: net.Socket, proven: boolean) => Destination {
+    const proven = new InboundDestination(this.deps.snapshot, entry, true);
+    const unproven = new InboundDestination(this.deps.snapshot, entry, false);
+    return (_, isProven) => (isProven ? proven : unproven);
   }
 
   private openProxy(listen: Address): Promise<number> {
@@ -136,7 +138,8 @@ export class Listeners {
   private securityOf({ mtls, protocol }: InboundConfig): ListenerSecurity | null {
     if (mtls === 'off') return null;
     return {
-      tlsOptions: serverTlsOptions(this.deps.svid()),
+      permissive: mtls === 'permissive',
+      tlsOptions: this.deps.serverTlsOptions(),
       alpnProtocols: OFFERED_ALPN[HANDLING[protocol]],
       peerIdentity: peerSpiffeId,
     };
@@ -145,7 +148,7 @@ export class Listeners {
   private add(
     name: string,
     security: ListenerSecurity | null,
-    destinationOf: (socket: net.Socket) => Destination | null,
+    destinationOf: (socket: net.Socket, proven: boolean) => Destination | null,
   ): Listener {
     const { context, handshakeTimeoutMs, observerOf } = this.deps;
     const observer = observerOf(name);

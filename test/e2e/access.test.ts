@@ -1,115 +1,33 @@
 // A worker behind its sidecar takes calls from the API and from nobody else: real certificates, real sockets, and a real Envoy on either
 // side of the line.
-import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Authority, createAuthority } from '../../mesh/ca/authority.ts';
+import { createAuthority } from '../../mesh/ca/authority.ts';
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
-import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
+import type { Sidecar } from '../../sidecar/src/app.ts';
 import { bootstrap, httpCluster, httpListener, upstreamTls } from '../bench/contenders/envoy-config.ts';
 import { type Envoy, startEnvoy } from '../parts/envoy.ts';
-import { Caller, type Fate, PROTOCOLS, type Spoken, startWorker, type Worker } from './access-fixture.ts';
-import {
-  createFolder,
-  type Folder,
-  openAuthority,
-  send,
-  sidecarConfig,
-  spiffeId,
-  svidFiles,
-  writeIdentity,
-} from './mesh-fixture.ts';
+import { Caller, type Fate, PROTOCOLS, type Spoken } from './access-fixture.ts';
+import { API, GuardedWorker, ONLY_API, portOf } from './guarded-worker.ts';
+import { openAuthority, send, spiffeId, svidFiles } from './mesh-fixture.ts';
 import { metric, until } from './tcp-fixture.ts';
 
 const DAY_MS = 24 * 3_600_000;
-const API = spiffeId('api');
 
-let folder: Folder;
-let authority: Authority;
-let worker: Worker;
-const sidecars: Sidecar[] = [];
-
+let mesh: GuardedWorker;
 beforeAll(async () => {
-  folder = await createFolder();
-  authority = await openAuthority();
-  worker = await startWorker();
+  mesh = await GuardedWorker.start();
 });
-
-afterAll(async () => {
-  await Promise.all(sidecars.map((sidecar) => sidecar.drain()));
-  await worker.close();
-  await folder.remove();
-});
-
-interface Guard {
-  readonly rules?: readonly object[];
-  readonly mode?: string;
-  readonly spec?: Record<string, unknown>;
-}
-
-function configText(
-  name: string,
-  identity: Record<string, unknown>,
-  { rules, mode, spec = {} }: Guard,
-): string {
-  const inbound = [
-    { name: 'http1', target: `127.0.0.1:${worker.origin.port}` },
-    { name: 'http2', target: `127.0.0.1:${worker.origin.port}` },
-    { name: 'grpc', target: `127.0.0.1:${worker.grpcPort}`, protocol: 'grpc' },
-    { name: 'tcp', target: `127.0.0.1:${worker.tcp.port}`, protocol: 'tcp' },
-    { name: 'auto', target: `127.0.0.1:${worker.tcp.port}` },
-  ].map((entry) => ({ listen: '127.0.0.1:0', ...entry }));
-  const documents = [
-    sidecarConfig('worker', {
-      ...{ identity, inbound, timeouts: { drainMs: 500, headMs: 500, connectMs: 300 } },
-      ...{ telemetry: { accessLog: `./${name}.log` }, ...spec },
-    }),
-  ];
-  if (rules !== undefined) {
-    documents.push(
-      JSON.stringify({
-        apiVersion: 'mesh.tulle.dev/v1alpha1',
-        kind: 'AccessPolicy',
-        metadata: { name: 'worker' },
-        spec: { targetRefs: [{ kind: 'Service', name: 'worker' }], mode, rules },
-      }),
-    );
-  }
-  return documents.join('\n---\n');
-}
-
-async function guarded(
-  name: string,
-  guard: Guard,
-): Promise<Sidecar & { reguard(next: Guard): Promise<void> }> {
-  const identity = await writeIdentity(folder, authority, { spiffeId: spiffeId('worker') });
-  const configPath = await folder.write(`${name}.yaml`, configText(name, identity, guard));
-  const sidecar = await startSidecar({ configPath });
-  sidecars.push(sidecar);
-  return {
-    ...sidecar,
-    async reguard(next) {
-      await writeFile(configPath, configText(name, identity, next));
-      await sidecar.reload();
-    },
-  };
-}
-
-async function caller(service: string, request: { validFromMs?: number } = {}): Promise<Caller> {
-  return new Caller(await issueSvid(authority, { spiffeId: spiffeId(service), ...request }));
-}
-
-const ONLY_API = [{ name: 'api', action: 'allow', from: { identities: [API] } }];
-const portOf = (sidecar: Sidecar, entry: string): number => sidecar.inboundPorts[entry] as number;
+afterAll(() => mesh.close());
 
 describe.each(PROTOCOLS)('over %s the worker', (protocol: Spoken) => {
   let sidecar: Sidecar;
   beforeAll(async () => {
-    sidecar = await guarded(`only-api-${protocol}`, { rules: ONLY_API });
+    sidecar = await mesh.guard(`only-api-${protocol}`, { rules: ONLY_API });
   });
   const fateOf = (who: Caller): Promise<Fate> => who.call(protocol, portOf(sidecar, protocol));
 
   it('serves the API', async () => {
-    expect(await fateOf(await caller('api'))).toBe('served');
+    expect(await fateOf(await mesh.caller('api'))).toBe('served');
     expect(await metric(sidecar, 'tulle_access_decisions_total', 'rule="api"', 'decision="allow"')).toBe(1);
   });
 
@@ -126,12 +44,12 @@ describe.each(PROTOCOLS)('over %s the worker', (protocol: Spoken) => {
   });
 
   it('does not serve an expired certificate', async () => {
-    expect(await fateOf(await caller('api', { validFromMs: Date.now() - DAY_MS }))).toBe('closed');
+    expect(await fateOf(await mesh.caller('api', { validFromMs: Date.now() - DAY_MS }))).toBe('closed');
   });
 
   it('does not serve a valid certificate of a service that is not on the list, and counts it', async () => {
     // A connection has no words for it.
-    expect(await fateOf(await caller('intruder'))).toBe(protocol === 'tcp' ? 'closed' : 'denied');
+    expect(await fateOf(await mesh.caller('intruder'))).toBe(protocol === 'tcp' ? 'closed' : 'denied');
     expect(await metric(sidecar, 'tulle_access_decisions_total', 'rule="no_rule"', 'decision="deny"')).toBe(
       1,
     );
@@ -140,39 +58,39 @@ describe.each(PROTOCOLS)('over %s the worker', (protocol: Spoken) => {
 
 describe('a denial', () => {
   it('names policy, rule and peer, to the caller and in the log', async () => {
-    const sidecar = await guarded('told', {
+    const sidecar = await mesh.guard('told', {
       rules: [{ name: 'no-admin', action: 'deny', to: { paths: ['/admin/*'] } }, ...ONLY_API].map((rule) => ({
         ...rule,
-        to: { ...('to' in rule ? rule.to : {}), ports: [worker.origin.port] },
+        to: { ...('to' in rule ? rule.to : {}), ports: [mesh.worker.origin.port] },
       })),
     });
-    const api = await caller('api');
+    const api = await mesh.caller('api');
     const { status, body } = await api.request(portOf(sidecar, 'http1'), '/Admin/users/');
     expect(status).toBe(403);
     expect(JSON.parse(body)).toMatchObject({ code: 'access_denied', source: 'policy' });
     expect(JSON.parse(body).detail).toContain(`rule no-admin of e2e/worker; peer ${API}`);
     expect((await api.request(portOf(sidecar, 'http1'), '/a/..%2fadmin')).status).toBe(400);
-    await until(async () => (await readLog('told')).length === 2);
-    expect((await readLog('told'))[0]).toMatchObject({
+    await until(async () => (await mesh.readLog('told')).length === 2);
+    expect((await mesh.readLog('told'))[0]).toMatchObject({
       ...{ access: 'deny', access_policy: 'e2e/worker', access_rule: 'no-admin' },
       ...{ failure: 'access_denied', peer_identity: API },
     });
   });
 
   it('is not got around by bytes that are no HTTP', async () => {
-    const sidecar = await guarded('auto', {
+    const sidecar = await mesh.guard('auto', {
       rules: [
         { name: 'api-requests', action: 'allow', from: { identities: [API] }, to: { methods: ['GET'] } },
-      ].map((rule) => ({ ...rule, to: { ...rule.to, ports: [worker.tcp.port] } })),
+      ].map((rule) => ({ ...rule, to: { ...rule.to, ports: [mesh.worker.tcp.port] } })),
     });
-    const before = worker.tcp.sockets.length;
-    expect(await (await caller('api')).call('tcp', portOf(sidecar, 'auto'))).toBe('closed');
+    const before = mesh.worker.tcp.sockets.length;
+    expect(await (await mesh.caller('api')).call('tcp', portOf(sidecar, 'auto'))).toBe('closed');
     // Nor by silence, in which a server would speak first.
-    const silent = (await caller('api')).connect(portOf(sidecar, 'auto'), null);
+    const silent = (await mesh.caller('api')).connect(portOf(sidecar, 'auto'), null);
     await until(() => silent.closed);
-    expect(worker.tcp.sockets.length).toBe(before);
-    await until(async () => (await readLog('auto')).length === 2);
-    expect((await readLog('auto'))[0]).toMatchObject({
+    expect(mesh.worker.tcp.sockets.length).toBe(before);
+    await until(async () => (await mesh.readLog('auto')).length === 2);
+    expect((await mesh.readLog('auto'))[0]).toMatchObject({
       failure: 'access_denied',
       access: 'deny',
       access_rule: 'no_rule',
@@ -182,9 +100,9 @@ describe('a denial', () => {
 
 describe('without a policy', () => {
   it('the default of the sidecar holds', async () => {
-    const open = await guarded('default-allow', {});
-    const closed = await guarded('default-deny', { spec: { access: { default: 'deny' } } });
-    const api = await caller('api');
+    const open = await mesh.guard('default-allow', {});
+    const closed = await mesh.guard('default-deny', { spec: { access: { default: 'deny' } } });
+    const api = await mesh.caller('api');
     expect(await api.callHttp1(portOf(open, 'http1'))).toBe('served');
     expect(await api.callHttp1(portOf(closed, 'http1'))).toBe('denied');
     expect(await api.call('tcp', portOf(closed, 'tcp'))).toBe('closed');
@@ -195,12 +113,12 @@ describe('shadow mode', () => {
   it.each(['http1', 'tcp'] as const)(
     'serves everybody over %s, and counts whom it would not',
     async (protocol) => {
-      const sidecar = await guarded(`shadow-${protocol}`, { rules: ONLY_API, mode: 'shadow' });
-      expect(await (await caller('intruder')).call(protocol, portOf(sidecar, protocol))).toBe('served');
+      const sidecar = await mesh.guard(`shadow-${protocol}`, { rules: ONLY_API, mode: 'shadow' });
+      expect(await (await mesh.caller('intruder')).call(protocol, portOf(sidecar, protocol))).toBe('served');
       const labels = ['rule="no_rule"', 'mode="shadow"', 'decision="would_deny"'];
       expect(await metric(sidecar, 'tulle_access_decisions_total', ...labels)).toBe(1);
-      await until(async () => (await readLog(`shadow-${protocol}`)).length === 1);
-      expect((await readLog(`shadow-${protocol}`))[0]).toMatchObject({
+      await until(async () => (await mesh.readLog(`shadow-${protocol}`)).length === 1);
+      expect((await mesh.readLog(`shadow-${protocol}`))[0]).toMatchObject({
         access: 'would_deny',
         failure: 'none',
       });
@@ -210,8 +128,8 @@ describe('shadow mode', () => {
 
 describe('a policy that changes', () => {
   it('holds from the next request on, on connections that are open, and loses none', async () => {
-    const sidecar = await guarded('reload', { rules: ONLY_API });
-    const [api, batch] = [await caller('api'), await caller('batch')];
+    const sidecar = await mesh.guard('reload', { rules: ONLY_API });
+    const [api, batch] = [await mesh.caller('api'), await mesh.caller('batch')];
     const port = portOf(sidecar, 'http1');
     expect(await batch.callHttp1(port)).toBe('denied');
     const slow = Array.from({ length: 20 }, () => api.callHttp1(port, '/slow?ms=300'));
@@ -229,14 +147,14 @@ describe.each(['http/1.1', 'h2'] as const)('a real Envoy over %s', (protocol) =>
   const envoys: Envoy[] = [];
   let sidecar: Sidecar;
   beforeAll(async () => {
-    sidecar = await guarded(`envoy-${protocol === 'h2' ? 2 : 1}`, { rules: ONLY_API });
+    sidecar = await mesh.guard(`envoy-${protocol === 'h2' ? 2 : 1}`, { rules: ONLY_API });
     for (const service of ['api', 'intruder']) {
       const port = portOf(sidecar, 'http1');
       const parts = {
         listener: httpListener({ hasFeatures: false, service, tls: null }),
         clusters: [httpCluster({ port, protocol, tls: upstreamTls(spiffeId('worker'), protocol) })],
       };
-      const files = svidFiles(await issueSvid(authority, { spiffeId: spiffeId(service) }));
+      const files = svidFiles(await issueSvid(mesh.authority, { spiffeId: spiffeId(service) }));
       envoys.push(await startEnvoy({ config: bootstrap(parts), files }));
     }
   });
@@ -251,11 +169,3 @@ describe.each(['http/1.1', 'h2'] as const)('a real Envoy over %s', (protocol) =>
     expect(JSON.parse(intruder?.body ?? '').detail).toContain(`peer ${spiffeId('intruder')}`);
   });
 });
-
-async function readLog(name: string): Promise<Record<string, unknown>[]> {
-  const text = await readFile(`${folder.path}/${name}.log`, 'utf8').catch(() => '');
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
-}

@@ -44,6 +44,23 @@ const cases: [name: string, text: () => string, problems: string[]][] = [
     ],
   ],
   [
+    'permissive listener without identity',
+    () =>
+      EXAMPLE.replace(IDENTITY, '')
+        .replace('mtls: strict, target', 'mtls: permissive, target')
+        .replace(/ {8}mtls: strict\n {8}identity:.*/, '        mtls: off'),
+    [
+      `8:48: spec.inbound[0].mtls: is permissive, but the sidecar has no spec.identity to prove who it is; ${mtlsSuggestion}`,
+    ],
+  ],
+  [
+    'permissive listener for what nobody could speak in clear',
+    () => edit('mtls: strict, target', 'mtls: permissive, protocol: mysql, target'),
+    [
+      '14:48: spec.inbound[0].mtls: is permissive, but mysql lets the server speak first, so that nobody could speak it in clear here; set `mtls: strict`, or off until all peers are in the mesh',
+    ],
+  ],
+  [
     'strict service that trusts nobody',
     () => EXAMPLE.replace(/ {8}identity:.*\n/, ''),
     [

@@ -4,7 +4,7 @@
  */
 
 import { parseSpiffeId } from '../identity/spiffe-id.ts';
-import { HANDLING, PROTOCOL_NAMES, protocolNamed } from '../protocol/protocol.ts';
+import { HANDLING, PROTOCOL_NAMES, type Protocol, protocolNamed, UNTELLABLE } from '../protocol/protocol.ts';
 import type { Finding } from './explain.ts';
 import type { KeyPath } from './problem.ts';
 import { formatPath, quote } from './problem.ts';
@@ -34,6 +34,7 @@ export function checkDocument(document: unknown): Finding[] {
   return [
     ...checkIdentity(identity),
     ...[...inbound, ...services].flatMap((place) => checkMtls(place, identity)),
+    ...inbound.flatMap(checkPermissive),
     ...services.flatMap((place) => checkPeer(place, child(identity, 'trustDomain').value)),
     ...findRepeated(
       inbound.map((place) => child(place, 'name')),
@@ -74,13 +75,30 @@ function checkIdentity(identity: Place): Finding[] {
 
 /** Both sides prove themselves in mTLS, so a sidecar without an identity can neither take nor make a connection. */
 function checkMtls(place: Place, identity: Place): Finding[] {
-  if (!isStrict(place) || identity.value !== undefined) return [];
   const mtls = child(place, 'mtls');
+  const proves = isStrict(place) || mtls.value === 'permissive';
+  if (!proves || identity.value !== undefined) return [];
   return [
     {
       path: mtls.path,
-      message: `is strict${mtls.value === undefined ? ' by default' : ''}, but the sidecar has no spec.identity to prove who it is`,
+      message: `is ${mtls.value === undefined ? 'strict by default' : mtls.value}, but the sidecar has no spec.identity to prove who it is`,
       suggestion: 'add spec.identity, or set `mtls: off`',
+      at: 'value',
+    },
+  ];
+}
+
+/** The first byte tells who speaks in clear, so there has to be one that does. */
+function checkPermissive(entry: Place): Finding[] {
+  const { path, value } = child(entry, 'mtls');
+  const protocol = protocolOf(entry);
+  const reason = UNTELLABLE[protocol];
+  if (value !== 'permissive' || reason === undefined) return [];
+  return [
+    {
+      path,
+      message: `is permissive, but ${protocol} ${reason}, so that nobody could speak it in clear here`,
+      suggestion: 'set `mtls: strict`, or off until all peers are in the mesh',
       at: 'value',
     },
   ];
@@ -171,8 +189,8 @@ function checkReach(service: Place, capture: Place): Finding[] {
     ];
   }
   const { path, value } = child(service, 'protocol');
-  const raw = typeof value === 'string' && PROTOCOL_NAMES.includes(value) ? protocolNamed(value) : 'auto';
-  if (HANDLING[raw] !== 'tcp' || raw === 'tls' || hasAddresses) return [];
+  const protocol = protocolOf(service);
+  if (HANDLING[protocol] !== 'tcp' || protocol === 'tls' || hasAddresses) return [];
   if (child(service, 'listen').value !== undefined) return [];
   return [
     {
@@ -201,6 +219,12 @@ function findRepeated(places: readonly Place[], suggestion: string): Finding[] {
 function isStrict(place: Place): boolean {
   const mtls = child(place, 'mtls').value;
   return isMapping(place.value) && (mtls === undefined || mtls === 'strict');
+}
+
+/** What is wrong with it somebody else says. */
+function protocolOf(place: Place): Protocol {
+  const { value } = child(place, 'protocol');
+  return typeof value === 'string' && PROTOCOL_NAMES.includes(value) ? protocolNamed(value) : 'auto';
 }
 
 /** Steps into anything: what is no mapping, or lacks the key, just has nothing there. */

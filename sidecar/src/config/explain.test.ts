@@ -55,7 +55,7 @@ const cases: [name: string, text: () => string, problems: string[]][] = [
   [
     'misspelt choice',
     () => edit('mtls: strict, target', 'mtls: strct, target'),
-    ['14:48: spec.inbound[0].mtls: must be strict or off, not "strct"; did you mean "strict"?'],
+    ['14:48: spec.inbound[0].mtls: must be strict or permissive or off, not "strct"; did you mean "strict"?'],
   ],
   [
     'scalar for a mapping',

@@ -58,6 +58,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
         rootsFile: path,
       }),
     );
+    const minTlsVersion = fc.constantFrom(...(['TLSv1.2', 'TLSv1.3'] as const));
     const service = fc
       .record({
         host: fc.oneof(
@@ -83,7 +84,9 @@ const config: fc.Arbitrary<SidecarConfig> = fc
       namespace: fc.oneof(label, fc.constant('default')),
       service: label,
       zone,
-      identity: hasIdentity ? source.map((value) => ({ trustDomain, source: value })) : fc.constant(null),
+      identity: hasIdentity
+        ? fc.record({ trustDomain: fc.constant(trustDomain), minTlsVersion, source })
+        : fc.constant(null),
       admin: fc.record({ listen: loopback }),
       inbound: fc.uniqueArray(fc.record({ name: label, listen: anyPort, mtls, protocol, target }), {
         selector: ({ name }) => name,
@@ -139,7 +142,7 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
   const spec: Mapping = { service, admin: { listen: formatAddress(admin.listen) }, timeouts };
   if (rest.zone !== '') spec.zone = rest.zone;
   if (rest.accessDefault !== 'allow' || !terse) spec.access = { default: rest.accessDefault };
-  if (identity !== null) spec.identity = toIdentity(identity);
+  if (identity !== null) spec.identity = toIdentity(identity, terse);
   if (inbound.length > 0 || !terse) {
     spec.inbound = inbound.map((listener) => ({
       name: listener.name,
@@ -203,14 +206,18 @@ function toProtocol(protocol: string, terse: boolean): Mapping {
   return terse && protocol === 'auto' ? {} : { protocol };
 }
 
-function toIdentity({ trustDomain, source }: NonNullable<SidecarConfig['identity']>): Mapping {
+function toIdentity(
+  { trustDomain, minTlsVersion, source }: NonNullable<SidecarConfig['identity']>,
+  terse: boolean,
+): Mapping {
+  const identity = { trustDomain, ...(!(terse && minTlsVersion === 'TLSv1.3') && { minTlsVersion }) };
   if (source.kind === 'authority') {
     const { url, rootsFile, tokenFile, stateDir } = source;
     const kept = stateDir === null ? {} : { stateDir };
-    return { trustDomain, authority: { url, rootsFile, tokenFile, ...kept } };
+    return { ...identity, authority: { url, rootsFile, tokenFile, ...kept } };
   }
   const { certificateFile, keyFile, rootsFile } = source;
-  return { trustDomain, files: { certificate: certificateFile, key: keyFile, roots: rootsFile } };
+  return { ...identity, files: { certificate: certificateFile, key: keyFile, roots: rootsFile } };
 }
 
 function toYaml(document: Mapping, flow = false): string {
@@ -295,7 +302,7 @@ describe('parseConfig', () => {
 
 const KNOWN = new Set(
   (
-    'apiVersion kind metadata spec name namespace service identity trustDomain authority url rootsFile tokenFile stateDir files ' +
+    'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile stateDir files ' +
     'certificate key roots admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
     'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes traces endpoint headSampleRatio'
   ).split(' '),

@@ -19,6 +19,7 @@ describe('a valid file', () => {
       zone: '',
       identity: {
         trustDomain: 'demo.tulle.test',
+        minTlsVersion: 'TLSv1.3',
         source: {
           kind: 'authority',
           url: 'https://127.0.0.1:9443',

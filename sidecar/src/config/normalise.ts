@@ -129,10 +129,11 @@ function normaliseIdentity(
   identity: NonNullable<SidecarDocument['spec']['identity']>,
   folder: string,
 ): IdentityConfig {
-  const { trustDomain, authority, files } = identity;
+  const { trustDomain, minTlsVersion, authority, files } = identity;
   if (authority !== undefined) {
     return {
       trustDomain,
+      minTlsVersion,
       source: {
         kind: 'authority',
         url: authority.url,
@@ -145,6 +146,7 @@ function normaliseIdentity(
   if (files === undefined) throw new Error('identity without a source: check.ts lets none through');
   return {
     trustDomain,
+    minTlsVersion,
     source: {
       kind: 'files',
       certificateFile: resolve(folder, files.certificate),

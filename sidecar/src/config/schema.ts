@@ -15,6 +15,7 @@ import {
   dottedName,
   endpoint,
   filePath,
+  inboundMtls,
   ipAddress,
   label,
   loopbackAddress,
@@ -54,9 +55,13 @@ export type SidecarConfig = {
   readonly policies: PoliciesConfig;
 };
 
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+
 export type IdentityConfig = {
   /** Of the sidecar and of every peer: there is no federation. */
   readonly trustDomain: string;
+  /** Below 1.3 only for peers that have nothing better. */
+  readonly minTlsVersion: TlsVersion;
   readonly source: AuthorityIdentity | FilesIdentity;
 };
 
@@ -81,14 +86,17 @@ export type FilesIdentity = {
 /** `listen` is loopback. */
 export type AdminConfig = { readonly listen: Address };
 
-/** `strict`: the peer must prove an identity, or the connection ends. There is no "if it can". */
+/** `strict`: the peer must prove an identity, or the connection ends. */
 export type MtlsMode = 'strict' | 'off';
+
+/** `permissive`: a peer that begins a handshake has to end it as with `strict`; one that does not has no identity. */
+export type InboundMtlsMode = MtlsMode | 'permissive';
 
 export type InboundConfig = {
   readonly name: string;
   /** Port 0 takes any free port. Null for what is reached through `inboundCapture` alone. */
   readonly listen: Address | null;
-  readonly mtls: MtlsMode;
+  readonly mtls: InboundMtlsMode;
   readonly protocol: Protocol;
   /** The local service. */
   readonly target: Address;
@@ -170,6 +178,7 @@ export const sidecarDocument = z.strictObject({
     identity: z
       .strictObject({
         trustDomain,
+        minTlsVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.3'),
         // Which of the two is given is a matter of both keys: check.ts.
         authority: z
           // The token is sent there, so it must not go in clear.
@@ -190,7 +199,7 @@ export const sidecarDocument = z.strictObject({
           name: label,
           // Whether it may be absent is a matter of `inboundCapture`: check.ts.
           listen: address('listen').optional(),
-          mtls,
+          mtls: inboundMtls,
           protocol,
           target: address('connect'),
         }),

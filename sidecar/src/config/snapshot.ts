@@ -29,13 +29,15 @@ import { type Address, formatAddress } from './address.ts';
 import { NO_POLICIES, policiesFor } from './policies.ts';
 import type { Policy, RoutePolicies } from './resources.ts';
 import { buildRouteTables, type HttpService } from './route-tables.ts';
-import type { EndpointConfig, SidecarConfig } from './schema.ts';
+import type { SidecarConfig } from './schema.ts';
 import { buildTcpRoutes, type TcpRoutes } from './tcp-routes.ts';
 import { type UpstreamDeps, type Upstreams, UpstreamsBuilder } from './upstreams.ts';
 
 export interface Snapshot extends Upstreams {
-  /** By name of the listener. */
+  /** By name of the listener, for peers that have proved who they are … */
   readonly inbound: ReadonlyMap<string, Route>;
+  /** … and for those that have not, whose word counts for less. */
+  readonly inboundUnproven: ReadonlyMap<string, Route>;
   /** By host, in lower case and without a port. */
   readonly outbound: ReadonlyMap<string, RouteTable>;
   /** For outbound requests whose host is no service of the mesh. */
@@ -106,25 +108,24 @@ export function buildSnapshot(
       balancer,
       unreachable: Failure.noEndpoint,
     });
-  const routeTo = (profile: RouteProfile, protocol: Protocol, endpoints: readonly EndpointConfig[]): Route =>
-    compile(profile)(upstreams.balancerTo(profile, protocol, endpoints));
-
   const inbound = new Map<string, Route>();
+  const inboundUnproven = new Map<string, Route>();
   const inboundAccess = new Map<string, ListenerAccess | null>();
   const policies = policiesFor(config.policies, {
     service: { namespace: config.namespace, name: service },
     rule: null,
   });
-  for (const { name, mtls, protocol, target } of config.inbound) {
-    const trustsPeer = mtls === 'strict';
+  for (const { name, protocol, target } of config.inbound) {
     const access = deps.compileAccess(policies.access, {
       port: target.port,
       ownTrustDomain: config.identity?.trustDomain ?? '',
       otherwise: config.accessDefault,
     });
     inboundAccess.set(name, access);
-    const profile = { ...inboundProfile(name, service), trustsPeer, policies, access };
-    inbound.set(name, routeTo(profile, protocol, [{ ...target, weight: 1, zone: '' }]));
+    const profile = { ...inboundProfile(name, service), policies, access };
+    const balancer = upstreams.balancerTo(profile, protocol, [{ ...target, weight: 1, zone: '' }]);
+    inbound.set(name, compile({ ...profile, trustsPeer: true })(balancer));
+    inboundUnproven.set(name, compile(profile)(balancer));
   }
   const services: HttpService[] = [];
   for (const entry of config.outbound?.services ?? []) {
@@ -150,7 +151,19 @@ export function buildSnapshot(
   };
   const passthrough = config.outbound?.capture?.unknown === 'passthrough' ? new Passthrough(passTo) : null;
   const { pools, groups, tables, checkers, takeovers } = upstreams;
-  return { inbound, outbound, unrouted, tcp, passthrough, pools, groups, tables, checkers, takeovers };
+  return {
+    inbound,
+    inboundUnproven,
+    outbound,
+    unrouted,
+    tcp,
+    passthrough,
+    pools,
+    groups,
+    tables,
+    checkers,
+    takeovers,
+  };
 }
 
 /** The snapshot takes over from the one before, which lets go of what is not used any more. */
@@ -177,7 +190,7 @@ export function outboundProfile(name: string, service: string): RouteProfile {
   };
 }
 
-/** Whether peers are trusted is for the listener to say. */
+/** For peers that have not proved who they are. */
 export function inboundProfile(name: string, service: string): RouteProfile {
   return { ...outboundProfile(name, service), direction: 'inbound', trustsPeer: false };
 }

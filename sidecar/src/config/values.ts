@@ -63,6 +63,7 @@ export const accessLog = text(
 
 // Off has to be written out: nobody should talk in clear because a line is missing.
 export const mtls = z.enum(['strict', 'off']).default('strict');
+export const inboundMtls = z.enum(['strict', 'permissive', 'off']).default('strict');
 export const protocol = z
   .enum(PROTOCOL_NAMES as [string, ...string[]])
   .default('auto')

@@ -1,5 +1,5 @@
 /**
- * Accepts connections, plain or mTLS, and keeps those that are open.
+ * Accepts connections, plain, mTLS or both, and keeps those that are open.
  *
  * Invariants
  * - Connections are bounded; one too many is closed at once.
@@ -13,6 +13,7 @@ import { LIMITS } from '../core/limits.ts';
 import { Transport, type TransportContext } from '../transport/transport.ts';
 import { Arrival, type ArrivalOwner, type ConnectionKind } from './arrival.ts';
 import type { Destination } from './destination.ts';
+import { FirstBytes } from './first-bytes.ts';
 
 const KEEP_ALIVE_MS = 30_000;
 
@@ -21,12 +22,14 @@ export interface ListenerOptions {
   readonly observer: ListenerObserver;
   /** Null for a plain listener. */
   readonly security: ListenerSecurity | null;
-  /** Of a connection that was just accepted; null when it was handed to another listener. */
-  destinationOf(socket: net.Socket): Destination | null;
+  /** Of a connection that was just accepted; null when it was handed to another listener. `proven`: the peer has an identity. */
+  destinationOf(socket: net.Socket, proven: boolean): Destination | null;
   readonly handshakeTimeoutMs: number;
 }
 
 export interface ListenerSecurity {
+  /** What does not begin with a handshake is taken as it is, without an identity. */
+  readonly permissive: boolean;
   readonly tlsOptions: tls.TlsOptions;
   /** What is offered in a handshake, the preferred first; null for nothing. */
   readonly alpnProtocols: readonly string[] | null;
@@ -37,6 +40,8 @@ export interface ListenerSecurity {
 /** What the listener tells about connections, for metrics. */
 export interface ListenerObserver {
   onOpened(secure: boolean): void;
+  /** One that could have proved who it is, and spoke in clear. */
+  onPlaintext(): void;
   onClosed(): void;
   /** Closed at once, because there were too many. */
   onRejected(): void;
@@ -49,6 +54,9 @@ export class Listener implements ArrivalOwner {
   draining = false;
   private readonly options: ListenerOptions;
   private readonly server: net.Server | tls.Server;
+  /** The one that makes handshakes; null where there are none. */
+  private secureServer: tls.Server | null = null;
+  private firstBytes: FirstBytes | null = null;
   private readonly connections = new Set<Arrival>();
   private drained: (() => void) | null = null;
 
@@ -61,25 +69,15 @@ export class Listener implements ArrivalOwner {
       keepAliveInitialDelay: KEEP_ALIVE_MS,
     };
     const { security, observer } = options;
+    const plain = { ...common, pauseOnConnect: true };
     if (security === null) {
-      this.server = net.createServer({ ...common, pauseOnConnect: true }, (socket) =>
-        this.accept(socket, '', false),
-      );
+      this.server = net.createServer(plain, (socket) => void this.accept(socket, '', false));
     } else {
-      const secure = {
-        ...common,
-        ...security.tlsOptions,
-        ...(security.alpnProtocols === null ? {} : { ALPNProtocols: [...security.alpnProtocols] }),
-        handshakeTimeout: options.handshakeTimeoutMs,
-      };
-      this.server = tls.createServer(secure, (socket) => this.acceptSecure(socket, security));
-      this.server.on('tlsClientError', (error, socket) => {
-        // The reason of a refused certificate is on the socket; the error says that the connection broke.
-        const { authorizationError } = socket as { authorizationError?: Error | string | null };
-        observer.onHandshakeFailed(String(authorizationError ?? error.message));
-        // Of a handshake that took too long Node tells, and leaves the connection open.
-        socket.destroy();
-      });
+      const secureServer = this.createSecureServer(common, security);
+      this.secureServer = secureServer;
+      this.server = security.permissive
+        ? net.createServer(plain, (socket) => this.tellApart(socket, secureServer))
+        : secureServer;
     }
     this.server.maxConnections = LIMITS.downstreamConnections;
     this.server.on('drop', () => observer.onRejected());
@@ -101,7 +99,7 @@ export class Listener implements ArrivalOwner {
 
   /** New handshakes use another certificate. */
   setCertificate(options: tls.SecureContextOptions): void {
-    if (this.server instanceof tls.Server) this.server.setSecureContext(options);
+    this.secureServer?.setSecureContext(options);
   }
 
   /** Serves a connection that was accepted elsewhere. Its socket has not been read. */
@@ -113,6 +111,7 @@ export class Listener implements ArrivalOwner {
   drain(): Promise<void> {
     this.draining = true;
     this.server.close();
+    this.firstBytes?.close();
     for (const connection of this.connections) connection.drain();
     if (this.connections.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -135,6 +134,37 @@ export class Listener implements ArrivalOwner {
     if (this.connections.size === 0) this.drained?.();
   }
 
+  private createSecureServer(common: tls.TlsOptions, security: ListenerSecurity): tls.Server {
+    const { observer, handshakeTimeoutMs } = this.options;
+    const secure = {
+      ...common,
+      ...security.tlsOptions,
+      ...(security.alpnProtocols === null ? {} : { ALPNProtocols: [...security.alpnProtocols] }),
+      handshakeTimeout: handshakeTimeoutMs,
+    };
+    const server = tls.createServer(secure, (socket) => this.acceptSecure(socket, security));
+    server.on('tlsClientError', (error, socket) => {
+      // The reason of a refused certificate is on the socket; the error says that the connection broke.
+      const { authorizationError } = socket as { authorizationError?: Error | string | null };
+      observer.onHandshakeFailed(String(authorizationError ?? error.message));
+      // Of a handshake that took too long Node tells, and leaves the connection open.
+      socket.destroy();
+    });
+    return server;
+  }
+
+  private tellApart(socket: net.Socket, secureServer: tls.Server): void {
+    const { context, handshakeTimeoutMs, observer } = this.options;
+    this.firstBytes ??= new FirstBytes(context.clock, handshakeTimeoutMs, {
+      onTls: (opening) => void secureServer.emit('connection', opening),
+      onPlain: (opening, bytes) => {
+        observer.onPlaintext();
+        this.accept(opening, '', false)?.receive(bytes.length, bytes);
+      },
+    });
+    this.firstBytes.await(socket);
+  }
+
   private acceptSecure(socket: tls.TLSSocket, security: ListenerSecurity): void {
     const identity = security.peerIdentity(socket);
     if (identity === null) {
@@ -145,14 +175,16 @@ export class Listener implements ArrivalOwner {
     this.accept(socket, identity, true);
   }
 
-  private accept(socket: net.Socket, identity: string, secure: boolean): void {
+  private accept(socket: net.Socket, identity: string, secure: boolean): Transport | null {
     const { context, observer, destinationOf } = this.options;
-    const destination = destinationOf(socket);
-    if (destination === null) return;
-    const arrival = new Arrival(new Transport(context, socket, secure), this, destination, identity);
+    const destination = destinationOf(socket, identity !== '');
+    if (destination === null) return null;
+    const transport = new Transport(context, socket, secure);
+    const arrival = new Arrival(transport, this, destination, identity);
     this.connections.add(arrival);
     observer.onOpened(secure);
     arrival.begin(secure ? (socket as tls.TLSSocket).alpnProtocol : null);
     if (this.draining) arrival.drain();
+    return transport;
   }
 }

@@ -39,7 +39,7 @@ async function start(where = folder): Promise<Identity> {
     rootsFile: join(where, 'roots.pem'),
   } as const;
   const deps = { clock, random: Math.random, report: (event: IdentityEvent) => events.push(event) };
-  identity = await startIdentity({ trustDomain: 'a.test', source }, deps);
+  identity = await startIdentity({ trustDomain: 'a.test', minTlsVersion: 'TLSv1.3', source }, deps);
   return identity;
 }
 

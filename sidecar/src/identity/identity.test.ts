@@ -80,7 +80,7 @@ async function joinMesh(
   const events: IdentityEvent[] = [];
   const report = (event: IdentityEvent) => events.push(event);
   const identity = await startIdentity(
-    { trustDomain: 'a.test', source },
+    { trustDomain: 'a.test', minTlsVersion: 'TLSv1.3', source },
     { clock: systemClock, random: Math.random, report },
   );
   identities.push(identity);

@@ -1,10 +1,18 @@
 /** Real certificates over real sockets: who is let in, and who is refused by which side. */
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectPlain } from 'node:net';
-import { type ConnectionOptions, connect, createServer, type Server, type TLSSocket } from 'node:tls';
+import {
+  type ConnectionOptions,
+  connect,
+  createServer,
+  type SecureContextOptions,
+  type Server,
+  type TLSSocket,
+} from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Authority, createAuthority } from '../../../mesh/ca/authority.ts';
 import { issueSvid } from '../../../mesh/ca/issue-svid.ts';
+import type { TlsVersion } from '../config/schema.ts';
 import type { Svid } from './svid.ts';
 import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './trust.ts';
 
@@ -29,9 +37,12 @@ afterEach(() => {
 });
 
 /** A server that echoes; `peers` gets the identity of each connection that completed its handshake. */
-async function startEcho(svid: Svid): Promise<{ server: Server; port: number; peers: (string | null)[] }> {
+async function startEcho(
+  svid: Svid,
+  minVersion?: TlsVersion,
+): Promise<{ server: Server; port: number; peers: (string | null)[] }> {
   const peers: (string | null)[] = [];
-  const server = createServer(serverTlsOptions(svid), (socket) => {
+  const server = createServer(serverTlsOptions(svid, minVersion), (socket) => {
     peers.push(peerSpiffeId(socket));
     socket.on('error', () => {});
     socket.pipe(socket);
@@ -40,6 +51,10 @@ async function startEcho(svid: Svid): Promise<{ server: Server; port: number; pe
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, port: (server.address() as AddressInfo).port, peers };
+}
+
+function contextOf({ certificatePem: cert, keyPem: key, rootsPem: ca }: Svid): SecureContextOptions {
+  return { cert, key, ca };
 }
 
 async function open(port: number, options: ConnectionOptions): Promise<TLSSocket> {
@@ -105,6 +120,58 @@ describe('a connection between two SVIDs of one trust domain', () => {
   });
 });
 
+describe('a connection in TLS 1.2, where that is let in', () => {
+  const old = () =>
+    ({ ...contextOf(gateway), maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined }) as const;
+
+  it('has forward secrecy, and each side knows the other', async () => {
+    const { port, peers } = await startEcho(dispatcher, 'TLSv1.2');
+    const socket = await open(port, old());
+    expect(await echo(socket, 'hello')).toBe('hello');
+    expect(socket.getCipher()).toMatchObject({ name: 'ECDHE-ECDSA-AES128-GCM-SHA256', version: 'TLSv1.2' });
+    expect(peerSpiffeId(socket)).toBe(DISPATCHER);
+    expect(peers).toEqual([GATEWAY]);
+    socket.destroy();
+  });
+
+  it('goes to a peer that has nothing better', async () => {
+    const server = createServer(
+      { ...contextOf(dispatcher), requestCert: true, maxVersion: 'TLSv1.2' },
+      (socket) => {
+        socket.on('error', () => {});
+        socket.pipe(socket);
+      },
+    );
+    servers.push(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    expect(await talk(port, clientTlsOptions(gateway, DISPATCHER, 'TLSv1.2'))).toBe(DISPATCHER);
+    await expect(talk(port, clientTlsOptions(gateway, DISPATCHER))).rejects.toThrow();
+  });
+
+  it('is never resumed', async () => {
+    const { port } = await startEcho(dispatcher, 'TLSv1.2');
+    const first = await open(port, old());
+    await echo(first, 'hello');
+    const session = first.getSession();
+    first.destroy();
+    const second = await open(port, { ...old(), ...(session && { session }) });
+    expect(await echo(second, 'hello')).toBe('hello');
+    expect(second.isSessionReused()).toBe(false);
+    second.destroy();
+  });
+
+  it('is never negotiated anew', async () => {
+    const { port } = await startEcho(dispatcher, 'TLSv1.2');
+    const socket = await open(port, old());
+    await echo(socket, 'hello');
+    const refused = once(socket, 'error') as Promise<[NodeJS.ErrnoException]>;
+    socket.renegotiate({}, () => {});
+    expect((await refused)[0].code).toBe('ERR_SSL_NO_RENEGOTIATION');
+  });
+});
+
 describe('the server refuses', () => {
   /** What the server knows: why OpenSSL broke off, or else what was wrong with the certificate. */
   async function expectRefusal(options: ConnectionOptions, reason: string): Promise<void> {
@@ -151,9 +218,8 @@ describe('the server refuses', () => {
   });
 
   it('TLS 1.2', async () => {
-    const { certificatePem: cert, keyPem: key, rootsPem: ca } = gateway;
     await expectRefusal(
-      { cert, key, ca, maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined },
+      { ...contextOf(gateway), maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined },
       'ERR_SSL_UNSUPPORTED_PROTOCOL',
     );
   });

@@ -1,7 +1,7 @@
 /**
  * Who may talk: TLS options for both sides of a connection between sidecars, and the identity of the peer.
  *
- * Invariants: TLS 1.3 only, both sides present a P-256 certificate and verify the other's. A peer is known by the SPIFFE id
+ * Invariants: TLS 1.3, or 1.2 with its strong suites where that is asked for; both sides present a P-256 certificate and verify the other's. A peer is known by the SPIFFE id
  * of its certificate and by nothing else; host names play no part. A full handshake with certificates precedes every
  * connection: sessions are not resumed, since a resumed one would outlive the certificate that it began with.
  */
@@ -15,18 +15,26 @@ import {
   type TLSSocket,
   type TlsOptions,
 } from 'node:tls';
+import type { TlsVersion } from '../config/schema.ts';
 import type { Svid } from './svid.ts';
 import { spiffeIdOf, trustDomainOf } from './uri-name.ts';
 
 /** For `tls.createServer`, and again for `server.setSecureContext` when the SVID was rotated: open connections go on with theirs. */
-export function serverTlsOptions(svid: Svid): SecureContextOptions & TlsOptions {
-  return { ...contextOptions(svid), requestCert: true, rejectUnauthorized: true };
+export function serverTlsOptions(
+  svid: Svid,
+  minVersion: TlsVersion = 'TLSv1.3',
+): SecureContextOptions & TlsOptions {
+  return { ...contextOptions(svid, minVersion), requestCert: true, rejectUnauthorized: true };
 }
 
 /** For `tls.connect`. Ask for them anew for each connection: that is how a rotated SVID comes into use. */
-export function clientTlsOptions(svid: Svid, expectedPeerId: string): ConnectionOptions {
+export function clientTlsOptions(
+  svid: Svid,
+  expectedPeerId: string,
+  minVersion: TlsVersion = 'TLSv1.3',
+): ConnectionOptions {
   return {
-    secureContext: clientContext(svid),
+    secureContext: clientContext(svid, minVersion),
     rejectUnauthorized: true,
     checkServerIdentity: (_host, certificate) => refusal(certificate, expectedPeerId),
   };
@@ -46,30 +54,44 @@ export function peerSpiffeId(socket: TLSSocket): string | null {
 }
 
 /** Building a context parses every certificate; connections of one SVID share it. */
-const clientContexts = new WeakMap<Svid, SecureContext>();
+const CLIENT_CONTEXTS = {
+  'TLSv1.2': new WeakMap<Svid, SecureContext>(),
+  'TLSv1.3': new WeakMap<Svid, SecureContext>(),
+};
 
-function clientContext(svid: Svid): SecureContext {
-  let context = clientContexts.get(svid);
+function clientContext(svid: Svid, minVersion: TlsVersion): SecureContext {
+  const contexts = CLIENT_CONTEXTS[minVersion];
+  let context = contexts.get(svid);
   if (context === undefined) {
-    context = createSecureContext(contextOptions(svid));
-    clientContexts.set(svid, context);
+    context = createSecureContext(contextOptions(svid, minVersion));
+    contexts.set(svid, context);
   }
   return context;
 }
 
-function contextOptions(svid: Svid): SecureContextOptions {
+/** RFC 9325, section 4.2: forward secrecy and authenticated encryption, with the only kind of key that an SVID may have. */
+const TLS_1_2_CIPHERS = [
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+];
+/** All suites of TLS 1.3 are strong; this order puts the one that costs least with AES instructions first. */
+const TLS_1_3_CIPHERS = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+
+function contextOptions(svid: Svid, minVersion: TlsVersion): SecureContextOptions {
+  const ciphers = minVersion === 'TLSv1.3' ? TLS_1_3_CIPHERS : [...TLS_1_3_CIPHERS, ...TLS_1_2_CIPHERS];
   return {
     cert: svid.certificatePem,
     key: svid.keyPem,
     ca: svid.rootsPem,
-    minVersion: 'TLSv1.3',
+    minVersion,
     maxVersion: 'TLSv1.3',
-    // All of TLS 1.3's suites are strong; this order puts the one that costs least with AES instructions first.
-    ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
+    ciphers: ciphers.join(':'),
     // Only what a P-256 certificate can sign.
     sigalgs: 'ecdsa_secp256r1_sha256',
-    // Without stateless tickets and without a session store nothing can be resumed.
-    secureOptions: constants.SSL_OP_NO_TICKET,
+    // Without stateless tickets and without a session store nothing can be resumed. Who could renegotiate could have a server do
+    // handshakes for nothing.
+    secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * Connections from peers to the local service, through the listener of one inbound entry.
  */
+import type { InboundConfig } from '../config/schema.ts';
 import type { Snapshot } from '../config/snapshot.ts';
 import type { FailureKind } from '../core/failure.ts';
 import type { Route } from '../core/route.ts';
@@ -16,15 +17,23 @@ export class InboundDestination implements Destination {
   readonly address = '';
   private readonly snapshot: () => Snapshot;
   private readonly name: string;
+  private readonly proven: boolean;
 
-  constructor(snapshot: () => Snapshot, name: string, protocol: Protocol) {
+  /** `proven`: for peers with an identity. */
+  constructor(
+    snapshot: () => Snapshot,
+    { name, protocol }: Pick<InboundConfig, 'name' | 'protocol'>,
+    proven: boolean,
+  ) {
     this.snapshot = snapshot;
     this.name = name;
     this.protocol = protocol;
+    this.proven = proven;
   }
 
   routeFor(): Route {
-    return required(this.snapshot().inbound.get(this.name), this.name);
+    const { inbound, inboundUnproven } = this.snapshot();
+    return required((this.proven ? inbound : inboundUnproven).get(this.name), this.name);
   }
 
   fallback(): Route {

@@ -152,6 +152,12 @@ function registerConnections(registry: Registry, series: Series): void {
     'TLS handshakes with peers that failed.',
     downstream((listener) => listener.tlsFailures),
   );
+  registerCounter(
+    registry,
+    'tulle_downstream_plaintext_connections_total',
+    'Connections in clear to a listener whose mtls is permissive; when none come any more, strict is safe.',
+    downstream((listener) => listener.plaintext),
+  );
 
   registerCounter(
     registry,

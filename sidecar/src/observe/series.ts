@@ -36,6 +36,8 @@ export class ListenerSeries implements ListenerObserver {
   rejected = 0;
   tlsHandshakes = 0;
   tlsFailures = 0;
+  /** Connections that could have proved who they are, and spoke in clear. */
+  plaintext = 0;
   /** Connections by what they turned out to speak. */
   readonly recognised: Record<ConnectionKind, number> = { http1: 0, http2: 0, tcp: 0 };
 
@@ -47,6 +49,10 @@ export class ListenerSeries implements ListenerObserver {
     this.connections++;
     this.accepted++;
     if (secure) this.tlsHandshakes++;
+  }
+
+  onPlaintext(): void {
+    this.plaintext++;
   }
 
   onClosed(): void {

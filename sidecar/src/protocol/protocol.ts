@@ -36,6 +36,13 @@ export const HANDLING: Readonly<Record<Protocol, Handling>> = {
   smtp: 'tcp',
 };
 
+/** Why the first byte of a client can't tell that it speaks this in clear, and not mTLS. */
+export const UNTELLABLE: Readonly<Partial<Record<Protocol, string>>> = {
+  tls: 'begins as mTLS does',
+  mysql: 'lets the server speak first',
+  smtp: 'lets the server speak first',
+};
+
 /** Other names of the same, from the registries that appProtocol takes its names from. */
 export const PROTOCOL_ALIASES: Readonly<Record<string, Protocol>> = {
   'kubernetes.io/h2c': 'http2',

@@ -30,7 +30,23 @@ describe('loadAuthorityConfig', () => {
       stateDir: join(folder, 'state'),
       names: [],
       svidTtlSeconds: 3600,
+      kubernetes: null,
     });
+  });
+
+  it('takes what Kubernetes puts into every pod for granted', async () => {
+    const account = '/var/run/secrets/kubernetes.io/serviceaccount';
+    expect((await load(`${VALID}kubernetes: {}\n`)).kubernetes).toEqual({
+      audience: 'tulle-ca',
+      requirePod: true,
+      apiServer: {
+        url: 'https://kubernetes.default.svc',
+        rootsFile: `${account}/ca.crt`,
+        tokenFile: `${account}/token`,
+      },
+    });
+    const given = await load(`${VALID}kubernetes: { apiServer: { rootsFile: roots.pem } }\n`);
+    expect(given.kubernetes?.apiServer.rootsFile).toBe(join(folder, 'roots.pem'));
   });
 
   it.each([
@@ -45,6 +61,11 @@ describe('loadAuthorityConfig', () => {
     ],
     ['a lifetime of months', VALID.replace('3600', '9999999'), /svidTtlSeconds/],
     ['no lifetime', VALID.replace('3600', '0'), /svidTtlSeconds/],
+    [
+      'an API server in the clear',
+      `${VALID}kubernetes: { apiServer: { url: "http://k" } }\n`,
+      /apiServer\.url: must be an https/,
+    ],
     ['a name that is none', `${VALID}names: ["*"]\n`, /names\[0\]: must be a DNS name/],
   ])('refuses %s and says where', async (_, text, reason) => {
     await expect(load(text)).rejects.toThrow(reason);

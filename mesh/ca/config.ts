@@ -11,6 +11,7 @@ import { type Address, isHostName, parseAddress } from '../../sidecar/src/config
 import { ConfigError, formatPath, type KeyPath } from '../../sidecar/src/config/problem.ts';
 import { readYaml, type YamlSource } from '../../sidecar/src/config/yaml-source.ts';
 import { isTrustDomain } from '../../sidecar/src/identity/spiffe-id.ts';
+import type { ApiServer } from './token-review.ts';
 
 export interface AuthorityConfig {
   readonly trustDomain: string;
@@ -19,10 +20,19 @@ export interface AuthorityConfig {
   /** DNS names and IP addresses by which sidecars reach the authority, besides those of the local machine. */
   readonly names: readonly string[];
   readonly svidTtlSeconds: number;
+  /** Null where pods are not vouched for by Kubernetes. */
+  readonly kubernetes: KubernetesConfig | null;
+}
+
+export interface KubernetesConfig {
+  readonly audience: string;
+  readonly requirePod: boolean;
+  readonly apiServer: ApiServer;
 }
 
 const LIMITS = {
   names: 32,
+  audience: 253,
   /** Without revocation the lifetime is how long a stolen key is of use. */
   svidTtlSeconds: 7 * 24 * 3600,
 } as const;
@@ -37,7 +47,22 @@ export async function loadAuthorityConfig(file: string): Promise<AuthorityConfig
   }
   const parsed = document.safeParse(source.value);
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => place(issue, source, file)));
-  return { ...parsed.data, stateDir: resolve(dirname(file), parsed.data.stateDir) };
+  const folder = dirname(file);
+  const { kubernetes, stateDir, ...rest } = parsed.data;
+  return {
+    ...rest,
+    stateDir: resolve(folder, stateDir),
+    kubernetes: kubernetes === undefined ? null : placeKubernetes(kubernetes, folder),
+  };
+}
+
+function placeKubernetes(
+  { apiServer, ...rest }: z.output<typeof kubernetes>,
+  folder: string,
+): KubernetesConfig {
+  const { url, rootsFile, tokenFile } = apiServer;
+  const files = { rootsFile: resolve(folder, rootsFile), tokenFile: resolve(folder, tokenFile) };
+  return { ...rest, apiServer: { url, ...files } };
 }
 
 const listen = z.string().transform((value, context): Address => {
@@ -48,6 +73,24 @@ const listen = z.string().transform((value, context): Address => {
     message: [result.message, result.suggestion].filter(Boolean).join('; '),
   });
   return z.NEVER;
+});
+
+/** What Kubernetes puts into every pod. */
+const ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+const kubernetes = z.strictObject({
+  audience: z.string().min(1).max(LIMITS.audience).default('tulle-ca'),
+  requirePod: z.boolean().default(true),
+  apiServer: z
+    .strictObject({
+      // The authority's own token goes there.
+      url: z
+        .url({ protocol: /^https$/, error: 'must be an https:// URL' })
+        .default('https://kubernetes.default.svc'),
+      rootsFile: z.string().min(1).default(`${ACCOUNT_FOLDER}/ca.crt`),
+      tokenFile: z.string().min(1).default(`${ACCOUNT_FOLDER}/token`),
+    })
+    .prefault({}),
 });
 
 const document = z.strictObject({
@@ -63,6 +106,7 @@ const document = z.strictObject({
     .max(LIMITS.names)
     .default([]),
   svidTtlSeconds: z.int().min(1).max(LIMITS.svidTtlSeconds),
+  kubernetes: kubernetes.optional(),
 });
 
 function place(issue: z.core.$ZodIssue, source: YamlSource, file: string) {

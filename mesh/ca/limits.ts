@@ -11,4 +11,14 @@ export const LIMITS = {
   /** How long the first user of a join token may ask again, with the same key. */
   lostAnswerMs: 5 * 60_000,
   sweepMs: 3_600_000,
+  /** Those of Kubernetes have about 1,200. */
+  serviceAccountTokenChars: 8_192,
+  tokenReviewMs: 4_000,
+  apiServerConnections: 8,
+  tokenReviewsUnderWay: 64,
+  tokenReviewsPerSecond: 50,
+  tokenReviewBurst: 200,
+  /** How long what the API server said of a token is believed. */
+  verdictMs: 10_000,
+  verdicts: 10_000,
 } as const;

@@ -1,10 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { json, text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createKeyAndCsr } from '../../sidecar/src/identity/csr.ts';
+import { startApiServer } from './api-server.fixture.ts';
+import { bearer } from './authority.fixture.ts';
+import { createAuthority } from './authority.ts';
 import { JoinTokens } from './join-tokens.ts';
 
 let folder: string;
@@ -41,6 +46,37 @@ describe('the authority process', () => {
     await access(join(folder, 'state/roots.pem'));
     child.kill(signal);
     expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  it('takes the tokens of pods where the config says so, and does not without', async () => {
+    const issuer = await createAuthority({ trustDomain: 'cluster.test' });
+    const apiServer = await startApiServer(folder, issuer);
+    const token = apiServer.addPod({ namespace: 'b', account: 'c', audiences: ['mesh'], pod: 'c-1' });
+    const { url, rootsFile, tokenFile } = apiServer;
+    const kubernetes = JSON.stringify({ audience: 'mesh', apiServer: { url, rootsFile, tokenFile } });
+    for (const [extra, status] of [
+      [`kubernetes: ${kubernetes}\n`, 200],
+      ['', 404],
+    ] as const) {
+      const child = run('--config', await writeConfig(extra));
+      const [line] = await once(child.stdout, 'data');
+      const outgoing = request({
+        host: '127.0.0.1',
+        port: JSON.parse(line).port,
+        path: '/v1/svid/kubernetes',
+        method: 'POST',
+        ca: await readFile(join(folder, 'state/roots.pem')),
+        ...bearer(token),
+        agent: false,
+      });
+      outgoing.end(JSON.stringify({ csr: (await createKeyAndCsr()).csrPem }));
+      const [response] = await once(outgoing, 'response');
+      expect(response.statusCode).toBe(status);
+      if (status === 200)
+        expect(await json(response)).toMatchObject({ spiffeId: 'spiffe://a.test/ns/b/sa/c' });
+      child.kill();
+    }
+    apiServer.close();
   });
 
   it('ends with 2 and says where the configuration is wrong', async () => {

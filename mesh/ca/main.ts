@@ -7,8 +7,9 @@
 import { parseArgs } from 'node:util';
 import type { Attestor } from './attestor.ts';
 import { createAuthority } from './authority.ts';
-import { loadAuthorityConfig } from './config.ts';
+import { type AuthorityConfig, type KubernetesConfig, loadAuthorityConfig } from './config.ts';
 import { JoinTokens } from './join-tokens.ts';
+import { Kubernetes } from './kubernetes.ts';
 import { LIMITS } from './limits.ts';
 import { createRenewal } from './renewal.ts';
 import { type AuthorityServer, startAuthorityServer } from './server.ts';
@@ -32,12 +33,23 @@ async function start(path: string): Promise<AuthorityServer> {
     ['join-token', joinTokens],
     ['renewal', createRenewal({ ...config, isEnrolled: (spiffeId) => joinTokens.isEnrolled(spiffeId) })],
   ]);
+  if (config.kubernetes !== null)
+    attestors.set('kubernetes', await openKubernetes(config, config.kubernetes));
   return startAuthorityServer({
     ...config,
     issuer,
     attestors,
     report: (decision) => print({ time: new Date().toISOString(), ...decision }),
   });
+}
+
+async function openKubernetes(
+  { trustDomain }: AuthorityConfig,
+  { audience, requirePod, apiServer }: KubernetesConfig,
+): Promise<Attestor> {
+  // The client takes 60 MB, which nobody pays who is not in a cluster.
+  const { createTokenReview } = await import('./token-review.ts');
+  return new Kubernetes({ trustDomain, audience, requirePod, review: createTokenReview(apiServer) });
 }
 
 function readArguments(): { config: string } {

@@ -4,13 +4,29 @@ export class Refusal extends Error {
   readonly code: string;
   readonly headers: Readonly<Record<string, string>>;
 
-  /** `detail` is shown to whoever asked. */
-  constructor(status: number, code: string, detail: string, headers: Readonly<Record<string, string>> = {}) {
-    super(detail);
+  /** `detail` is shown to whoever asked, the message of `cause` to those who read the log. */
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    headers: Readonly<Record<string, string>> = {},
+    cause?: unknown,
+  ) {
+    super(detail, { cause });
     this.status = status;
     this.code = code;
     this.headers = headers;
   }
+}
+
+/** Nobody did anything wrong: asking again later may help. */
+export function unavailable(
+  code: string,
+  detail: string,
+  retryAfterSeconds: number,
+  cause?: unknown,
+): Refusal {
+  return new Refusal(503, code, detail, { 'retry-after': String(retryAfterSeconds) }, cause);
 }
 
 export function refuseProof(code: string, detail: string): Refusal {

@@ -97,14 +97,14 @@ async function answer(
     const refusal =
       error instanceof Refusal
         ? error
-        : new Refusal(500, 'internal_error', 'The authority failed; see its log.');
-    const { status, code, message: detail } = refusal;
+        : new Refusal(500, 'internal_error', 'The authority failed; see its log.', {}, error);
+    const { status, code, message: detail, cause } = refusal;
     // Whatever is left of the body is not worth reading.
     response.setHeader('connection', 'close');
     for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value);
     const title = STATUS_CODES[status];
     send(response, status, 'application/problem+json', { type: 'about:blank', title, status, code, detail });
-    const reported = refusal === error ? detail : String(error);
+    const reported = cause === undefined ? detail : `${detail} (${cause})`;
     options.report({ event: 'refused', code, detail: reported, from: request.socket.remoteAddress ?? '' });
   }
 }

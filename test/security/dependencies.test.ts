@@ -23,6 +23,8 @@ const ALLOWED = [
   'ISC',
   'MIT',
   'MPL-2.0',
+  'PSF-2.0',
+  'Unlicense',
 ];
 /** What a manifest says in a form of its own, read by a person: the package and its version, and what it comes to. */
 const READ: Record<string, string> = { 'tv4@1.3.0': 'MIT' };

@@ -27,6 +27,20 @@ const cases: [name: string, text: () => string, problems: string[]][] = [
     ],
   ],
   [
+    'an authority that gets two kinds of tokens',
+    () => edit('      tokenFile: join-token', '      tokenFile: join-token\n      podTokenFile: token'),
+    [
+      '8:5: spec.identity.authority: must have exactly one of tokenFile and podTokenFile, and has both; use podTokenFile in pods of Kubernetes, tokenFile for a join token elsewhere',
+    ],
+  ],
+  [
+    'an authority that gets no token',
+    () => EXAMPLE.replace('      tokenFile: join-token\n', ''),
+    [
+      '8:5: spec.identity.authority: must have exactly one of tokenFile and podTokenFile, and has neither; use podTokenFile in pods of Kubernetes, tokenFile for a join token elsewhere',
+    ],
+  ],
+  [
     'strict listener without identity',
     () => EXAMPLE.replace(IDENTITY, '').replace(/ {8}mtls: strict\n {8}identity:.*/, '        mtls: off'),
     [

@@ -60,17 +60,27 @@ export function checkDocument(document: unknown): Finding[] {
 
 /** Two sources would leave open which one counts, and none is no identity. */
 function checkIdentity(identity: Place): Finding[] {
-  if (!isMapping(identity.value)) return [];
-  const given = ['authority', 'files'].filter((key) => child(identity, key).value !== undefined);
-  if (given.length === 1) return [];
+  const authority = child(identity, 'authority');
   return [
-    {
-      path: identity.path,
-      message: `must have exactly one of authority and files, and has ${given.length === 0 ? 'neither' : 'both'}`,
-      suggestion: 'use authority for certificates from the mesh CA, files for certificates of your own',
-      at: 'key',
-    },
+    ...requireOne(
+      identity,
+      ['authority', 'files'],
+      'use authority for certificates from the mesh CA, files for certificates of your own',
+    ),
+    ...requireOne(
+      authority,
+      ['tokenFile', 'podTokenFile'],
+      'use podTokenFile in pods of Kubernetes, tokenFile for a join token elsewhere',
+    ),
   ];
+}
+
+function requireOne(place: Place, keys: readonly [string, string], suggestion: string): Finding[] {
+  if (!isMapping(place.value)) return [];
+  const given = keys.filter((key) => child(place, key).value !== undefined).length;
+  if (given === 1) return [];
+  const message = `must have exactly one of ${keys.join(' and ')}, and has ${given === 0 ? 'neither' : 'both'}`;
+  return [{ path: place.path, message, suggestion, at: 'key' }];
 }
 
 /** Both sides prove themselves in mTLS, so a sidecar without an identity can neither take nor make a connection. */

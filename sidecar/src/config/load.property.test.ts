@@ -48,7 +48,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
         kind: fc.constant('authority' as const),
         url: target.map((address) => `https://${formatAddress(address)}`),
         rootsFile: path,
-        tokenFile: path,
+        evidence: fc.record({ kind: fc.constantFrom('join-token', 'kubernetes'), file: path }),
         stateDir: fc.option(path),
       }),
       fc.record({
@@ -212,9 +212,10 @@ function toIdentity(
 ): Mapping {
   const identity = { trustDomain, ...(!(terse && minTlsVersion === 'TLSv1.3') && { minTlsVersion }) };
   if (source.kind === 'authority') {
-    const { url, rootsFile, tokenFile, stateDir } = source;
+    const { url, rootsFile, evidence, stateDir } = source;
+    const tokenKey = evidence.kind === 'join-token' ? 'tokenFile' : 'podTokenFile';
     const kept = stateDir === null ? {} : { stateDir };
-    return { ...identity, authority: { url, rootsFile, tokenFile, ...kept } };
+    return { ...identity, authority: { url, rootsFile, [tokenKey]: evidence.file, ...kept } };
   }
   const { certificateFile, keyFile, rootsFile } = source;
   return { ...identity, files: { certificate: certificateFile, key: keyFile, roots: rootsFile } };
@@ -302,7 +303,7 @@ describe('parseConfig', () => {
 
 const KNOWN = new Set(
   (
-    'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile stateDir files ' +
+    'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir files ' +
     'certificate key roots admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
     'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes traces endpoint headSampleRatio'
   ).split(' '),

@@ -24,7 +24,7 @@ describe('a valid file', () => {
           kind: 'authority',
           url: 'https://127.0.0.1:9443',
           rootsFile: '/etc/tulle/roots.pem',
-          tokenFile: '/etc/tulle/join-token',
+          evidence: { kind: 'join-token', file: '/etc/tulle/join-token' },
           stateDir: null,
         },
       },

@@ -17,7 +17,13 @@ import {
   type ResourceDocument,
   type RouteDocument,
 } from './resources.ts';
-import type { AccessLogConfig, IdentityConfig, SidecarConfig, SidecarDocument } from './schema.ts';
+import type {
+  AccessLogConfig,
+  AuthorityIdentity,
+  IdentityConfig,
+  SidecarConfig,
+  SidecarDocument,
+} from './schema.ts';
 import { serviceKey } from './services.ts';
 
 /** `folder` is where relative paths start: the folder of the config file, even for a copy kept elsewhere. */
@@ -124,6 +130,15 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+function findEvidence(
+  { tokenFile, podTokenFile }: { tokenFile?: string | undefined; podTokenFile?: string | undefined },
+  folder: string,
+): AuthorityIdentity['evidence'] {
+  if (podTokenFile !== undefined) return { kind: 'kubernetes', file: resolve(folder, podTokenFile) };
+  if (tokenFile === undefined) throw new Error('authority without a token: check.ts lets none through');
+  return { kind: 'join-token', file: resolve(folder, tokenFile) };
+}
+
 /** Of two optional sections one kind, so that readers have a case for each and none for both or neither. */
 function normaliseIdentity(
   identity: NonNullable<SidecarDocument['spec']['identity']>,
@@ -138,7 +153,7 @@ function normaliseIdentity(
         kind: 'authority',
         url: authority.url,
         rootsFile: resolve(folder, authority.rootsFile),
-        tokenFile: resolve(folder, authority.tokenFile),
+        evidence: findEvidence(authority, folder),
         stateDir: authority.stateDir === undefined ? null : resolve(folder, authority.stateDir),
       },
     };

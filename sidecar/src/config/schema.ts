@@ -70,7 +70,7 @@ export type AuthorityIdentity = {
   readonly kind: 'authority';
   readonly url: string;
   readonly rootsFile: string;
-  readonly tokenFile: string;
+  readonly evidence: { readonly kind: 'join-token' | 'kubernetes'; readonly file: string };
   /** Keeps the SVID over restarts; null keeps it in memory alone. */
   readonly stateDir: string | null;
 };
@@ -185,7 +185,9 @@ export const sidecarDocument = z.strictObject({
           .strictObject({
             url: url(['https:']),
             rootsFile: filePath,
-            tokenFile: filePath,
+            // One of the two: check.ts.
+            tokenFile: filePath.optional(),
+            podTokenFile: filePath.optional(),
             stateDir: filePath.optional(),
           })
           .optional(),

@@ -26,7 +26,7 @@ export interface Question {
 }
 
 export type Proof =
-  | { readonly kind: 'join-token'; readonly token: string }
+  | { readonly kind: 'join-token' | 'kubernetes'; readonly token: string }
   /** The SVID that is to be followed by another one of the same id. */
   | { readonly kind: 'renewal'; readonly svid: SvidFiles };
 

@@ -3,11 +3,14 @@ import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ApiServerUnderTest, createJwt, startApiServer } from '../../../mesh/ca/api-server.fixture.ts';
 import {
   type AuthorityUnderTest,
   SPIFFE_ID,
   startAuthorityUnderTest,
 } from '../../../mesh/ca/authority.fixture.ts';
+import { Kubernetes } from '../../../mesh/ca/kubernetes.ts';
+import { createTokenReview } from '../../../mesh/ca/token-review.ts';
 import type { AuthorityIdentity } from '../config/schema.ts';
 import { systemClock } from '../core/clock.ts';
 import { createEnrolment, startEnrolment } from './enrolment.ts';
@@ -39,7 +42,7 @@ function source(stateDir: string | null = null): AuthorityIdentity {
     kind: 'authority',
     url: `https://127.0.0.1:${authority.server.port}`,
     rootsFile: join(folder, 'roots.pem'),
-    tokenFile: join(folder, 'token'),
+    evidence: { kind: 'join-token', file: join(folder, 'token') },
     stateDir,
   };
 }
@@ -137,13 +140,67 @@ describe('enrolment', () => {
 
   it.each(['', 'two words', 'one\ntwo', 'naïve'])('does not send the malformed token "%s"', async (text) => {
     await writeFile(join(folder, 'token'), text);
-    await expect(open()(NEVER, null)).rejects.toThrow(/token: must hold one join token/);
+    await expect(open()(NEVER, null)).rejects.toThrow(/token: must hold one token/);
     expect(proofs()).toEqual([]);
   });
 
   it.each(['token', 'roots.pem'])('names the file %s when it is away', async (name) => {
     await rm(join(folder, name));
     await expect(open()(NEVER, null)).rejects.toThrow(new RegExp(`${name}: cannot be read \\(ENOENT\\)`));
+  });
+});
+
+describe('enrolment of a pod', () => {
+  const POD = { namespace: 'b', account: 'c', audiences: ['tulle-ca'], pod: 'c-1' };
+  let apiServer: ApiServerUnderTest;
+  let obtain: ObtainSvid;
+  beforeEach(async () => {
+    apiServer = await startApiServer(folder, authority.issuer);
+    await authority.stop();
+    const review = createTokenReview(apiServer);
+    const kubernetes = new Kubernetes({
+      trustDomain: 'a.test',
+      audience: 'tulle-ca',
+      requirePod: true,
+      review,
+    });
+    authority = await startAuthorityUnderTest({
+      issuer: authority.issuer,
+      attestors: [['kubernetes', kubernetes]],
+    });
+    await writeFile(join(folder, 'token'), apiServer.addPod(POD));
+    const file = join(folder, 'token');
+    const pod: AuthorityIdentity = { ...source(), evidence: { kind: 'kubernetes', file } };
+    obtain = createEnrolment(pod, 'a.test', { clock: systemClock });
+  });
+  afterEach(() => apiServer.close());
+
+  it('shows the token of the pod each time, as it is by then', async () => {
+    const first = await obtain(NEVER, null);
+    await writeFile(join(folder, 'token'), apiServer.addPod(POD));
+    const second = await obtain(NEVER, first);
+    expect([first.spiffeId, second.spiffeId]).toEqual([SPIFFE_ID, SPIFFE_ID]);
+    expect(second.keyPem).not.toBe(first.keyPem);
+    expect(proofs()).toEqual(['kubernetes', 'kubernetes']);
+    expect(apiServer.asked).toHaveLength(2);
+  });
+
+  it('may be tried again when the API server is away, and not when it says no', async () => {
+    const first = await obtain(NEVER, null);
+    await writeFile(join(folder, 'token'), apiServer.addPod(POD));
+    apiServer.failure = 500;
+    const away = obtain(NEVER, first);
+    await expect(away).rejects.toThrow('answered 503: The API server cannot be asked now');
+    await expect(away).rejects.not.toBeInstanceOf(PermanentFailure);
+    apiServer.failure = null;
+    expect((await obtain(NEVER, first)).spiffeId).toBe(SPIFFE_ID);
+    await writeFile(join(folder, 'token'), createJwt({}));
+    await expect(obtain(NEVER, first)).rejects.toBeInstanceOf(PermanentFailure);
+  });
+
+  it('leaves an SVID that cannot renew itself, so that it ends with the pod', async () => {
+    const { certificatePem: cert, keyPem: key } = await obtain(NEVER, null);
+    expect(await authority.ask('renewal', { cert, key })).toMatchObject({ body: { code: 'not_enrolled' } });
   });
 });
 

@@ -1,7 +1,8 @@
 /**
- * Proves to the authority who this sidecar is: by its join token the first time, by the SVID that it has from then on.
+ * Proves to the authority who this sidecar is. In a pod by the service-account token, each time, since the kubelet keeps that fresh and Kubernetes ends it with the pod;
+ * elsewhere by a join token the first time, and by the SVID from then on.
  *
- * Invariants: a token is spent once. While the answer is outstanding the key stays the same, since the authority repeats a lost answer for the
+ * Invariants: a join token is spent once. While the answer is outstanding the key stays the same, since the authority repeats a lost answer for the
  * same key alone; each new SVID has a new key. A token is looked at again only when there is no SVID to renew, or the authority
  * refuses to renew it, which is how a person brings a lost workload back. Files are read anew each time.
  */
@@ -49,21 +50,22 @@ export function createEnrolment(
       const { certificates: certificatePem, roots: rootsPem } = await askAuthority(question, clock, signal);
       return readSvid({ certificatePem, keyPem, rootsPem }, trustDomain);
     };
-    const svid =
-      current === null || current.notAfterMs <= clock.nowMs()
-        ? await ask(await readToken(source.tokenFile))
-        : await renew(ask, current, source.tokenFile);
+    const { evidence } = source;
+    const renews = evidence.kind === 'join-token' && current !== null && current.notAfterMs > clock.nowMs();
+    const svid = renews ? await renew(ask, current, evidence) : await ask(await readToken(evidence));
     pending = null;
     return svid;
   };
 }
 
-async function renew(ask: (proof: Proof) => Promise<Svid>, svid: Svid, tokenFile: string): Promise<Svid> {
+type Evidence = AuthorityIdentity['evidence'];
+
+async function renew(ask: (proof: Proof) => Promise<Svid>, svid: Svid, evidence: Evidence): Promise<Svid> {
   try {
     return await ask({ kind: 'renewal', svid });
   } catch (refusal) {
     if (!(refusal instanceof PermanentFailure)) throw refusal;
-    const token = await readToken(tokenFile).catch(() => null);
+    const token = await readToken(evidence).catch(() => null);
     if (token === null) throw refusal;
     return ask(token).catch((error: Error) => {
       throw new PermanentFailure(`${refusal.message}; and for the token: ${error.message}`);
@@ -71,10 +73,10 @@ async function renew(ask: (proof: Proof) => Promise<Svid>, svid: Svid, tokenFile
   }
 }
 
-async function readToken(file: string): Promise<Proof> {
+async function readToken({ kind, file }: Evidence): Promise<Proof> {
   const token = (await readText(file)).trim();
-  if (/^[\x21-\x7e]+$/.test(token)) return { kind: 'join-token', token };
-  throw new PermanentFailure(`${file}: must hold one join token and nothing else`);
+  if (/^[\x21-\x7e]+$/.test(token)) return { kind, token };
+  throw new PermanentFailure(`${file}: must hold one token and nothing else`);
 }
 
 async function readText(path: string): Promise<string> {

@@ -74,7 +74,7 @@ async function joinMesh(
     kind: 'authority',
     url: `https://127.0.0.1:${port}`,
     rootsFile: join(folder, 'state/roots.pem'),
-    tokenFile,
+    evidence: { kind: 'join-token', file: tokenFile },
     stateDir: null,
   } as const;
   const events: IdentityEvent[] = [];

@@ -9,6 +9,7 @@ import {
   access,
   chmod,
   constants,
+  cp,
   glob,
   mkdir,
   mkdtemp,
@@ -150,6 +151,25 @@ export async function findInGo(source: GoSource): Promise<string> {
     );
   }
   return join(folder, source.program);
+}
+
+/** The files of a Go module below `path`, for what is data to us. Go checks its sum. */
+export async function findInGoModule(part: string, module: string, path: string): Promise<string> {
+  const folder = join(CACHE, `go-${module.replaceAll('/', '-')}-data`);
+  try {
+    await installOnce(folder, async (target) => {
+      const options = { cwd: target, env: goEnv(), timeout: COMMAND_TIMEOUT_MS };
+      const { stdout } = await run(await findGo(), ['mod', 'download', '-json', module], options);
+      const { Dir } = JSON.parse(stdout) as { Dir: string };
+      await cp(join(Dir, path), target, { recursive: true, mode: constants.COPYFILE_FICLONE });
+    });
+  } catch (error) {
+    throw new Error(
+      `${part} are missing: they come with the Go module ${module}, which needs Go and access to a module proxy. ` +
+        `${reasonOf(error)}`,
+    );
+  }
+  return folder;
 }
 
 /** Fills a folder beside the target and renames it into place: of several installers the first wins, the rest yield. */

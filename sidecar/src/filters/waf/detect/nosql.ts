@@ -1,0 +1,216 @@
+/**
+ * Tells injections into document stores: operators as keys, in JSON and in the names of forms and queries (`user[$ne]`), operators and JavaScript
+ * in texts, and keys that reach the prototype of all objects.
+ */
+import { beginsWith, isLetter, isSpace } from '../character.ts';
+import { type RuleSet, Rules } from '../rules.ts';
+import { WordTable } from '../words.ts';
+
+const OPERATOR = 1;
+/** Stages and expressions of a pipeline. */
+const STAGE = 2;
+const UPDATE = 3;
+/** JSON Schema, extended JSON and references have these. */
+const HARMLESS = 4;
+
+/** Names without their `$`. */
+const OPERATORS = new WordTable({
+  [OPERATOR]:
+    `eq ne gt gte lt lte in nin and or not nor exists type expr jsonschema mod regex options text search where all elemmatch size
+    bitsallclear bitsallset bitsanyclear bitsanyset geointersects geowithin near nearsphere geometry maxdistance mindistance center centersphere
+    box polygon uniquedocs slice meta natural query orderby explain maxscan maxtimems hint function accumulator eval within like ilike notin
+    regexmatch regexfind regexfindall sampleRate`.toLowerCase(),
+  [STAGE]: `match group project lookup out merge unwind facet graphlookup unionwith bucket bucketauto count sortbycount addfields replaceroot
+    replacewith redact sample limit skip sort indexstats collstats currentop listsessions listlocalsessions geonear documents densify fill
+    setwindowfields plancachestats changestream searchmeta vectorsearch listsampledqueries querystats shardeddatadistribution cond ifnull
+    switch map reduce filter concat substr substrbytes substrcp indexofbytes arrayelemat objecttoarray arraytoobject mergeobjects getfield
+    setfield let literal tostring toint todouble tolong tobool todate toobjectid convert strcasecmp strlenbytes strlencp add subtract multiply
+    divide sum avg first last cmp`,
+  [UPDATE]: `set unset inc push pull pullall pop addtoset rename currentdate mul min max setoninsert bit each position sort setonce`,
+  [HARMLESS]: `ref id schema defs db comment anchor dynamicref dynamicanchor recursiveref recursiveanchor vocabulary definitions oid date
+    timestamp numberlong numberint numberdouble numberdecimal binary minkey maxkey undefined symbol code scope uuid regularexpression dbpointer
+    value type$ data`,
+});
+
+/** Looks at the name of a member, or of a field with its path in brackets or dots. */
+export function inspectName(
+  text: Uint8Array,
+  start: number,
+  end: number,
+  found: RuleSet,
+  level: number,
+): void {
+  let previousIsConstructor = false;
+  let segment = start;
+  while (segment <= end) {
+    let stop = segment;
+    while (stop < end && !isSeparator(text[stop] as number)) stop++;
+    if (text[segment] === 0x24 && stop > segment + 1) judgeOperator(text, segment, stop, found, level);
+    if (isProto(text, segment, stop) || (previousIsConstructor && isPrototype(text, segment, stop)))
+      found.add(Rules.prototypeKey, segment);
+    if (stop > segment) previousIsConstructor = isConstructor(text, segment, stop);
+    segment = stop + 1;
+  }
+}
+
+function judgeOperator(text: Uint8Array, start: number, end: number, found: RuleSet, level: number): void {
+  const kind = OPERATORS.find(text, start + 1, end);
+  if (kind === HARMLESS) return;
+  const rule =
+    kind === OPERATOR
+      ? Rules.nosqlOperator
+      : kind === STAGE
+        ? Rules.nosqlStage
+        : kind === UPDATE
+          ? Rules.nosqlUpdate
+          : Rules.nosqlUnknown;
+  if (rule.level <= level && (kind !== 0 || isLetter(text[start + 1] as number))) found.add(rule, start);
+}
+
+/** `[`, `]`, `.` */
+function isSeparator(byte: number): boolean {
+  return byte === 0x5b || byte === 0x5d || byte === 0x2e;
+}
+
+const PROTO = Buffer.from('__proto__');
+const CONSTRUCTOR = Buffer.from('constructor');
+const PROTOTYPE = Buffer.from('prototype');
+
+export function isProto(text: Uint8Array, start: number, end: number): boolean {
+  return isWord(text, start, end, PROTO);
+}
+
+export function isConstructor(text: Uint8Array, start: number, end: number): boolean {
+  return isWord(text, start, end, CONSTRUCTOR);
+}
+
+export function isPrototype(text: Uint8Array, start: number, end: number): boolean {
+  return isWord(text, start, end, PROTOTYPE);
+}
+
+function isWord(text: Uint8Array, start: number, end: number, word: Uint8Array): boolean {
+  if (end - start !== word.length) return false;
+  for (let i = 0; i < word.length; i++) if (text[start + i] !== word[i]) return false;
+  return true;
+}
+
+/** Looks for operators and JavaScript in a text. */
+export function inspectNosqlText(
+  text: Uint8Array,
+  start: number,
+  end: number,
+  found: RuleSet,
+  level: number,
+): void {
+  for (let i = start; i < end; i++) {
+    const byte = text[i] as number;
+    if (byte === 0x24) judgeTextOperator(text, i, start, end, found, level);
+    else if (byte === 0x74 || byte === 0x64 || byte === 0x72 || byte === 0x6e)
+      judgeScript(text, i, start, end, found);
+  }
+}
+
+/** An operator that names a value: `$ne:`, `"$ne" :`, `[$ne]`. */
+function judgeTextOperator(
+  text: Uint8Array,
+  at: number,
+  start: number,
+  end: number,
+  found: RuleSet,
+  level: number,
+): void {
+  let stop = at + 1;
+  while (stop < end && isLetter(text[stop] as number)) stop++;
+  if (stop === at + 1) return;
+  const kind = OPERATORS.find(text, at + 1, stop);
+  if (kind !== OPERATOR && !(kind === STAGE && level >= 2)) return;
+  const isBracketed = at > start && text[at - 1] === 0x5b && text[stop] === 0x5d && stop < end;
+  if (isBracketed) {
+    found.add(Rules.nosqlText, at);
+    return;
+  }
+  let i = stop;
+  while (i < end && (isSpace(text[i] as number) || text[i] === 0x22 || text[i] === 0x27)) i++;
+  if (i < end && text[i] === 0x3a) found.add(Rules.nosqlText, at);
+}
+
+/** What `$where` takes: `this.a`, `db.a.find(`, `function(`, `return `. */
+function judgeScript(text: Uint8Array, at: number, start: number, end: number, found: RuleSet): void {
+  if (at > start && isNamePart(text[at - 1] as number)) return;
+  for (const [word, follows] of SCRIPTS) {
+    if (!beginsWith(text, at, end, word)) continue;
+    if (follows(text, at + word.length, end)) {
+      found.add(Rules.nosqlScript, at);
+      return;
+    }
+  }
+}
+
+type Follows = (text: Uint8Array, at: number, end: number) => boolean;
+
+const COLLECTION_METHODS = new WordTable({
+  1: 'find findone insert insertone insertmany update updateone updatemany remove deleteone deletemany drop aggregate count mapreduce save eval',
+});
+
+const SCRIPTS: readonly (readonly [Uint8Array, Follows])[] = [
+  [Buffer.from('this.'), isComparedMember],
+  [Buffer.from('this['), isQuoteAt],
+  [Buffer.from('db.'), isCollectionCall],
+  [Buffer.from('new date('), isCallEnd],
+  [Buffer.from('return '), isReturnedTruth],
+];
+
+/** `this.a == `, `this.a.match(`, `this.a.length` */
+function isComparedMember(text: Uint8Array, at: number, end: number): boolean {
+  const limit = Math.min(end, at + LONGEST_MEMBER);
+  let i = at;
+  while (i < limit && (isNamePart(text[i] as number) || text[i] === 0x2e)) i++;
+  if (i === at) return false;
+  while (i < end && isSpace(text[i] as number)) i++;
+  const byte = i < end ? (text[i] as number) : 0;
+  return byte === 0x3d || byte === 0x21 || byte === 0x3e || byte === 0x3c || byte === 0x28 || byte === 0x5b;
+}
+
+function isQuoteAt(text: Uint8Array, at: number, end: number): boolean {
+  return at < end && (text[at] === 0x27 || text[at] === 0x22);
+}
+
+function isCollectionCall(text: Uint8Array, at: number, end: number): boolean {
+  const limit = Math.min(end, at + LONGEST_MEMBER);
+  let i = at;
+  let word = at;
+  while (i < limit && (isNamePart(text[i] as number) || text[i] === 0x2e)) {
+    if (text[i] === 0x2e) word = i + 1;
+    i++;
+  }
+  return i < end && text[i] === 0x28 && COLLECTION_METHODS.find(text, word, i) !== 0;
+}
+
+/** `new Date()` behind which a statement ends. */
+function isCallEnd(text: Uint8Array, at: number, end: number): boolean {
+  return at + 1 < end && text[at] === 0x29 && (text[at + 1] === 0x3b || text[at + 1] === 0x2d);
+}
+
+/** `return true`, `return 1`, `return (` */
+function isReturnedTruth(text: Uint8Array, at: number, end: number): boolean {
+  return beginsWith(text, at, end, TRUE) && hasByte(text, at, end, 0x7d, 0x3b);
+}
+
+/** Of members and collections that are looked at. */
+const LONGEST_MEMBER = 64;
+const TRUE = Buffer.from('true');
+
+function hasByte(text: Uint8Array, at: number, end: number, one: number, other: number): boolean {
+  const close = Math.min(end, at + 32);
+  for (let i = at; i < close; i++) if (text[i] === one || text[i] === other) return true;
+  return false;
+}
+
+function isNamePart(byte: number): boolean {
+  return isLetter(byte) || (byte >= 0x30 && byte <= 0x39) || byte === 0x5f || byte === 0x24;
+}
+
+/** Of a name without its `$`. */
+export function isOperatorName(text: Uint8Array, start: number, end: number): boolean {
+  return OPERATORS.find(text, start, end) !== 0;
+}

@@ -1,8 +1,10 @@
 // `npm run bench:codec`, second part: what a tap beside a data store's connection costs a command, all telemetry included: both directions
 // read, series found, one span in a hundred recorded.
 import { DataStoreSeries } from '../../sidecar/src/observe/datastore-series.ts';
-import { DataStoreWatch, KeptCommands } from '../../sidecar/src/observe/datastore-watch.ts';
+import { DataStoreWatch } from '../../sidecar/src/observe/datastore-watch.ts';
+import { OBSERVE_LIMITS } from '../../sidecar/src/observe/limits.ts';
 import { RandomWords } from '../../sidecar/src/observe/random-words.ts';
+import { Budget } from '../../sidecar/src/observe/retention/budget.ts';
 import { SpanRing } from '../../sidecar/src/observe/spans.ts';
 import { createDataStoreTap } from '../../sidecar/src/protocol/datastore/create-tap.ts';
 import { fetch, fetched, produce, produced } from '../../sidecar/src/protocol/kafka/kafka.fixture.ts';
@@ -69,7 +71,7 @@ function exchange(
   answered: Buffer,
   { keyPrefixes = false, commands = 1 } = {},
 ): void {
-  const ring = new SpanRing();
+  const ring = new SpanRing(8_192);
   const series = new DataStoreSeries(protocol, 'store', { left: 100 });
   const watch = new DataStoreWatch({
     series,
@@ -77,7 +79,7 @@ function exchange(
     ringOrigin: ring.addOrigin({ direction: 'outbound', route: 'store' }),
     random: new RandomWords(seededRandom(1)),
     headSampleRatio: HEAD_SAMPLE_RATIO,
-    kept: new KeptCommands(),
+    budget: new Budget(OBSERVE_LIMITS.keptCommandsPerSecond),
   });
   const tap = createDataStoreTap(protocol, watch, { endpoint: '127.0.0.1:1', keyPrefixes });
   let nowMs = 0;

@@ -126,6 +126,8 @@ const config: fc.Arbitrary<SidecarConfig> = fc
           fc.record({
             endpoint: target.map((address) => `http://${formatAddress(address)}`),
             headSampleRatio: ratio,
+            slowShare: ratio.map((share) => share / 10),
+            ringSpans: fc.integer({ min: 1_024, max: 1_048_576 }),
           }),
         ),
       }),
@@ -305,6 +307,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir files ' +
     'certificate key roots admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes traces endpoint headSampleRatio'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes traces endpoint headSampleRatio slowShare ringSpans'
   ).split(' '),
 );

@@ -73,7 +73,12 @@ describe('a valid file', () => {
       telemetry: {
         accessLog: { kind: 'file', path: '/etc/tulle/logs/access.log' },
         keyPrefixes: false,
-        traces: { endpoint: 'http://127.0.0.1:4317', headSampleRatio: 0.01 },
+        traces: {
+          endpoint: 'http://127.0.0.1:4317',
+          headSampleRatio: 0.01,
+          slowShare: 0.005,
+          ringSpans: 16_384,
+        },
       },
       accessDefault: 'allow',
       routes: [],

@@ -57,6 +57,7 @@ test.each([
   ['{ host: b, listen: 127.0.0.1:0,', '{ host: b,', 'spec.outbound.services[0].listen'],
   ['{ host: b, listen: 127.0.0.1:0,', '{ host: b, listen: 127.0.0.1:1,', 'spec.outbound.services[0].listen'],
   ['accessLog: stdout', 'accessLog: off', 'spec.telemetry.accessLog'],
+  ['headSampleRatio: 0.5 }', 'ringSpans: 2048 }', 'spec.telemetry.traces.ringSpans'],
   ['127.0.0.1:4317', '127.0.0.1:4318', 'spec.telemetry.traces.endpoint'],
   [
     '    traces: { endpoint: http://127.0.0.1:4317, headSampleRatio: 0.5 }\n',

@@ -92,6 +92,10 @@ export function findRestartOnly(running: SidecarConfig, wanted: SidecarConfig): 
     const message = `cannot remove the listener "${name}" while the sidecar runs`;
     findings.push({ path: ['spec', 'inbound'], message, suggestion: SUGGESTION });
   }
+  const tracesPath = ['spec', 'telemetry', 'traces'];
+  const [before, after] = [running.telemetry.traces, wanted.telemetry.traces];
+  if (before !== null && after !== null)
+    compare([...tracesPath, 'ringSpans'], before.ringSpans, after.ringSpans);
   if (running.outbound !== null && wanted.outbound !== null)
     compareOutbound(running.outbound, wanted.outbound);
   return findings;

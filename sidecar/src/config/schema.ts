@@ -166,7 +166,14 @@ export type AccessLogConfig =
   | { readonly kind: 'off' }
   | { readonly kind: 'file'; readonly path: string };
 
-export type TracesConfig = { readonly endpoint: string; readonly headSampleRatio: number };
+export type TracesConfig = {
+  readonly endpoint: string;
+  readonly headSampleRatio: number;
+  /** Of the requests of each route, the slowest are kept; 0 for none. */
+  readonly slowShare: number;
+  /** How many spans lie ready for the case that their trace is worth keeping. */
+  readonly ringSpans: number;
+};
 
 export const sidecarDocument = z.strictObject({
   apiVersion: z.literal('mesh.tulle.dev/v1alpha1'),
@@ -259,6 +266,8 @@ export const sidecarDocument = z.strictObject({
           .strictObject({
             endpoint: url(['http:', 'https:']),
             headSampleRatio: z.number().min(0).max(1).default(0.01),
+            slowShare: z.number().min(0).max(CONFIG_LIMITS.slowShare).default(0.005),
+            ringSpans: z.int().min(CONFIG_LIMITS.minRingSpans).max(CONFIG_LIMITS.ringSpans).default(16_384),
           })
           .optional(),
       })

@@ -19,6 +19,11 @@ export const CONFIG_LIMITS = {
   weight: 1000,
   /** An hour: longer is no timeout any more. */
   timeoutMs: 3_600_000,
+  /** More than that is not slow any more. */
+  slowShare: 0.1,
+  minRingSpans: 1_024,
+  /** Half a gigabyte. */
+  ringSpans: 1_048_576,
   pathBytes: 4096,
   /** All files together. */
   fileBytes: 1_048_576,

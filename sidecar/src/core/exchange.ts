@@ -160,6 +160,8 @@ export class Exchange {
   parentId1 = 0;
   hasParent = false;
   sampled = false;
+  /** Why the trace is kept although it was not sampled (observe/retention): above 0 when it is. */
+  retained = 0;
   /** Whoever made the trace id vouches that its last seven bytes are random (Trace Context level 2). */
   randomTraceId = false;
 

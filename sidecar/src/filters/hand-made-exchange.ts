@@ -50,6 +50,8 @@ export interface Journey {
   readonly answerFields?: readonly string[];
   readonly answerStatus?: number;
   readonly answerBody?: string;
+  /** How long the upstream takes for its response head; STEP_MS unless said. */
+  readonly answerMs?: number;
   /** The upstream can't be reached. */
   readonly unavailable?: FailureKind;
   readonly detail?: string;
@@ -203,7 +205,7 @@ class ScriptedUpstream implements UpstreamStream {
     const head = new ResponseHead();
     if (scanResponseHead(head, exchange.request, raw, 0, raw.length) <= 0)
       throw new Error('unreadable answer');
-    this.time.nowMs += STEP_MS;
+    this.time.nowMs += this.journey.answerMs ?? STEP_MS;
     onResponseHead(exchange, head);
     this.time.nowMs += STEP_MS;
     onResponseBody(exchange, body, 0, body.length);

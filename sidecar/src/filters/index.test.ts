@@ -3,9 +3,9 @@ import { inboundProfile, type RouteProfile } from '../config/snapshot.ts';
 import { compileChain } from '../core/chain.ts';
 import { FAILURES, Failure } from '../core/failure.ts';
 import { RandomWords } from '../observe/random-words.ts';
+import { keepingOf } from '../observe/retention/keeping.fixture.ts';
 import { Series } from '../observe/series.ts';
 import { WORD } from '../observe/span-record.ts';
-import { SpanRing } from '../observe/spans.ts';
 import { travel } from './hand-made-exchange.ts';
 import { buildFilters } from './index.ts';
 import { openLimits } from './rate-limit/rate-limit.fixture.ts';
@@ -13,7 +13,7 @@ import { openLimits } from './rate-limit/rate-limit.fixture.ts';
 const context = {
   random: new RandomWords(Math.random),
   series: new Series(),
-  ring: null,
+  keeping: null,
   headers: { requestId: true, forwarded: true },
   headSampleRatio: 0,
   accessLog: null,
@@ -26,11 +26,11 @@ const namesOf = (direction: RouteProfile['direction']) =>
   buildFilters({ ...profile, direction }, context).map(({ name }) => name);
 
 test('a request that can not be read has one id in its answer, the log and its span', () => {
-  const ring = new SpanRing(16);
-  const chain = compileChain(buildFilters(profile, { ...context, ring, headSampleRatio: 1 }));
+  const keeping = keepingOf(16);
+  const chain = compileChain(buildFilters(profile, { ...context, keeping, headSampleRatio: 1 }));
   const { exchange, returned, body } = travel({ chain, requestLine: 'unreadable' });
   const spans: (string | undefined)[][] = [];
-  ring.take(16, (span) =>
+  keeping.ring.take(16, (span) =>
     spans.push([span.text(WORD.requestIdBytes), FAILURES[span.word(WORD.failure)]?.name]),
   );
   expect(exchange.requestId).toMatch(/^[0-9a-f-]{36}$/);

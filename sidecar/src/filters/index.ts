@@ -6,8 +6,8 @@ import type { RouteProfile } from '../config/snapshot.ts';
 import type { Filter } from '../core/filter.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import type { RandomWords } from '../observe/random-words.ts';
+import type { TraceKeeping } from '../observe/retention/trace-keeping.ts';
 import type { Series } from '../observe/series.ts';
-import type { SpanRing } from '../observe/spans.ts';
 import type { RuleProfile } from '../routing/rule-profile.ts';
 import { AccessFilter } from './access/access.ts';
 import { AccessLogFilter } from './access-log/access-log.ts';
@@ -32,7 +32,7 @@ import { UrlRewriteFilter } from './url-rewrite/url-rewrite.ts';
 export interface FilterContext {
   readonly random: RandomWords;
   readonly series: Series;
-  readonly ring: SpanRing | null;
+  readonly keeping: TraceKeeping | null;
   readonly headers: HeadersConfig;
   readonly headSampleRatio: number;
   readonly accessLog: AccessLog | null;
@@ -43,7 +43,7 @@ export interface FilterContext {
 
 export function buildFilters(profile: RouteProfile, context: FilterContext): Filter[] {
   const { direction, name, trustsPeer, access, policies, rule } = profile;
-  const { random, series, ring, headers, accessLog, rateLimits } = context;
+  const { random, series, keeping, headers, accessLog, rateLimits } = context;
   const filters: Filter[] = [
     // First, so that whatever happens next is counted.
     new MetricsFilter(series.route(direction, name, rule?.label)),
@@ -56,8 +56,9 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
       trustsPeer,
       random,
       context.headSampleRatio,
-      ring,
-      ring?.addOrigin({ direction, route: name, ...(rule === null ? {} : { rule: rule.label }) }) ?? 0,
+      keeping,
+      keeping?.ring.addOrigin({ direction, route: name, ...(rule === null ? {} : { rule: rule.label }) }) ??
+        0,
     ),
     // Behind what identifies a call, before what may take time.
     new DeadlineFilter(),

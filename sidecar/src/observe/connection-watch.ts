@@ -7,12 +7,14 @@ import type { ConnectionObserver, RelayedConnection } from '../protocol/tcp/tcp-
 import type { AccessLog } from './access-log.ts';
 import type { ConnectionSeries } from './connection-series.ts';
 import type { RandomWords } from './random-words.ts';
+import type { Retention } from './retention/retention.ts';
 import type { SpanRing } from './spans.ts';
 
 /** Where telemetry goes; what is off is null. */
 export interface ConnectionSinks {
   readonly series: ConnectionSeries;
   readonly ring: SpanRing | null;
+  readonly retention: Retention | null;
   /** How the route is known in the ring, and at the beginning of its log lines. */
   readonly ringOrigin: number;
   readonly accessLog: AccessLog | null;
@@ -48,10 +50,14 @@ export class ConnectionWatch implements ConnectionObserver {
   }
 
   onClosed(connection: RelayedConnection): void {
-    const { series, ring, ringOrigin, accessLog, logOrigin } = this.sinks;
+    const { series, ring, retention, ringOrigin, accessLog, logOrigin } = this.sinks;
     series.onClosed(connection);
     const trace = ring === null ? null : this.beginTrace();
-    if (trace !== null) ring?.recordConnection(connection, trace, ringOrigin);
+    if (ring !== null && trace !== null) {
+      const wanted =
+        trace.sampled || (retention?.takesConnection(connection.failure, connection.endedMs) ?? false);
+      ring.recordConnection(connection, trace, wanted, ringOrigin);
+    }
     accessLog?.appendConnection(connection, trace, logOrigin);
   }
 

@@ -10,6 +10,7 @@ import type { DataStoreCommand, DataStoreNames, DataStoreObserver, DesyncReason 
 import type { DataStoreSeries } from './datastore-series.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import type { RandomWords } from './random-words.ts';
+import type { Budget } from './retention/budget.ts';
 import type { SpanRing } from './spans.ts';
 
 export interface DataStoreSinks {
@@ -19,7 +20,8 @@ export interface DataStoreSinks {
   readonly ringOrigin: number;
   readonly random: RandomWords;
   readonly headSampleRatio: number;
-  readonly kept: KeptCommands;
+  /** For slow and failed commands. */
+  readonly budget: Budget;
 }
 
 export class DataStoreWatch implements DataStoreObserver {
@@ -35,12 +37,12 @@ export class DataStoreWatch implements DataStoreObserver {
   }
 
   onCommand(command: DataStoreCommand): void {
-    const { series, ring, ringOrigin, random, kept } = this.sinks;
+    const { series, ring, ringOrigin, random, budget } = this.sinks;
     series.observe(command);
     if (ring === null) return;
     const last = random.next();
     const sampled = last >>> 0 < this.threshold;
-    if (!sampled && !(isRemarkable(command) && kept.take(command.endedMs))) return;
+    if (!sampled && !(isRemarkable(command) && budget.take(command.endedMs))) return;
     ring.recordCommand(command, random, last, ringOrigin);
   }
 
@@ -57,20 +59,4 @@ export class DataStoreWatch implements DataStoreObserver {
 function isRemarkable({ errorType, blocking, startedMs, endedMs, waitedMs }: DataStoreCommand): boolean {
   if (errorType !== '') return true;
   return !blocking && endedMs - startedMs - waitedMs > OBSERVE_LIMITS.slowCommandMs;
-}
-
-/** How many more commands may be kept in this second: when a store is down, all of them fail. */
-export class KeptCommands {
-  private sinceMs = Number.NEGATIVE_INFINITY;
-  private left = 0;
-
-  take(nowMs: number): boolean {
-    if (nowMs - this.sinceMs >= 1_000) {
-      this.sinceMs = nowMs;
-      this.left = OBSERVE_LIMITS.keptCommandsPerSecond;
-    }
-    if (this.left === 0) return false;
-    this.left--;
-    return true;
-  }
 }

@@ -7,22 +7,23 @@ import { seededRandom } from '../../../test/seeded-random.ts';
 import { AccessControl } from '../filters/access/access-control.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { DataStoreCommand, type DataStoreProtocol } from './datastore.ts';
-import { DataStoreWatch, KeptCommands } from './datastore-watch.ts';
+import { DataStoreWatch } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { RandomWords } from './random-words.ts';
 import { toReadableSpan } from './readable-span.ts';
+import { Budget } from './retention/budget.ts';
 import { Series } from './series.ts';
 import { SpanRing } from './spans.ts';
 
 let series: Series;
 let ring: SpanRing;
-let kept: KeptCommands;
+let budget: Budget;
 
 beforeEach(() => {
   series = new Series();
-  ring = new SpanRing();
-  kept = new KeptCommands();
+  ring = new SpanRing(1_024);
+  budget = new Budget(OBSERVE_LIMITS.keptCommandsPerSecond);
 });
 
 function watch(protocol: DataStoreProtocol, headSampleRatio = 0, route = 'store'): DataStoreWatch {
@@ -32,7 +33,7 @@ function watch(protocol: DataStoreProtocol, headSampleRatio = 0, route = 'store'
     ringOrigin: ring.addOrigin({ direction: 'outbound', route }),
     random: new RandomWords(seededRandom(1)),
     headSampleRatio,
-    kept,
+    budget,
   });
 }
 
@@ -45,7 +46,7 @@ function command(protocol: DataStoreProtocol, fields: Partial<DataStoreCommand>)
 async function expose(...names: string[]): Promise<string[]> {
   const sources = {
     series,
-    spans: null,
+    keeping: null,
     spanExport: null,
     accessLog: null,
     rateLimits: openLimits().limits,

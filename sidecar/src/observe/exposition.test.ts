@@ -39,7 +39,7 @@ function count(journey: Omit<Parameters<typeof travel>[0], 'chain'> = {}): void 
 async function expose(service = 'orders'): Promise<Map<string, Family>> {
   const sources = {
     series,
-    spans: null,
+    keeping: null,
     spanExport: null,
     accessLog: null,
     rateLimits: openLimits().limits,

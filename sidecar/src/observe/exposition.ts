@@ -25,6 +25,8 @@ import { registerGroups } from './group-exposition.ts';
 import type { Histogram } from './histogram.ts';
 import type { SpanExport } from './otlp.ts';
 import { METHODS } from './request-line.ts';
+import { registerRetention } from './retention/metrics.ts';
+import type { TraceKeeping } from './retention/trace-keeping.ts';
 import type { RequestSeries, RouteSeries } from './route-series.ts';
 import { statusError, statusName } from './rpc.ts';
 import type { CallSeries } from './rpc-series.ts';
@@ -34,7 +36,7 @@ import type { SpanRing } from './spans.ts';
 /** What the sidecar has to show; telemetry that is off is null and has no metrics. */
 export interface Sources {
   readonly series: Series;
-  readonly spans: SpanRing | null;
+  readonly keeping: TraceKeeping | null;
   readonly spanExport: SpanExport | null;
   readonly accessLog: AccessLog | null;
   readonly rateLimits: RateLimitReadings;
@@ -58,8 +60,9 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerRateLimits(registry, sources.rateLimits);
   registerAccess(registry, sources.access);
   registerSidecar(registry, sources.series);
-  if (sources.spans !== null && sources.spanExport !== null) {
-    registerSpans(registry, sources.spans, sources.spanExport);
+  if (sources.keeping !== null && sources.spanExport !== null) {
+    registerSpans(registry, sources.keeping.ring, sources.spanExport);
+    registerRetention(registry, sources.keeping.retention);
   }
   if (sources.accessLog !== null) registerAccessLog(registry, sources.accessLog);
   for (const metric of processMetrics()) registry.registerMetric(metric as unknown as Metric);

@@ -4,12 +4,22 @@
  * Sizes are in bytes, counts in items, times in milliseconds.
  */
 export const OBSERVE_LIMITS = {
-  /** Spans that the ring holds before it overwrites the oldest. */
-  spanRecords: 8_192,
   /** Text of one span: request id, peer address, path, authority and failure detail, cut in this order of importance. */
   spanTextBytes: 320,
   spanPathBytes: 128,
   spanAuthorityBytes: 64,
+  /** Kept traces that are remembered for late spans (a power of two), and for how long. */
+  keptTraces: 16_384,
+  keptTraceMs: 60_000,
+  /** Traces that are kept in one second, by reason. */
+  keptPerSecond: { failed: 100, refused: 20, slow: 50 },
+  /** From the first kept trace to the look through the ring, and to the word to others. */
+  retainDelayMs: 200,
+  /** Kept traces that wait for that word. */
+  toldTraces: 1_024,
+  /** Durations between two looks at what is slow, and how many count in full. */
+  quantileRefresh: 128,
+  quantileWindow: 8_192,
   /** Distinct identities and endpoints that spans can name; the rest reads `other`. */
   spanNames: 1_024,
   spansPerExport: 512,

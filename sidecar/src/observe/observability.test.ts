@@ -36,7 +36,12 @@ beforeEach(async () => {
   observability = observe({
     accessLog: { kind: 'file', path: logPath },
     keyPrefixes: false,
-    traces: { endpoint: `http://127.0.0.1:${receiver.port}`, headSampleRatio: 1 },
+    traces: {
+      endpoint: `http://127.0.0.1:${receiver.port}`,
+      headSampleRatio: 1,
+      slowShare: 0,
+      ringSpans: 1_024,
+    },
   });
 });
 
@@ -189,6 +194,7 @@ describe('metrics', () => {
       'connections listener="http"': 1,
       'connections_accepted_total listener="http"': 1,
       'connections_rejected_total listener="http"': 0,
+      'plaintext_connections_total listener="http"': 0,
       'tls_handshakes_total listener="http"': 1,
       'tls_failures_total listener="http"': 1,
     });
@@ -232,7 +238,7 @@ test('what may change in a running sidecar holds for chains built after it did',
       telemetry: {
         accessLog: { kind: 'off' },
         keyPrefixes: false,
-        traces: { endpoint: 'http://unused', headSampleRatio },
+        traces: { endpoint: 'http://unused', headSampleRatio, slowShare: 0, ringSpans: 1_024 },
       },
     });
   follow(0, false);

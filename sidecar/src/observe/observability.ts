@@ -27,13 +27,15 @@ import type { PoolObserver } from '../upstream/pool.ts';
 import { AccessLog } from './access-log.ts';
 import { ConnectionWatch } from './connection-watch.ts';
 import { type DataStoreObserver, isDataStore } from './datastore.ts';
-import { DataStoreWatch, KeptCommands } from './datastore-watch.ts';
+import { DataStoreWatch } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
 import { GroupWatch } from './group-watch.ts';
+import { OBSERVE_LIMITS } from './limits.ts';
 import { SpanExport } from './otlp.ts';
 import { RandomWords } from './random-words.ts';
+import { Budget } from './retention/budget.ts';
+import { keepTraces, type TraceKeeping } from './retention/trace-keeping.ts';
 import { type LiveReadings, Series } from './series.ts';
-import { SpanRing } from './spans.ts';
 
 export interface ObservabilityOptions {
   readonly config: Pick<SidecarConfig, 'name' | 'namespace' | 'service' | 'headers' | 'telemetry'>;
@@ -53,11 +55,11 @@ export class Observability {
   private readonly series = new Series();
   /** By the series that they count in, so that a route keeps its limit across configs. */
   private readonly gates = new Map<ConcurrencySeries, ConcurrencyFilter>();
-  private readonly ring: SpanRing | null;
+  private readonly keeping: TraceKeeping | null;
   private readonly spanExport: SpanExport | null;
   private readonly accessLog: AccessLog | null;
   private readonly registry: Registry;
-  private readonly keptCommands = new KeptCommands();
+  private readonly keptCommands = new Budget(OBSERVE_LIMITS.keptCommandsPerSecond);
   private headers: HeadersConfig;
   private headSampleRatio: number;
 
@@ -69,18 +71,18 @@ export class Observability {
     this.report = report;
     this.rateLimits = rateLimits;
     this.random = new RandomWords(random);
-    this.ring = traces === null ? null : new SpanRing();
+    this.keeping = traces === null ? null : keepTraces(traces, { clock, random: () => this.random.next() });
     this.spanExport =
-      this.ring === null || traces === null
+      this.keeping === null || traces === null
         ? null
-        : new SpanExport(this.ring, traces.endpoint, resourceOf(config), {
+        : new SpanExport(this.keeping.ring, traces.endpoint, resourceOf(config), {
             clock,
             onFailure: (reason) => report('span_export_failed', { reason }),
           });
     this.accessLog = accessLog.kind === 'off' ? null : new AccessLog(accessLog, { clock, report });
     this.registry = createRegistry(config.service, {
       series: this.series,
-      spans: this.ring,
+      keeping: this.keeping,
       spanExport: this.spanExport,
       accessLog: this.accessLog,
       rateLimits,
@@ -92,6 +94,7 @@ export class Observability {
   follow({ headers, telemetry }: Pick<SidecarConfig, 'headers' | 'telemetry'>): void {
     this.headers = headers;
     this.headSampleRatio = telemetry.traces?.headSampleRatio ?? 0;
+    if (telemetry.traces !== null) this.keeping?.retention.follow(telemetry.traces);
   }
 
   readLive(live: LiveReadings): void {
@@ -99,10 +102,10 @@ export class Observability {
   }
 
   buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
-    const { random, series, ring, headers, headSampleRatio, accessLog, rateLimits, gates } = this;
+    const { random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, gates } = this;
     return compileChain(
       buildFilters(profile, {
-        ...{ random, series, ring, headers, headSampleRatio, accessLog, rateLimits, gates },
+        ...{ random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, gates },
         ownIdentity,
       }),
     );
@@ -110,10 +113,10 @@ export class Observability {
 
   /** For copies of requests to `profile`, which nobody waits for. */
   buildMirrorChain({ direction, name }: RouteProfile, series: MirrorSeries): Chain {
-    const { random, ring, headSampleRatio } = this;
-    const origin = ring?.addOrigin({ direction, route: name, rule: 'mirror' }) ?? 0;
+    const { random, keeping, headSampleRatio } = this;
+    const origin = keeping?.ring.addOrigin({ direction, route: name, rule: 'mirror' }) ?? 0;
     return compileChain([
-      new TraceFilter(true, random, headSampleRatio, ring, origin),
+      new TraceFilter(true, random, headSampleRatio, keeping, origin),
       new MirrorOutcomeFilter(series),
     ]);
   }
@@ -139,12 +142,13 @@ export class Observability {
   }
 
   connectionObserver(profile: RouteProfile): ConnectionObserver {
-    const { random, series, ring, headSampleRatio, accessLog } = this;
+    const { random, series, keeping, headSampleRatio, accessLog } = this;
     const { direction, name: route } = profile;
     return new ConnectionWatch({
       series: series.connection(direction, route),
-      ring,
-      ringOrigin: ring?.addOrigin({ direction, route }) ?? 0,
+      ring: keeping?.ring ?? null,
+      retention: keeping?.retention ?? null,
+      ringOrigin: keeping?.ring.addOrigin({ direction, route }) ?? 0,
       accessLog,
       logOrigin: accessLog?.originOf(profile) ?? Buffer.alloc(0),
       random,
@@ -155,14 +159,14 @@ export class Observability {
   /** For commands to a data store; null for connections that carry none which are understood. */
   dataStoreObserver({ direction, name: route }: RouteProfile, protocol: Protocol): DataStoreObserver | null {
     if (direction === 'inbound' || !isDataStore(protocol)) return null;
-    const { random, series, ring, headSampleRatio, keptCommands: kept } = this;
+    const { random, series, keeping, headSampleRatio, keptCommands: budget } = this;
     return new DataStoreWatch({
       series: series.dataStore(protocol, route),
-      ring,
-      ringOrigin: ring?.addOrigin({ direction, route }) ?? 0,
+      ring: keeping?.ring ?? null,
+      ringOrigin: keeping?.ring.addOrigin({ direction, route }) ?? 0,
       random,
       headSampleRatio,
-      kept,
+      budget,
     });
   }
 
@@ -192,6 +196,7 @@ export class Observability {
     });
     await deadline;
     this.spanExport?.close();
+    this.keeping?.retention.close();
   }
 }
 

@@ -13,7 +13,9 @@ import { RequestIdFilter } from '../filters/request-id/request-id.ts';
 import { TraceFilter } from '../filters/trace/trace.ts';
 import { SpanExport } from './otlp.ts';
 import { RandomWords } from './random-words.ts';
-import { SpanRing } from './spans.ts';
+import { keepingOf } from './retention/keeping.fixture.ts';
+import type { TraceKeeping } from './retention/trace-keeping.ts';
+import type { SpanRing } from './spans.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const PARENT = '00f067aa0ba902b7';
@@ -23,6 +25,7 @@ const FLUSH_MS = 10_000;
 
 let receiver: OtlpReceiver;
 let received: Span[];
+let keeping: TraceKeeping;
 let ring: SpanRing;
 let failures: string[];
 const open: SpanExport[] = [];
@@ -30,7 +33,8 @@ const open: SpanExport[] = [];
 beforeEach(async () => {
   received = [];
   receiver = await startOtlpReceiver((spans) => received.push(...spans));
-  ring = new SpanRing(CAPACITY);
+  keeping = keepingOf(CAPACITY);
+  ring = keeping.ring;
   failures = [];
 });
 
@@ -52,7 +56,7 @@ function exportTo(port: number): SpanExport {
 function chainOf(direction: Direction, route: string): Chain {
   const random = new RandomWords(Math.random);
   const origin = ring.addOrigin({ direction, route });
-  return compileChain([new RequestIdFilter(true, random), new TraceFilter(true, random, 1, ring, origin)]);
+  return compileChain([new RequestIdFilter(true, random), new TraceFilter(true, random, 1, keeping, origin)]);
 }
 
 const send = (journey: Omit<Journey, 'chain'> = {}, direction: Direction = 'inbound', route = 'http') =>

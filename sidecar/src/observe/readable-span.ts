@@ -14,6 +14,7 @@ import { errorTypeOf } from './error-type.ts';
 import { hexText } from './hex.ts';
 import { PHASES } from './phases.ts';
 import { METHODS } from './request-line.ts';
+import { REASONS } from './retention/retention.ts';
 import { statusError, statusName } from './rpc.ts';
 import {
   DOUBLE,
@@ -126,6 +127,7 @@ function attributesOf(record: SpanRecord, method: string, status: number, error:
     'tulle.upstream.endpoint': record.name(WORD.endpoint),
     ...accessAttributes(record.name(WORD.access)),
     'tulle.attempts': record.word(WORD.attempts),
+    'tulle.keep': REASONS[record.word(WORD.retained)],
     'tulle.request.body_bytes': record.double(DOUBLE.requestBytes),
     'tulle.response.body_bytes': record.double(DOUBLE.responseBytes),
   };

@@ -30,13 +30,17 @@ export const WORD = {
   /** -1 when there was none. */
   grpcStatus: 22,
   access: 23,
+  /** Why the trace is kept, by number; 0 for what the head sample took or nobody wants. */
+  retained: 24,
 } as const;
-export const WORDS = 24;
+export const WORDS = 25;
 
 export const FLAG_PARENT = 1;
 export const FLAG_HTTP_1_0 = 2;
 /** To be exported, and not yet taken. */
 export const FLAG_WAITING = 4;
+/** Taken by the exporter. */
+export const FLAG_TAKEN = 256;
 /** Of a connection that was passed on, not of an exchange; see connection-record.ts. */
 export const FLAG_CONNECTION = 8;
 export const FLAG_GRPC = 16;

@@ -5,15 +5,17 @@ import { type Journey, travel } from '../filters/hand-made-exchange.ts';
 import { TraceFilter } from '../filters/trace/trace.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { RandomWords } from './random-words.ts';
+import { keepingOf } from './retention/keeping.fixture.ts';
 import { type SpanRecord, WORD } from './span-record.ts';
 import { SpanRing } from './spans.ts';
 
 const CAPACITY = 8;
 
 function ringOf(headSampleRatio = 1) {
-  const ring = new SpanRing(CAPACITY);
+  const keeping = keepingOf(CAPACITY);
+  const { ring } = keeping;
   const origin = ring.addOrigin({ direction: 'inbound', route: 'http' });
-  const filter = new TraceFilter(true, new RandomWords(Math.random), headSampleRatio, ring, origin);
+  const filter = new TraceFilter(true, new RandomWords(Math.random), headSampleRatio, keeping, origin);
   const chain = compileChain([filter]);
   return { ring, send: (journey: Omit<Journey, 'chain'> = {}) => travel({ chain, ...journey }).exchange };
 }

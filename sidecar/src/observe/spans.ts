@@ -1,6 +1,6 @@
 /**
  * The span ring: every exchange leaves one record of numbers, and bytes of bounded text. Records that are to be exported wait here until
- * the exporter takes them; nobody waits for the exporter.
+ * the exporter takes them; nobody waits for the exporter. The others lie here for the case that their trace turns out to be worth keeping.
  *
  * Invariants
  * - A record is written and read within one call each, so no reader sees half of one and half of another.
@@ -19,6 +19,8 @@ import { OBSERVE_LIMITS } from './limits.ts';
 import { measurePhases, PHASES } from './phases.ts';
 import type { RandomWords } from './random-words.ts';
 import { methodIndex, pathEnd } from './request-line.ts';
+import type { KeptTraces } from './retention/kept-traces.ts';
+import { type RetainedSpans, TOLD } from './retention/retention.ts';
 import {
   DOUBLE,
   DOUBLES,
@@ -26,6 +28,7 @@ import {
   FLAG_HTTP_1_0,
   FLAG_HTTP_2,
   FLAG_PARENT,
+  FLAG_TAKEN,
   FLAG_WAITING,
   SpanRecord,
   WORD,
@@ -51,7 +54,7 @@ export interface SpanListener {
 
 const { spanTextBytes, spanPathBytes, spanAuthorityBytes } = OBSERVE_LIMITS;
 
-export class SpanRing {
+export class SpanRing implements RetainedSpans {
   readonly words: Int32Array;
   readonly doubles: Float64Array;
   readonly text: Buffer;
@@ -65,7 +68,7 @@ export class SpanRing {
   private readonly phases = new Float64Array(PHASES.length);
   private next = 0;
 
-  constructor(capacity: number = OBSERVE_LIMITS.spanRecords) {
+  constructor(capacity: number) {
     this.capacity = capacity;
     this.words = new Int32Array(capacity * WORDS);
     this.doubles = new Float64Array(capacity * DOUBLES);
@@ -86,13 +89,19 @@ export class SpanRing {
     this.writeWords(exchange, origin, slot * WORDS);
     this.writeDoubles(exchange, slot * DOUBLES);
     this.writeText(exchange, slot * WORDS, slot * spanTextBytes);
-    this.settle(slot, exchange.sampled);
+    this.settle(slot, exchange.sampled || exchange.retained > 0);
   }
 
-  recordConnection(connection: RelayedConnection, trace: ConnectionTrace, origin: number): void {
+  /** `wanted`: to be exported. */
+  recordConnection(
+    connection: RelayedConnection,
+    trace: ConnectionTrace,
+    wanted: boolean,
+    origin: number,
+  ): void {
     const slot = this.takeSlot();
     writeConnection(this, slot, connection, trace, origin);
-    this.settle(slot, trace.sampled);
+    this.settle(slot, wanted);
   }
 
   /** For commands that are to be exported: none other leaves a record. */
@@ -115,14 +124,34 @@ export class SpanRing {
   }
 
   /** The record is written. */
-  private settle(slot: number, sampled: boolean): void {
-    if (sampled) {
-      const at = slot * WORDS + WORD.flags;
-      this.words[at] = (this.words[at] as number) | FLAG_WAITING;
-      if (this.waiting++ === 0) this.listener?.onWaiting();
-    }
+  private settle(slot: number, wanted: boolean): void {
+    if (wanted) this.wait(slot);
     // Twice a turn, so that whatever waits is called urgent at least once before it is lost.
     if (this.waiting > 0 && (slot === 0 || slot === this.capacity >> 1)) this.listener?.onUrgent();
+  }
+
+  private wait(slot: number): void {
+    const at = slot * WORDS + WORD.flags;
+    this.words[at] = (this.words[at] as number) | FLAG_WAITING;
+    if (this.waiting++ === 0) this.listener?.onWaiting();
+  }
+
+  /** Spans of kept traces wait, too, from now on. */
+  retain(kept: KeptTraces, nowMs: number): void {
+    const { words, capacity } = this;
+    for (let slot = 0, at = 0; slot < capacity; slot++, at += WORDS) {
+      if (((words[at + WORD.flags] as number) & (FLAG_WAITING | FLAG_TAKEN)) !== 0) continue;
+      const isKept = kept.has(
+        words[at + WORD.traceId] as number,
+        words[at + WORD.traceId + 1] as number,
+        words[at + WORD.traceId + 2] as number,
+        words[at + WORD.traceId + 3] as number,
+        nowMs,
+      );
+      if (!isKept) continue;
+      words[at + WORD.retained] = TOLD;
+      this.wait(slot);
+    }
   }
 
   /** Hands out up to `limit` records that wait, oldest first. */
@@ -133,7 +162,7 @@ export class SpanRing {
       const at = slot * WORDS + WORD.flags;
       const flags = this.words[at] as number;
       if ((flags & FLAG_WAITING) === 0) continue;
-      this.words[at] = flags & ~FLAG_WAITING;
+      this.words[at] = (flags & ~FLAG_WAITING) | FLAG_TAKEN;
       this.waiting--;
       left--;
       record.point(slot);
@@ -165,6 +194,7 @@ export class SpanRing {
     words[at + WORD.peerIdentity] = names.indexOf(exchange.peerIdentity);
     words[at + WORD.upstreamIdentity] = upstream === null ? 0 : names.indexOf(upstream.identity);
     words[at + WORD.endpoint] = endpoint === null ? 0 : names.indexOf(endpoint.address);
+    words[at + WORD.retained] = Math.max(0, exchange.retained);
     words[at + WORD.access] = exchange.access === null ? 0 : names.indexOf(exchange.access.label);
   }
 

@@ -39,6 +39,7 @@ const names = [
   'sec-websocket-accept',
   'grpc-timeout',
   'grpc-status',
+  'x-tulle-keep',
 ] as const;
 
 export type FieldName = Exclude<(typeof names)[number], ''>;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { compileChain } from '../../core/chain.ts';
 import { RandomWords } from '../../observe/random-words.ts';
-import { SpanRing } from '../../observe/spans.ts';
+import { keepingOf } from '../../observe/retention/keeping.fixture.ts';
+import type { TraceKeeping } from '../../observe/retention/trace-keeping.ts';
 import { type Arrival, travel } from '../hand-made-exchange.ts';
 import { TraceFilter } from './trace.ts';
 
@@ -9,10 +10,10 @@ const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
 const PARENT = `traceparent: 00-${TRACE}-${SPAN}-01`;
 
-function chainOf(headSampleRatio: number, ring: SpanRing | null = new SpanRing(16), trustsPeer = true) {
+function chainOf(headSampleRatio: number, keeping: TraceKeeping | null = keepingOf(16), trustsPeer = true) {
   const random = new RandomWords(Math.random);
-  const origin = ring?.addOrigin({ direction: 'inbound', route: 'http' }) ?? 0;
-  return compileChain([new TraceFilter(trustsPeer, random, headSampleRatio, ring, origin)]);
+  const origin = keeping?.ring.addOrigin({ direction: 'inbound', route: 'http' }) ?? 0;
+  return compileChain([new TraceFilter(trustsPeer, random, headSampleRatio, keeping, origin)]);
 }
 
 const send = (fields: readonly string[], headSampleRatio = 0) =>
@@ -92,7 +93,7 @@ describe('trace', () => {
 
   describe('of a stranger', () => {
     const flagsOf = (headSampleRatio: number, fields: readonly string[]) => {
-      const chain = chainOf(headSampleRatio, new SpanRing(16), false);
+      const chain = chainOf(headSampleRatio, keepingOf(16), false);
       const { traceId, flags } = sentContext(travel({ chain, fields: ['host: a', ...fields] }));
       expect(traceId).toBe(TRACE);
       return flags;
@@ -107,7 +108,7 @@ describe('trace', () => {
     });
 
     test('is kept at our ratio, whatever trace id was chosen', () => {
-      const chain = chainOf(0.25, new SpanRing(16), false);
+      const chain = chainOf(0.25, keepingOf(16), false);
       // By the rule for roots this id would always be sampled.
       const fields = ['host: a', `traceparent: 00-${'1'.repeat(24)}00000000-${SPAN}-01`];
       const count = 4_000;
@@ -117,13 +118,14 @@ describe('trace', () => {
     });
   });
 
-  test('leaves one record for each exchange, and lets only sampled ones wait for export', () => {
-    const ring = new SpanRing(16);
-    const chain = chainOf(0, ring);
+  test('leaves one record for each exchange, and lets those wait for export that are sampled or failed', () => {
+    const keeping = keepingOf(16);
+    const { ring } = keeping;
+    const chain = chainOf(0, keeping);
     travel({ chain });
     travel({ chain, fields: ['host: a', PARENT] });
     travel({ chain, requestLine: 'unreadable' });
-    expect({ recorded: ring.recorded, waiting: ring.waiting }).toEqual({ recorded: 3, waiting: 1 });
+    expect({ recorded: ring.recorded, waiting: ring.waiting }).toEqual({ recorded: 3, waiting: 2 });
   });
 
   test('leaves context alone where no spans are kept, so that sidecars behind it still decide', () => {

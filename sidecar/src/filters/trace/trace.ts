@@ -9,15 +9,18 @@ import type { Exchange } from '../../core/exchange.ts';
 import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
 import { writeHexByte, writeHexWord } from '../../observe/hex.ts';
 import type { RandomWords } from '../../observe/random-words.ts';
-import type { SpanRing } from '../../observe/spans.ts';
+import type { TraceKeeping } from '../../observe/retention/trace-keeping.ts';
 import { fieldId } from '../../protocol/field-names.ts';
-import type { RequestHead } from '../../protocol/head.ts';
+import type { RequestHead, ResponseHead } from '../../protocol/head.ts';
 import { FLAG_RANDOM, FLAG_SAMPLED, readB3, readTraceparent } from './trace-context.ts';
 
 const TRACEPARENT = fieldId('traceparent');
 const TRACESTATE = fieldId('tracestate');
 const B3 = fieldId('b3');
+const X_TULLE_KEEP = fieldId('x-tulle-keep');
 const NAME_BYTES = 11;
+const KEEP_NAME_BYTES = 12;
+const KEEP_LINE = Buffer.from('x-tulle-keep: 1\r\n');
 const LINE = Buffer.from(`traceparent: 00-${'0'.repeat(32)}-${'0'.repeat(16)}-00\r\n`);
 
 export class TraceFilter implements Filter {
@@ -26,21 +29,21 @@ export class TraceFilter implements Filter {
   private readonly random: RandomWords;
   /** Of 2^32; a root is sampled when the last word of its trace id is below. */
   private readonly threshold: number;
-  private readonly ring: SpanRing | null;
+  private readonly keeping: TraceKeeping | null;
   private readonly origin: number;
 
-  /** `ring` and `origin` say where spans go and how they are known there; without a ring, context passes untouched. */
+  /** `keeping` and `origin` say where spans go and how they are known there; without a ring, context passes untouched. */
   constructor(
     trustsPeer: boolean,
     random: RandomWords,
     headSampleRatio: number,
-    ring: SpanRing | null,
+    keeping: TraceKeeping | null,
     origin: number,
   ) {
     this.trustsPeer = trustsPeer;
     this.random = random;
     this.threshold = headSampleRatio * 0x1_0000_0000;
-    this.ring = ring;
+    this.keeping = keeping;
     this.origin = origin;
   }
 
@@ -49,7 +52,7 @@ export class TraceFilter implements Filter {
     const { random } = this;
     const continued = readContext(exchange, request);
     // A hop that leaves no span must not come between two that do, nor decide against sampling for those behind it.
-    if (this.ring === null) {
+    if (this.keeping === null) {
       if (continued) adoptParent(exchange);
       return CONTINUE;
     }
@@ -79,8 +82,31 @@ export class TraceFilter implements Filter {
     this.onRequestHead(exchange);
   }
 
+  onResponseHead(exchange: Exchange): void {
+    const { keeping, origin } = this;
+    const { route, upstream, time, peerIdentity } = exchange;
+    const response = exchange.response as ResponseHead;
+    const told = response.has(X_TULLE_KEEP);
+    if (told) response.drop(X_TULLE_KEEP);
+    if (keeping === null || exchange.sampled) return;
+    const outbound = route.direction === 'outbound';
+    if (told && outbound && upstream !== null && upstream.identity !== '') {
+      keeping.retention.adopt(exchange, time.nowMs);
+    }
+    keeping.retention.judge(exchange, origin, time.nowMs);
+    // Nobody but a sidecar has a use for it, and strangers would learn what is unusual here.
+    if (exchange.retained > 0 && !outbound && peerIdentity !== '') {
+      response.addLine(KEEP_LINE, KEEP_NAME_BYTES);
+    }
+  }
+
   onEnd(exchange: Exchange): void {
-    this.ring?.record(exchange, this.origin);
+    const { keeping, origin } = this;
+    if (keeping === null) return;
+    const { retention, ring } = keeping;
+    if (!exchange.sampled) retention.judge(exchange, origin, exchange.endedMs);
+    retention.observe(exchange, origin);
+    ring.record(exchange, origin);
   }
 
   private beginTrace(exchange: Exchange): void {

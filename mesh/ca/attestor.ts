@@ -6,8 +6,18 @@
 import type { TLSSocket } from 'node:tls';
 
 export interface Attestor {
-  /** The SPIFFE id that the evidence proves. Throws a `Refusal`. */
-  attest(claim: Claim): Promise<string>;
+  /** Throws a `Refusal`. */
+  attest(claim: Claim): Promise<Attested>;
+}
+
+export interface Attested {
+  /** Whom the evidence proves. */
+  readonly spiffeId: string;
+  /**
+   * Spends evidence that is good for one certificate: called when that is signed, and it is given away only after this resolved, so that an issuer that is away costs nobody
+   * their evidence. Throws a `Refusal`.
+   */
+  readonly spend?: () => Promise<void>;
 }
 
 export interface Claim {

@@ -1,6 +1,7 @@
 /** A whole authority in the process of a test: embedded issuer, join tokens and renewal behind the real server. */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { IncomingHttpHeaders } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +36,7 @@ export interface AuthorityUnderTest {
 export interface Answer {
   readonly status: number;
   readonly contentType: string | undefined;
+  readonly headers: IncomingHttpHeaders;
   readonly body: Record<string, unknown>;
 }
 
@@ -100,6 +102,7 @@ async function send(options: RequestOptions, body: string): Promise<Answer> {
   return {
     status: response.statusCode,
     contentType: response.headers['content-type'],
+    headers: response.headers,
     body: JSON.parse(text),
   };
 }

@@ -31,6 +31,8 @@ describe('loadAuthorityConfig', () => {
       names: [],
       svidTtlSeconds: 3600,
       kubernetes: null,
+      vault: null,
+      admin: { host: '127.0.0.1', port: 0 },
     });
   });
 
@@ -49,7 +51,26 @@ describe('loadAuthorityConfig', () => {
     expect(given.kubernetes?.apiServer.rootsFile).toBe(join(folder, 'roots.pem'));
   });
 
+  it('takes a PKI of Vault in place of a root of its own', async () => {
+    const auth = '{ appRole: { roleIdFile: role-id, secretIdFile: secret-id } }';
+    const vault = `vault: { address: "https://vault:8200", auth: ${auth}, pki: { role: mesh } }\n`;
+    expect((await load(`${VALID}${vault}`)).vault).toMatchObject({
+      session: {
+        address: 'https://vault:8200',
+        auth: { appRole: { roleIdFile: join(folder, 'role-id'), mount: 'approle' } },
+      },
+      mount: 'pki',
+      role: 'mesh',
+      serverRole: 'authority',
+    });
+  });
+
   it.each([
+    [
+      'a Vault without a login',
+      `${VALID}vault: { address: "https://vault:8200" }\n`,
+      /vault\.auth: must be a mapping/,
+    ],
     ['an unknown key', `${VALID}secret: 1\n`, /ca\.yaml:1:1: .*secret/],
     ['a missing key', VALID.replace(/stateDir.*\n/, ''), /stateDir/],
     ['broken YAML', `${VALID}names: [`, /ca\.yaml:5/],

@@ -11,6 +11,8 @@ import { type Address, isHostName, parseAddress } from '../../sidecar/src/config
 import { ConfigError, formatPath, type KeyPath } from '../../sidecar/src/config/problem.ts';
 import { readYaml, type YamlSource } from '../../sidecar/src/config/yaml-source.ts';
 import { isTrustDomain } from '../../sidecar/src/identity/spiffe-id.ts';
+import { placeVaultFiles, vaultKey, vaultPath } from '../secrets/config.ts';
+import type { VaultConfig } from '../secrets/vault-session.ts';
 import type { ApiServer } from './token-review.ts';
 
 export interface AuthorityConfig {
@@ -22,6 +24,16 @@ export interface AuthorityConfig {
   readonly svidTtlSeconds: number;
   /** Null where pods are not vouched for by Kubernetes. */
   readonly kubernetes: KubernetesConfig | null;
+  /** Null where the authority signs with a root of its own. */
+  readonly vault: VaultPkiConfig | null;
+  readonly admin: Address;
+}
+
+export interface VaultPkiConfig {
+  readonly session: VaultConfig;
+  readonly mount: string;
+  readonly role: string;
+  readonly serverRole: string;
 }
 
 export interface KubernetesConfig {
@@ -48,11 +60,13 @@ export async function loadAuthorityConfig(file: string): Promise<AuthorityConfig
   const parsed = document.safeParse(source.value);
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => place(issue, source, file)));
   const folder = dirname(file);
-  const { kubernetes, stateDir, ...rest } = parsed.data;
+  const { kubernetes, vault, stateDir, admin, ...rest } = parsed.data;
   return {
     ...rest,
     stateDir: resolve(folder, stateDir),
     kubernetes: kubernetes === undefined ? null : placeKubernetes(kubernetes, folder),
+    vault: vault === undefined ? null : placeVault(vault, folder),
+    admin: admin.listen,
   };
 }
 
@@ -63,6 +77,10 @@ function placeKubernetes(
   const { url, rootsFile, tokenFile } = apiServer;
   const files = { rootsFile: resolve(folder, rootsFile), tokenFile: resolve(folder, tokenFile) };
   return { ...rest, apiServer: { url, ...files } };
+}
+
+function placeVault({ pki, ...session }: z.output<typeof vault>, folder: string): VaultPkiConfig {
+  return { session: placeVaultFiles(session, folder), ...pki };
 }
 
 const listen = z.string().transform((value, context): Address => {
@@ -93,6 +111,16 @@ const kubernetes = z.strictObject({
     .prefault({}),
 });
 
+const vault = vaultKey.extend({
+  pki: z
+    .strictObject({
+      mount: vaultPath.default('pki'),
+      role: vaultPath.default('workload'),
+      serverRole: vaultPath.default('authority'),
+    })
+    .prefault({}),
+});
+
 const document = z.strictObject({
   trustDomain: z.string().refine(isTrustDomain, 'must be lower-case letters, digits, ".", "-" or "_"'),
   listen,
@@ -107,6 +135,8 @@ const document = z.strictObject({
     .default([]),
   svidTtlSeconds: z.int().min(1).max(LIMITS.svidTtlSeconds),
   kubernetes: kubernetes.optional(),
+  vault: vault.optional(),
+  admin: z.strictObject({ listen }).prefault({ listen: '127.0.0.1:0' }),
 });
 
 function place(issue: z.core.$ZodIssue, source: YamlSource, file: string) {

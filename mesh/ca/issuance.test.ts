@@ -99,13 +99,12 @@ describe('POST /v1/svid/join-token', () => {
     expect((await authority.ask('join-token', token)).status).toBe(200);
   });
 
-  it('does not show what failed inside, and the same key may ask again', async () => {
+  it('does not show what failed inside, and does not spend the token', async () => {
     const { issuer } = authority;
     const healthy = issuer.sign;
     const token = bearer(await newToken());
-    const { csrPem } = await createKeyAndCsr();
     issuer.sign = () => Promise.reject(new Error('the key store is at /secret'));
-    const answer = await authority.ask('join-token', token, csrPem).finally(() => {
+    const answer = await authority.ask('join-token', token).finally(() => {
       issuer.sign = healthy;
     });
     expect(answer).toMatchObject({ status: 500, body: { code: 'internal_error' } });
@@ -113,7 +112,14 @@ describe('POST /v1/svid/join-token', () => {
     expect(authority.decisions).toMatchObject([
       { code: 'internal_error', detail: expect.stringContaining('/secret') },
     ]);
-    expect((await authority.ask('join-token', token, csrPem)).status).toBe(200);
+    expect((await authority.ask('join-token', token)).status).toBe(200);
+  });
+
+  it('gives one certificate away when the token is used twice at once', async () => {
+    const token = bearer(await newToken());
+    const answers = await Promise.all(Array.from({ length: 8 }, () => authority.ask('join-token', token)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(401)]);
+    expect(authority.decisions.filter(({ event }) => event === 'issued')).toHaveLength(1);
   });
 });
 

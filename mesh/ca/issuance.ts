@@ -1,7 +1,7 @@
 /**
- * One certificate: read the request, settle who asks, sign.
+ * One certificate: read the request, settle who asks, sign, spend the evidence.
  *
- * Invariants: the request is sound before any proof is looked at, so that a join token is not spent on a broken one. The id is the attestor's word; the
+ * Invariants: the request is sound before any proof is looked at, and a join token is spent last, so that neither a broken request nor an issuer that is away costs one. The id is the attestor's word; the
  * public key is all that counts of the request. Every certificate is reported.
  */
 import { createHash, webcrypto } from 'node:crypto';
@@ -44,7 +44,7 @@ export async function issueSvid(
     throw new Refusal(404, 'not_found', `Proof is one of ${[...attestors.keys()].join(', ')}.`);
   }
   const csr = await readRequest(request);
-  const spiffeId = await attestor.attest({
+  const { spiffeId, spend } = await attestor.attest({
     token: /^Bearer +([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? null,
     socket: request.socket as TLSSocket,
     keySha256: await hashKey(csr),
@@ -54,6 +54,7 @@ export async function issueSvid(
     spiffeId,
     ttlSeconds: svidTtlSeconds,
   });
+  await spend?.();
   const notAfter = new Date(notAfterMs).toISOString();
   const from = request.socket.remoteAddress ?? '';
   report({ event: 'issued', proof, spiffeId, serialNumber, notAfter, from });

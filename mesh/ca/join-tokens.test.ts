@@ -22,7 +22,11 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const use = (token: string | null, keySha256 = 'key') => tokens.attest({ token, keySha256, socket });
+async function use(token: string | null, keySha256 = 'key'): Promise<string> {
+  const { spiffeId, spend } = await tokens.attest({ token, keySha256, socket });
+  await spend?.();
+  return spiffeId;
+}
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -37,6 +41,15 @@ describe('a join token', () => {
     const token = await tokens.create(ID, 60);
     expect(await use(token)).toBe(ID);
     await expect(use(token, 'key of another')).rejects.toMatchObject({ status: 401, code: 'token_used' });
+  });
+
+  it('is not spent by looking at it', async () => {
+    const token = await tokens.create(ID, 60);
+    for (const keySha256 of ['first', 'second']) {
+      expect((await tokens.attest({ token, keySha256, socket })).spiffeId).toBe(ID);
+    }
+    expect(await tokens.isEnrolled(ID)).toBe(false);
+    expect(await use(token, 'third')).toBe(ID);
   });
 
   it('is used up for a process that starts after a crash, too', async () => {

@@ -6,7 +6,7 @@
  *   join-tokens/<SHA-256 of the token>.used   { keySha256, usedAtMs }, by the first use
  *   enrolled/<SHA-256 of the id>.json         { spiffeId, enrolledAtMs }, who may renew by certificate from then on
  *
- * Invariants: the token itself is stored nowhere. Its use is on disk before anything is signed, and of two first uses one wins. Who lost the
+ * Invariants: the token itself is stored nowhere. Its use is on disk before a certificate is given away, and of two first uses one wins. Who lost the
  * answer may ask again for a short while, with the same key alone. A mark of use goes after its token, so that no crash revives one.
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -14,7 +14,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { createFile, replaceFile } from '../../sidecar/src/durable-file.ts';
-import type { Attestor, Claim } from './attestor.ts';
+import type { Attested, Attestor, Claim } from './attestor.ts';
 import { LIMITS } from './limits.ts';
 import { refuseProof } from './refusal.ts';
 
@@ -44,15 +44,18 @@ export class JoinTokens implements Attestor {
     return token;
   }
 
-  async attest({ token, keySha256 }: Claim): Promise<string> {
+  async attest({ token, keySha256 }: Claim): Promise<Attested> {
     if (token === null || !TOKEN.test(token)) throw unknownToken();
     const digest = sha256(token);
     const made = await readState(this.#tokenFile(digest), tokenState);
     if (made === null) throw unknownToken();
-    await this.#use(digest, made, keySha256);
-    const enrolled = { spiffeId: made.spiffeId, enrolledAtMs: this.#nowMs() };
-    await replaceFile(this.#enrolledFile(made.spiffeId), JSON.stringify(enrolled));
-    return made.spiffeId;
+    const { spiffeId, expiresAtMs } = made;
+    const use = await readState(this.#useFile(digest), useState);
+    if (use !== null) this.#checkRepeated(use, keySha256);
+    else if (this.#nowMs() >= expiresAtMs) {
+      throw refuseProof('token_expired', 'The join token has expired; ask for another one.');
+    }
+    return { spiffeId, spend: () => this.#spend(digest, spiffeId, keySha256) };
   }
 
   /** A token was used for this id, and nobody has taken that back. */
@@ -71,17 +74,18 @@ export class JoinTokens implements Attestor {
     }
   }
 
-  async #use(digest: string, { expiresAtMs }: Token, keySha256: string): Promise<void> {
+  async #spend(digest: string, spiffeId: string, keySha256: string): Promise<void> {
     const nowMs = this.#nowMs();
-    const earlier = await readState(this.#useFile(digest), useState);
-    if (earlier === null) {
-      if (nowMs >= expiresAtMs)
-        throw refuseProof('token_expired', 'The join token has expired; ask for another one.');
-      const use: Use = { keySha256, usedAtMs: nowMs };
-      if (await createFile(this.#useFile(digest), JSON.stringify(use))) return;
-    }
-    const use = earlier ?? (await readState(this.#useFile(digest), useState));
-    if (use?.keySha256 === keySha256 && nowMs - use.usedAtMs < LIMITS.lostAnswerMs) return;
+    const isFirst = await createFile(
+      this.#useFile(digest),
+      JSON.stringify({ keySha256, usedAtMs: nowMs } satisfies Use),
+    );
+    if (!isFirst) this.#checkRepeated(await readState(this.#useFile(digest), useState), keySha256);
+    await replaceFile(this.#enrolledFile(spiffeId), JSON.stringify({ spiffeId, enrolledAtMs: nowMs }));
+  }
+
+  #checkRepeated(use: Use | null, keySha256: string): void {
+    if (use?.keySha256 === keySha256 && this.#nowMs() - use.usedAtMs < LIMITS.lostAnswerMs) return;
     throw refuseProof(
       'token_used',
       'The join token was used before; ask for another one, and find out who has used this one.',

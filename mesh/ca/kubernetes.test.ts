@@ -45,7 +45,7 @@ const claim = (token: string | null) => ({ token, keySha256: '', socket: null as
 describe('a service-account token', () => {
   it('proves the id of its account, and the API server is asked for the audience of the authority', async () => {
     const token = apiServer.addPod({ ...POD, audiences: ['other', AUDIENCE] });
-    expect(await open().attest(claim(token))).toBe(ID);
+    expect(await open().attest(claim(token))).toEqual({ spiffeId: ID });
     expect(apiServer.asked).toEqual([{ token, audiences: [AUDIENCE] }]);
   });
 
@@ -70,7 +70,7 @@ describe('a service-account token', () => {
   it('proves nothing without a pod, unless that is allowed', async () => {
     const token = apiServer.addPod({ ...POD, pod: null });
     await expect(open().attest(claim(token))).rejects.toMatchObject({ status: 401, code: 'not_of_a_pod' });
-    expect(await open(false).attest(claim(token))).toBe(ID);
+    expect(await open(false).attest(claim(token))).toEqual({ spiffeId: ID });
   });
 
   it('proves nothing when it is that of a person', async () => {
@@ -102,7 +102,7 @@ describe('the API server', () => {
     }
     expect(apiServer.asked).toHaveLength(2);
     nowMs += LIMITS.verdictMs;
-    expect(await kubernetes.attest(claim(good))).toBe(ID);
+    expect(await kubernetes.attest(claim(good))).toEqual({ spiffeId: ID });
     expect(apiServer.asked).toHaveLength(3);
   });
 
@@ -110,12 +110,14 @@ describe('the API server', () => {
     const kubernetes = open();
     const tokens = Array.from({ length: LIMITS.tokenReviewBurst + 10 }, () => apiServer.addPod(POD));
     const outcomes: unknown[] = [];
-    for (const token of tokens)
-      outcomes.push(await kubernetes.attest(claim(token)).catch((error) => error.code));
+    for (const token of tokens) {
+      const outcome = kubernetes.attest(claim(token)).then(({ spiffeId }) => spiffeId);
+      outcomes.push(await outcome.catch(({ code }) => code));
+    }
     expect(outcomes.filter((outcome) => outcome === ID)).toHaveLength(LIMITS.tokenReviewBurst);
     expect(outcomes.filter((outcome) => outcome === 'attestation_busy')).toHaveLength(10);
     nowMs += 1_000;
-    expect(await kubernetes.attest(claim(tokens.at(-1) ?? ''))).toBe(ID);
+    expect(await kubernetes.attest(claim(tokens.at(-1) ?? ''))).toEqual({ spiffeId: ID });
   });
 
   it.each([500, 403, 429])(
@@ -131,7 +133,7 @@ describe('the API server', () => {
         cause: new Error(`the API server answered ${status}`),
       });
       apiServer.failure = null;
-      expect(await kubernetes.attest(claim(token))).toBe(ID);
+      expect(await kubernetes.attest(claim(token))).toEqual({ spiffeId: ID });
     },
   );
 
@@ -165,7 +167,7 @@ describe('the API server', () => {
     await kubernetes.attest(claim(apiServer.addPod(POD)));
     apiServer.accountToken = 'rotated';
     await writeFile(apiServer.tokenFile, 'rotated');
-    expect(await kubernetes.attest(claim(apiServer.addPod(POD)))).toBe(ID);
+    expect(await kubernetes.attest(claim(apiServer.addPod(POD)))).toEqual({ spiffeId: ID });
   });
 });
 

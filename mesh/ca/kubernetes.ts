@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import type { V1TokenReviewStatus } from '@kubernetes/client-node';
 import { parseWorkloadId } from '../../sidecar/src/identity/spiffe-id.ts';
-import type { Attestor, Claim } from './attestor.ts';
+import type { Attested, Attestor, Claim } from './attestor.ts';
 import { LIMITS } from './limits.ts';
 import { Refusal, refuseProof, unavailable } from './refusal.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -41,15 +41,15 @@ export class Kubernetes implements Attestor {
     this.#reviews = new TokenBucket(LIMITS.tokenReviewsPerSecond, LIMITS.tokenReviewBurst, this.#nowMs());
   }
 
-  async attest({ token }: Claim): Promise<string> {
+  async attest({ token }: Claim): Promise<Attested> {
     if (token === null || token.length > LIMITS.serviceAccountTokenChars || !JWT.test(token))
       throw rejected();
     const digest = createHash('sha256').update(token).digest('base64');
     const known = this.#verdicts.get(digest);
-    if (known !== undefined && known.untilMs > this.#nowMs()) return known.id;
+    if (known !== undefined && known.untilMs > this.#nowMs()) return { spiffeId: await known.id };
     const id = this.#ask(token);
     this.#remember(digest, id);
-    return id;
+    return { spiffeId: await id };
   }
 
   #remember(digest: string, id: Promise<string>): void {

@@ -21,4 +21,13 @@ export const LIMITS = {
   /** How long what the API server said of a token is believed. */
   verdictMs: 10_000,
   verdicts: 10_000,
+  vaultSignsUnderWay: 64,
+  /** Of a mount, and of a chain. */
+  vaultIssuers: 16,
+  certificateChars: 16_384,
+  /** How soon a root that was added in Vault is in the bundle. */
+  bundleRefreshMs: 60_000,
+  /** How long a start waits for Vault. */
+  startPatienceMs: 30_000,
+  startPollMs: 250,
 } as const;

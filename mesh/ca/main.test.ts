@@ -42,7 +42,11 @@ describe('the authority process', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('says when it is ready and ends with 0 on %s', async (signal) => {
     const child = run('--config', await writeConfig());
     const [line] = await once(child.stdout, 'data');
-    expect(JSON.parse(line)).toEqual({ event: 'ready', port: expect.any(Number) });
+    expect(JSON.parse(line)).toEqual({
+      event: 'ready',
+      port: expect.any(Number),
+      adminPort: expect.any(Number),
+    });
     await access(join(folder, 'state/roots.pem'));
     child.kill(signal);
     expect(await once(child, 'exit')).toEqual([0, null]);
@@ -114,7 +118,7 @@ describe('the command that makes a join token', () => {
     expect(code).toBe(0);
     expect(output).toMatch(/^tulle-join-[A-Za-z0-9_-]{43}\n$/);
     const claim = { token: output.trim(), keySha256: 'key', socket: null as never };
-    expect(await new JoinTokens(join(folder, 'state')).attest(claim)).toBe(ID);
+    expect(await new JoinTokens(join(folder, 'state')).attest(claim)).toMatchObject({ spiffeId: ID });
   });
 
   it.each([

@@ -5,42 +5,91 @@
  * with exit code 0, bad arguments or configuration end it with 2.
  */
 import { parseArgs } from 'node:util';
+import { systemClock } from '../../sidecar/src/core/clock.ts';
+import { startAdmin } from '../admin.ts';
+import { VaultSession } from '../secrets/vault-session.ts';
 import type { Attestor } from './attestor.ts';
 import { createAuthority } from './authority.ts';
-import { type AuthorityConfig, type KubernetesConfig, loadAuthorityConfig } from './config.ts';
+import {
+  type AuthorityConfig,
+  type KubernetesConfig,
+  loadAuthorityConfig,
+  type VaultPkiConfig,
+} from './config.ts';
 import { JoinTokens } from './join-tokens.ts';
 import { Kubernetes } from './kubernetes.ts';
 import { LIMITS } from './limits.ts';
+import { IssuanceCounts, registerIssuerAway } from './metrics.ts';
 import { createRenewal } from './renewal.ts';
-import { type AuthorityServer, startAuthorityServer } from './server.ts';
+import { startAuthorityServer } from './server.ts';
+import { VaultIssuer } from './vault-issuer.ts';
 
 const { config: configPath } = readArguments();
-const server = await start(configPath).catch((error: unknown) => fail(error));
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.once(signal, () => {
-    void server.stop();
+const running = await start(configPath).catch((error: unknown) => fail(error));
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void running.stop());
+
+async function start(path: string): Promise<{ stop(): Promise<void> }> {
+  const config = await loadAuthorityConfig(path);
+  const vault = config.vault === null ? null : await openVault(config, config.vault);
+  const issuer = vault ?? (await createAuthority(config));
+  const counts = new IssuanceCounts();
+  const server = await startAuthorityServer({
+    ...config,
+    issuer,
+    attestors: await openAttestors(config),
+    report(decision) {
+      counts.count(decision);
+      report(decision);
+    },
+  });
+  const admin = await startAdmin(config.admin, {
+    service: 'authority',
+    register(registry) {
+      counts.register(registry);
+      if (vault !== null) registerIssuerAway(registry, () => vault.awaySeconds);
+    },
+  });
+  print({ event: 'ready', port: server.port, adminPort: admin.port });
+  return {
+    async stop() {
+      await server.stop();
+      vault?.close();
+      admin.close();
+    },
+  };
+}
+
+function openVault(
+  { trustDomain, stateDir }: AuthorityConfig,
+  { session, ...pki }: VaultPkiConfig,
+): Promise<VaultIssuer> {
+  const deps = {
+    clock: systemClock,
+    random: Math.random,
+    report: (event: string, fields: Readonly<Record<string, unknown>>) => report({ event, ...fields }),
+  };
+  return VaultIssuer.open({
+    trustDomain,
+    stateDir,
+    session: new VaultSession(session, deps),
+    ...pki,
+    report,
   });
 }
-print({ event: 'ready', port: server.port });
 
-async function start(path: string): Promise<AuthorityServer> {
-  const config = await loadAuthorityConfig(path);
-  const issuer = await createAuthority(config);
+async function openAttestors(config: AuthorityConfig): Promise<ReadonlyMap<string, Attestor>> {
   const joinTokens = new JoinTokens(config.stateDir);
   await joinTokens.sweep();
-  setInterval(() => void joinTokens.sweep().catch(reportFailure), LIMITS.sweepMs).unref();
+  setInterval(() => {
+    joinTokens.sweep().catch(({ message }: Error) => report({ event: 'sweep_failed', reason: message }));
+  }, LIMITS.sweepMs).unref();
   const attestors = new Map<string, Attestor>([
     ['join-token', joinTokens],
     ['renewal', createRenewal({ ...config, isEnrolled: (spiffeId) => joinTokens.isEnrolled(spiffeId) })],
   ]);
   if (config.kubernetes !== null)
     attestors.set('kubernetes', await openKubernetes(config, config.kubernetes));
-  return startAuthorityServer({
-    ...config,
-    issuer,
-    attestors,
-    report: (decision) => print({ time: new Date().toISOString(), ...decision }),
-  });
+  return attestors;
 }
 
 async function openKubernetes(
@@ -62,8 +111,8 @@ function readArguments(): { config: string } {
   return fail('usage: main.ts --config <ca.yaml>');
 }
 
-function reportFailure(error: Error): void {
-  print({ time: new Date().toISOString(), event: 'sweep_failed', reason: error.message });
+function report(event: { readonly event: string } & Readonly<Record<string, unknown>>): void {
+  print({ time: new Date().toISOString(), ...event });
 }
 
 function print(line: object): void {

@@ -8,7 +8,7 @@
 import { X509Certificate } from 'node:crypto';
 import { parseWorkloadId } from '../../sidecar/src/identity/spiffe-id.ts';
 import { spiffeIdOf } from '../../sidecar/src/identity/uri-name.ts';
-import type { Attestor, Claim } from './attestor.ts';
+import type { Attested, Attestor, Claim } from './attestor.ts';
 import { Refusal, refuseProof } from './refusal.ts';
 
 export interface RenewalOptions {
@@ -19,7 +19,7 @@ export interface RenewalOptions {
 
 export function createRenewal({ trustDomain, isEnrolled, nowMs = Date.now }: RenewalOptions): Attestor {
   return {
-    async attest({ socket }: Claim): Promise<string> {
+    async attest({ socket }: Claim): Promise<Attested> {
       const raw = socket.getPeerCertificate().raw;
       if (raw === undefined)
         throw refuseProof('no_svid', 'Renewal takes a connection with a client certificate, the SVID.');
@@ -39,7 +39,7 @@ export function createRenewal({ trustDomain, isEnrolled, nowMs = Date.now }: Ren
           `${spiffeId} is not renewed: it was not enrolled by a join token, or not any more.`,
         );
       }
-      return spiffeId;
+      return { spiffeId };
     },
   };
 }

@@ -12,7 +12,7 @@ import type { VaultConfig } from './vault-session.ts';
 
 const SEGMENTS = /^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/;
 
-const vaultPath = text(
+export const vaultPath = text(
   (value) =>
     SEGMENTS.test(value) && !value.split('/').includes('..') && value.length <= LIMITS.pathChars
       ? null

@@ -94,6 +94,11 @@ export class VaultSession {
     return this.#ask(`read ${path}`, (vault) => vault.read(path));
   }
 
+  /** Answers with `keys`. */
+  list(path: string): Promise<VaultAnswer> {
+    return this.#ask(`list ${path}`, (vault) => vault.list(path));
+  }
+
   write(path: string, body: object): Promise<VaultAnswer> {
     return this.#ask(`write ${path}`, (vault) => vault.write(path, body));
   }

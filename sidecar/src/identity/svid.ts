@@ -72,8 +72,8 @@ function readKey(pem: string): KeyObject {
   }
 }
 
-/** Each certificate is signed by the next one, the last one by a root. */
-function checkChain(chain: readonly X509Certificate[], roots: readonly X509Certificate[]): void {
+/** Each certificate is signed by the next one, the last one by a root. Throws. */
+export function checkChain(chain: readonly X509Certificate[], roots: readonly X509Certificate[]): void {
   for (let index = 0; index < chain.length; index += 1) {
     const certificate = chain[index] as X509Certificate;
     const issuers = index + 1 < chain.length ? chain.slice(index + 1, index + 2) : roots;

@@ -6,7 +6,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type Redis as RedisServer, startRedis } from '../../test/parts/redis.ts';
 import { openSecrets, type SecretRef, type Secrets } from './open-secrets.ts';
 import { Secret } from './secret.ts';
-import { type RecordedDeps, recordedDeps, startVault, until, type Vault } from './vault.fixture.ts';
+import {
+  connectRedis,
+  type RecordedDeps,
+  recordedDeps,
+  startVault,
+  until,
+  type Vault,
+} from './vault.fixture.ts';
 import type { VaultConfig } from './vault-session.ts';
 
 let vault: Vault;
@@ -18,16 +25,7 @@ let secrets: Secrets | undefined;
 beforeAll(async () => {
   [vault, redis] = await Promise.all([startVault(), startRedis({ own: true })]);
   admin = new Redis(redis.url);
-  await admin.call('ACL', 'SETUSER', 'vault', 'on', '>vault-pass', '~*', '&*', '+@all');
-  await vault.bao.call('POST', 'sys/mounts/database', { type: 'database' });
-  await vault.bao.call('POST', 'database/config/redis', {
-    plugin_name: 'redis-database-plugin',
-    host: '127.0.0.1',
-    port: redis.port,
-    username: 'vault',
-    password: 'vault-pass',
-    allowed_roles: '*',
-  });
+  await connectRedis(vault.bao, redis);
   config = await vault.addRole(
     'app',
     'path "secret/data/*" { capabilities = ["read"] } path "database/creds/*" { capabilities = ["read"] }',

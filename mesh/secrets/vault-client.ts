@@ -10,12 +10,15 @@
 import createVault, { type client as NodeVault } from 'node-vault';
 import { Agent, request } from 'undici';
 import { LIMITS } from './limits.ts';
+import type { Secret } from './secret.ts';
 
 export interface VaultAddress {
   readonly address: string;
   readonly namespace?: string | undefined;
   /** PEM of who vouches for the server; without it, those of Node. */
   readonly roots?: string | undefined;
+  /** For whoever does not log in. */
+  readonly token?: Secret;
 }
 
 /** As Vault answers, whatever was asked. */
@@ -51,7 +54,7 @@ export class VaultClient {
   readonly #agent: Agent;
   readonly #vault: NodeVault;
 
-  constructor({ address, namespace, roots }: VaultAddress) {
+  constructor({ address, namespace, roots, token }: VaultAddress) {
     this.#agent = new Agent({
       connections: LIMITS.vaultConnections,
       connect: { timeout: LIMITS.vaultConnectMs, ...(roots === undefined ? {} : { ca: roots }) },
@@ -62,7 +65,7 @@ export class VaultClient {
       'request-promise': { defaults: () => (options: Sent) => send(options, this.#agent) },
     });
     // What it took from the environment.
-    Object.assign(this.#vault, { token: '', pathPrefix: '', namespace });
+    Object.assign(this.#vault, { token: token?.reveal() ?? '', pathPrefix: '', namespace });
   }
 
   /** `what` begins the message of a failure: "log in", "read database/creds/gateway". */

@@ -93,7 +93,7 @@ describe('a session', () => {
     const config = await vault.addRole('wrapped', READ_ORDERS, { token_ttl: '2s', token_max_ttl: '2s' });
     const wrapping = await fetch(`${vault.bao.url}/v1/auth/approle/role/wrapped/secret-id`, {
       method: 'POST',
-      headers: { 'x-vault-token': vault.bao.rootToken, 'x-vault-wrap-ttl': '60s' },
+      headers: { 'x-vault-token': vault.bao.keys.rootToken, 'x-vault-wrap-ttl': '60s' },
     });
     const { wrap_info } = (await wrapping.json()) as { wrap_info: { token: string } };
     vault.writeSecretId('wrapped', wrap_info.token);

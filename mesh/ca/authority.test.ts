@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -29,6 +29,8 @@ beforeEach(async () => {
 afterEach(() => rm(stateDir, { recursive: true }));
 
 const create = (options = {}) => createAuthority({ trustDomain: TRUST_DOMAIN, ...options });
+const PASSPHRASE = 'long enough for a passphrase';
+const kept = () => ({ state: { folder: stateDir, passphrase: PASSPHRASE } });
 
 describe('a workload certificate', () => {
   it('is an X.509 SVID: a leaf with one URI name, for signatures, as server and as client', async () => {
@@ -48,11 +50,10 @@ describe('a workload certificate', () => {
     expect(certificate.publicKey.algorithm).toMatchObject({ name: 'ECDSA', namedCurve: 'P-256' });
     expect(certificate.signatureAlgorithm).toMatchObject({ name: 'ECDSA', hash: { name: 'SHA-256' } });
 
-    const [leaf, root] = [
-      new X509Certificate(certificatePem),
-      new X509Certificate(authority.trustBundle().rootsPem),
-    ];
-    expect(leaf.checkIssued(root) && leaf.verify(root.publicKey)).toBe(true);
+    const [leaf, intermediate, ...more] = certificates(certificatePem);
+    const [root] = certificates(authority.trustBundle().rootsPem);
+    expect(more).toEqual([]);
+    expect(isSignedBy(leaf, intermediate) && isSignedBy(intermediate, root)).toBe(true);
   });
 
   it('lives as long as asked, from a few minutes ago', async () => {
@@ -64,17 +65,21 @@ describe('a workload certificate', () => {
     expect([svid.notBeforeMs, svid.notAfterMs]).toEqual([second - SKEW_MS, second + 60_000]);
   });
 
-  it('does not outlive the root', async () => {
-    const root = new X509Certificate(
-      (await create({ stateDir, nowMs: () => NOW_MS })).trustBundle().rootsPem,
-    );
-    const rootEndMs = root.validToDate.getTime();
-    const late = await create({ stateDir, nowMs: () => rootEndMs - 1_000 });
-    const svid = await issueSvid(late, { spiffeId: SPIFFE_ID, ttlSeconds: 3_600 });
-    expect(svid.notAfterMs).toBe(rootEndMs);
+  it('does not outlive the intermediate, nor that the root', async () => {
+    let nowMs = NOW_MS;
+    const authority = await create({ intermediateTtlSeconds: 600, nowMs: () => nowMs });
+    nowMs += 599_000;
+    const { notAfterMs } = await issueSvid(authority, { spiffeId: SPIFFE_ID, ttlSeconds: 3_600 });
+    expect(notAfterMs).toBe(authority.expiry.intermediateEndMs);
+    nowMs += 1_000;
+    await expect(issueSvid(authority, { spiffeId: SPIFFE_ID })).rejects.toThrow('expired');
 
-    const afterwards = await create({ stateDir, nowMs: () => rootEndMs });
-    await expect(issueSvid(afterwards, { spiffeId: SPIFFE_ID })).rejects.toThrow('The root has expired');
+    const rootEndMs = authority.expiry.roots[0]?.endMs ?? 0;
+    nowMs = rootEndMs - 60_000;
+    await authority.maintain();
+    expect(authority.expiry.intermediateEndMs).toBe(rootEndMs);
+    nowMs = rootEndMs;
+    await expect(authority.maintain()).rejects.toThrow('expired');
   });
 
   it('has a serial number of its own, positive and of 16 bytes', async () => {
@@ -145,46 +150,92 @@ describe('the root', () => {
   });
 
   it('is made at first start and used again at the next', async () => {
-    const first = await create({ stateDir });
-    const second = await create({ stateDir });
-    expect(second.trustBundle().rootsPem).toBe(first.trustBundle().rootsPem);
+    const first = await create(kept());
+    const second = await create(kept());
+    expect(second.trustBundle()).toEqual(first.trustBundle());
     const { certificatePem } = await issueSvid(second, { spiffeId: SPIFFE_ID });
-    expect(
-      new X509Certificate(certificatePem).verify(new X509Certificate(first.trustBundle().rootsPem).publicKey),
-    ).toBe(true);
+    const [, intermediate] = certificates(certificatePem);
+    expect(isSignedBy(intermediate, certificates(first.trustBundle().rootsPem)[0])).toBe(true);
   });
 
   it('is one even when two processes start at once', async () => {
-    const both = await Promise.all([create({ stateDir }), create({ stateDir })]);
-    expect(both[0].trustBundle().rootsPem).toBe(both[1].trustBundle().rootsPem);
+    const both = await Promise.all([create(kept()), create(kept())]);
+    expect(both[0].trustBundle()).toEqual(both[1].trustBundle());
+    expect((await readdir(stateDir)).sort()).toEqual([
+      'authority.json',
+      expect.stringMatching(/^root-/),
+      'roots.pem',
+    ]);
   });
 
-  it('is kept where only its owner can read the key; the public part is not secret', async () => {
-    const { rootsPem } = (await create({ stateDir })).trustBundle();
-    expect((await stat(join(stateDir, 'root.pem'))).mode & 0o777).toBe(0o600);
-    const published = await readFile(join(stateDir, 'roots.pem'), 'utf8');
-    expect(published).toBe(rootsPem);
-    expect(published).not.toContain('PRIVATE');
+  it('is kept with its key sealed; the public part is not secret', async () => {
+    const { rootsPem } = (await create(kept())).trustBundle();
+    expect(await readFile(join(stateDir, 'roots.pem'), 'utf8')).toBe(rootsPem);
+    for (const name of await readdir(stateDir)) {
+      expect(await readFile(join(stateDir, name), 'utf8')).not.toContain('PRIVATE');
+      if (name !== 'roots.pem') expect((await stat(join(stateDir, name))).mode & 0o777).toBe(0o600);
+    }
   });
 
-  it('is refused when others can read its key', async () => {
-    await create({ stateDir });
-    await chmod(join(stateDir, 'root.pem'), 0o640);
-    await expect(create({ stateDir })).rejects.toThrow(/root\.pem .*chmod 600/);
+  it('opens with its passphrase alone', async () => {
+    await create(kept());
+    const state = { folder: stateDir, passphrase: `${PASSPHRASE}!` };
+    await expect(create({ state })).rejects.toThrow(/intermediate of a\.test does not open with this/);
   });
 
   it('is refused when it belongs to another trust domain', async () => {
-    await create({ stateDir });
-    await expect(create({ stateDir, trustDomain: 'b.test' })).rejects.toThrow(
+    await create(kept());
+    await expect(create({ ...kept(), trustDomain: 'b.test' })).rejects.toThrow(
       'belongs to trust domain a.test',
     );
   });
 
   it('is never replaced by a new one when its file is damaged', async () => {
-    const path = join(stateDir, 'root.pem');
+    const path = join(stateDir, 'authority.json');
     await writeFile(path, 'damaged', { mode: 0o600 });
-    await expect(create({ stateDir })).rejects.toThrow('restore it from a backup');
+    await expect(create(kept())).rejects.toThrow('restore it from a backup');
     expect(await readFile(path, 'utf8')).toBe('damaged');
+  });
+});
+
+describe('the intermediate', () => {
+  it('is an authority for leaves only, and is replaced at half of its lifetime', async () => {
+    let nowMs = NOW_MS;
+    const authority = await create({ ...kept(), intermediateTtlSeconds: 1_000, nowMs: () => nowMs });
+    const intermediateOf = async () =>
+      certificates((await issueSvid(authority, { spiffeId: SPIFFE_ID, ttlSeconds: 10 })).certificatePem)[1];
+    const first = await intermediateOf();
+    const constraints = new ParsedCertificate(first?.toString() ?? '').getExtension(
+      BasicConstraintsExtension,
+    );
+    expect(constraints).toMatchObject({ ca: true, pathLength: 0, critical: true });
+
+    nowMs += 300_000;
+    await authority.maintain();
+    expect((await intermediateOf())?.serialNumber).toBe(first?.serialNumber);
+    nowMs += 300_000;
+    await authority.maintain();
+    const second = await intermediateOf();
+    expect(second?.serialNumber).not.toBe(first?.serialNumber);
+
+    const restarted = await create({ ...kept(), nowMs: () => nowMs });
+    expect(restarted.expiry.intermediateEndMs).toBe(second?.validToDate.getTime());
+  });
+
+  it('goes on while the key of the root is kept elsewhere, and needs it for its successor', async () => {
+    let nowMs = NOW_MS;
+    const options = { ...kept(), intermediateTtlSeconds: 1_000, nowMs: () => nowMs };
+    await create(options);
+    const [keyFile = ''] = (await readdir(stateDir)).filter((name) => name.startsWith('root-'));
+    await rename(join(stateDir, keyFile), join(stateDir, 'elsewhere'));
+    const authority = await create(options);
+    nowMs += 600_000;
+    await expect(authority.maintain()).rejects.toThrow(/root-.*put it there for as long as it is needed/);
+    await issueSvid(authority, { spiffeId: SPIFFE_ID });
+    await rename(join(stateDir, 'elsewhere'), join(stateDir, keyFile));
+    const { intermediateEndMs } = authority.expiry;
+    await authority.maintain();
+    expect(authority.expiry.intermediateEndMs).toBe(intermediateEndMs + 600_000);
   });
 });
 
@@ -200,3 +251,14 @@ describe('a server certificate', () => {
     expect(certificate.checkPrivateKey(createPrivateKey(server.keyPem))).toBe(true);
   });
 });
+
+function certificates(pem: string): X509Certificate[] {
+  return (pem.match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----/g) ?? []).map(
+    (block) => new X509Certificate(block),
+  );
+}
+
+function isSignedBy(certificate: X509Certificate | undefined, issuer: X509Certificate | undefined): boolean {
+  if (certificate === undefined || issuer === undefined) return false;
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}

@@ -1,105 +1,292 @@
 /**
- * The embedded certificate authority: one self-signed root that signs workload certificates directly.
+ * The embedded certificate authority: a root that signs intermediates, and an intermediate that signs workload certificates.
  *
- * Invariants: it issues for its own trust domain only, whoever asks; nothing it signs outlives the root. With a state folder
- * the root is kept across restarts and its public part stands beside it as `roots.pem`; without one it lives as long as the
- * process (tests, benchmarks).
+ * Invariants
+ * - It issues for its own trust domain only, whoever asks; nothing it signs outlives what signed it.
+ * - Intermediates are replaced at half of their lifetime. Chains carry them, so nobody needs to hear of it beforehand.
+ * - Changes are made one after the other, and are stored before anything follows from them: a crash leaves the state before or after.
+ *
+ * With a state folder it goes on where it was; without one it lives as long as the process (tests, benchmarks).
  */
-import type { webcrypto } from 'node:crypto';
 import { isTrustDomain, parseWorkloadId } from '../../sidecar/src/identity/spiffe-id.ts';
+import { type AuthorityStore, FileStore, MemoryStore } from './authority-store.ts';
 import {
+  createIntermediateCertificate,
   createRootCertificate,
   createServerCertificate,
   createSvidCertificate,
+  exportKey,
+  generateKeys,
   importSigner,
-  KEY_ALGORITHM,
+  readValidity,
+  type Signer,
   toPem,
   type Validity,
 } from './certificates.ts';
 import type { Issuer, SignedSvid, SignRequest } from './issuer.ts';
-import { loadRoot, publishRoots, type RootPair, storeRoot } from './root-store.ts';
+import {
+  type AuthorityState,
+  activateRoot,
+  activationMs,
+  cancelRoot,
+  type Intermediate,
+  isMarked,
+  markSigned,
+  prepareRoot,
+  type RootRecord,
+  requireRoot,
+  requireSingleRoot,
+  requireTime,
+  retirementMs,
+  retireRoot,
+} from './root-rotation.ts';
 
 export interface AuthorityOptions {
   readonly trustDomain: string;
-  readonly stateDir?: string;
+  /** Where the state is kept and the passphrase of the keys in it; null, or not given, keeps nothing. */
+  readonly state?: { readonly folder: string; readonly passphrase: string } | null;
+  readonly intermediateTtlSeconds?: number;
+  /** How long a sidecar that is alive may take to hear of a new root. */
+  readonly spreadSeconds?: number;
   readonly nowMs?: () => number;
 }
 
-export type Authority = Issuer;
+export interface Authority extends Issuer {
+  rotateRoot(step: RotationStep, options?: { readonly force?: boolean }): Promise<void>;
+  /** Replaces the intermediate when it is time. Throws when that fails; then there is still the present one. */
+  maintain(): Promise<void>;
+  readonly expiry: AuthorityExpiry;
+}
+
+export type RotationStep = 'prepare' | 'activate' | 'retire' | 'cancel';
+
+export interface AuthorityExpiry {
+  readonly intermediateEndMs: number;
+  readonly roots: readonly {
+    readonly id: string;
+    readonly role: RootRecord['role'];
+    readonly endMs: number;
+  }[];
+}
 
 /** How far a peer's clock may be behind the authority's. */
 const CLOCK_SKEW_MS = 5 * 60_000;
 const ROOT_LIFETIME_MS = 10 * 365 * 24 * 3_600_000;
+const DEFAULT_INTERMEDIATE_TTL_SECONDS = 30 * 24 * 3_600;
 
 export async function createAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { trustDomain, nowMs = Date.now } = options;
+  const { trustDomain, state = null, nowMs = Date.now } = options;
   if (!isTrustDomain(trustDomain)) throw new Error(`"${trustDomain}" is not a SPIFFE trust domain`);
-  const root = await openRoot(options, nowMs);
-  const signer = await importSigner(root);
-  if (signer.trustDomain !== trustDomain) {
-    throw new Error(`The stored root belongs to trust domain ${signer.trustDomain}, not to ${trustDomain}`);
-  }
-  if (options.stateDir !== undefined) await publishRoots(options.stateDir, root.certificatePem);
+  const store =
+    state === null ? new MemoryStore() : new FileStore(state.folder, trustDomain, state.passphrase);
+  const ttlMs = (options.intermediateTtlSeconds ?? DEFAULT_INTERMEDIATE_TTL_SECONDS) * 1000;
+  const authority = new EmbeddedAuthority(store, trustDomain, ttlMs, options.spreadSeconds ?? 0, nowMs);
+  await authority.open();
+  return authority;
+}
 
-  function validity(ttlSeconds: number, validFromMs: number): Validity {
-    const rootEndMs = signer.certificate.notAfter.getTime();
-    if (rootEndMs <= validFromMs)
-      throw new Error('The root has expired: move it away to start with a new one');
+class EmbeddedAuthority implements Authority {
+  readonly trustDomain: string;
+  readonly #store: AuthorityStore;
+  readonly #intermediateTtlMs: number;
+  readonly #spreadMs: number;
+  readonly #nowMs: () => number;
+  readonly #listeners = new Set<() => void>();
+  /** Set by `open`, before anybody has the authority. */
+  #state!: AuthorityState;
+  #signer!: Signer;
+  #lastChange: Promise<void> = Promise.resolve();
+
+  constructor(
+    store: AuthorityStore,
+    trustDomain: string,
+    intermediateTtlMs: number,
+    spreadSeconds: number,
+    nowMs: () => number,
+  ) {
+    this.#store = store;
+    this.trustDomain = trustDomain;
+    this.#intermediateTtlMs = intermediateTtlMs;
+    this.#spreadMs = spreadSeconds * 1000;
+    this.#nowMs = nowMs;
+  }
+
+  async open(): Promise<void> {
+    this.#state = (await this.#store.load()) ?? (await this.#found());
+    this.#signer = await importSigner(this.#state.intermediate);
+  }
+
+  trustBundle = () => {
+    const { sequence, roots } = this.#state;
+    return { sequence, rootsPem: roots.map(({ certificatePem }) => certificatePem).join('') };
+  };
+
+  onChanged(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get expiry(): AuthorityExpiry {
     return {
-      notBefore: new Date(wholeSeconds(validFromMs - CLOCK_SKEW_MS)),
-      notAfter: new Date(Math.min(wholeSeconds(validFromMs) + ttlSeconds * 1000, rootEndMs)),
+      intermediateEndMs: endOf(this.#state.intermediate),
+      roots: this.#state.roots.map((root) => ({ id: root.id, role: root.role, endMs: endOf(root) })),
     };
   }
 
-  return {
-    trustDomain,
-    // There is one root, for good.
-    trustBundle: () => ({ sequence: 1, rootsPem: root.certificatePem }),
-    onChanged: () => () => {},
-
-    async sign({ csr, spiffeId, ttlSeconds, validFromMs = nowMs() }: SignRequest): Promise<SignedSvid> {
-      if (parseWorkloadId(spiffeId)?.trustDomain !== trustDomain) {
-        throw new Error(`"${spiffeId}" is not spiffe://${trustDomain}/ns/<namespace>/sa/<service account>`);
-      }
-      const period = validity(ttlSeconds, validFromMs);
-      const certificate = await createSvidCertificate(signer, csr.publicKey, spiffeId, period);
-      return {
-        certificatesPem: toPem(certificate),
-        serialNumber: certificate.serialNumber,
-        notBeforeMs: period.notBefore.getTime(),
-        notAfterMs: period.notAfter.getTime(),
-      };
-    },
-
-    async issueServerCertificate(names, ttlSeconds) {
-      const keys = await generateKeys();
-      const period = validity(ttlSeconds, nowMs());
-      const certificate = await createServerCertificate(signer, keys.publicKey, names, period);
-      return { certificatePem: toPem(certificate), keyPem: await exportKey(keys.privateKey) };
-    },
+  sign = async (request: SignRequest): Promise<SignedSvid> => {
+    const { csr, spiffeId, ttlSeconds, validFromMs = this.#nowMs() } = request;
+    if (parseWorkloadId(spiffeId)?.trustDomain !== this.trustDomain) {
+      throw new Error(
+        `"${spiffeId}" is not spiffe://${this.trustDomain}/ns/<namespace>/sa/<service account>`,
+      );
+    }
+    // Taken together: another root may begin to sign while the note is written.
+    const signer = this.#signer;
+    const { rootId } = this.#state.intermediate;
+    const period = this.#validity(ttlSeconds, validFromMs);
+    const notAfterMs = period.notAfter.getTime();
+    await this.#remember(rootId, notAfterMs, ttlSeconds);
+    const certificate = await createSvidCertificate(signer, csr.publicKey, spiffeId, period);
+    return {
+      certificatesPem: toPem(certificate) + signer.certificatePem,
+      serialNumber: certificate.serialNumber,
+      notBeforeMs: period.notBefore.getTime(),
+      notAfterMs,
+    };
   };
+
+  async issueServerCertificate(names: readonly string[], ttlSeconds: number) {
+    const keys = await generateKeys();
+    const signer = this.#signer;
+    const period = this.#validity(ttlSeconds, this.#nowMs());
+    const certificate = await createServerCertificate(signer, keys.publicKey, names, period);
+    return {
+      certificatePem: toPem(certificate) + signer.certificatePem,
+      keyPem: await exportKey(keys.privateKey),
+      notAfterMs: period.notAfter.getTime(),
+    };
+  }
+
+  maintain(): Promise<void> {
+    return this.#change(async () => {
+      const { notBefore, notAfter } = readValidity(this.#state.intermediate.certificatePem);
+      if (this.#nowMs() < (notBefore.getTime() + notAfter.getTime()) / 2) return;
+      const intermediate = await this.#createIntermediate(requireRoot(this.#state, 'signing'));
+      await this.#adopt({ ...this.#state, intermediate });
+    });
+  }
+
+  rotateRoot(step: RotationStep, { force = false } = {}): Promise<void> {
+    return this.#change(async () => {
+      const state = this.#state;
+      const nowMs = this.#nowMs();
+      switch (step) {
+        case 'prepare': {
+          requireSingleRoot(state);
+          const { id, certificatePem } = await this.#createRoot();
+          return this.#adopt(prepareRoot(state, id, certificatePem, nowMs));
+        }
+        case 'activate': {
+          const why = 'not every sidecar had the time to hear of the new root';
+          if (!force) requireTime(activationMs(state, this.#spreadMs), nowMs, why);
+          const intermediate = await this.#createIntermediate(requireRoot(state, 'next'));
+          return this.#adopt(activateRoot(state, intermediate, nowMs));
+        }
+        case 'retire': {
+          const why = 'certificates that the old root signed are in use';
+          if (!force) requireTime(retirementMs(state), nowMs, why);
+          await this.#adopt(retireRoot(state));
+          return this.#store.removeRootKey(requireRoot(state, 'old').id);
+        }
+        case 'cancel':
+          await this.#adopt(cancelRoot(state));
+          return this.#store.removeRootKey(requireRoot(state, 'next').id);
+      }
+    });
+  }
+
+  /** Of two processes that start at once with an empty folder, both go on with what the first one made. */
+  async #found(): Promise<AuthorityState> {
+    const nowMs = this.#nowMs();
+    const root = await this.#createRoot();
+    const record: RootRecord = { ...root, role: 'signing', sinceMs: nowMs, signedUntilMs: nowMs };
+    const intermediate = await this.#createIntermediate(record);
+    const founded: AuthorityState = { sequence: 1, roots: [record], intermediate };
+    if (await this.#store.create(founded)) return founded;
+    await this.#store.removeRootKey(root.id);
+    const stored = await this.#store.load();
+    if (stored === null) throw new Error('the state of the authority disappeared while it started');
+    return stored;
+  }
+
+  async #createRoot(): Promise<{ id: string; certificatePem: string }> {
+    const keys = await generateKeys();
+    const certificate = await createRootCertificate(
+      keys,
+      this.trustDomain,
+      validFrom(this.#nowMs(), ROOT_LIFETIME_MS),
+    );
+    const id = certificate.serialNumber.slice(0, 16);
+    await this.#store.writeRootKey(id, await exportKey(keys.privateKey));
+    return { id, certificatePem: toPem(certificate) };
+  }
+
+  async #createIntermediate({ id, certificatePem }: RootRecord): Promise<Intermediate> {
+    const root = await importSigner({ certificatePem, keyPem: await this.#store.readRootKey(id) });
+    const keys = await generateKeys();
+    const period = within(validFrom(this.#nowMs(), this.#intermediateTtlMs), root, this.#nowMs());
+    const certificate = await createIntermediateCertificate(root, keys.publicKey, this.trustDomain, period);
+    return { rootId: id, certificatePem: toPem(certificate), keyPem: await exportKey(keys.privateKey) };
+  }
+
+  /** How long certificates of a root are in use is known before they are given away. Kept coarsely, as each note is a write to disk. */
+  async #remember(rootId: string, notAfterMs: number, ttlSeconds: number): Promise<void> {
+    if (isMarked(this.#state, rootId, notAfterMs)) return;
+    await this.#change(async () => {
+      if (isMarked(this.#state, rootId, notAfterMs)) return;
+      const state = markSigned(this.#state, rootId, notAfterMs + ttlSeconds * 250);
+      await this.#store.save(state);
+      this.#state = state;
+    });
+  }
+
+  async #adopt(state: AuthorityState): Promise<void> {
+    const signer = await importSigner(state.intermediate);
+    await this.#store.save(state);
+    this.#state = state;
+    this.#signer = signer;
+    for (const listener of this.#listeners) listener();
+  }
+
+  #change(make: () => Promise<void>): Promise<void> {
+    const made = this.#lastChange.then(make);
+    this.#lastChange = made.catch(() => {});
+    return made;
+  }
+
+  #validity(ttlSeconds: number, validFromMs: number): Validity {
+    return within(validFrom(validFromMs, ttlSeconds * 1000), this.#signer, validFromMs);
+  }
 }
 
-async function openRoot({ trustDomain, stateDir }: AuthorityOptions, nowMs: () => number): Promise<RootPair> {
-  const stored = stateDir === undefined ? null : await loadRoot(stateDir);
-  if (stored !== null) return stored;
-  const keys = await generateKeys();
-  const startMs = wholeSeconds(nowMs());
-  const certificate = await createRootCertificate(keys, trustDomain, {
-    notBefore: new Date(startMs - CLOCK_SKEW_MS),
-    notAfter: new Date(startMs + ROOT_LIFETIME_MS),
-  });
-  const created = { keyPem: await exportKey(keys.privateKey), certificatePem: toPem(certificate) };
-  return stateDir === undefined ? created : storeRoot(stateDir, created);
+function validFrom(startMs: number, lifetimeMs: number): Validity {
+  const start = wholeSeconds(startMs);
+  return { notBefore: new Date(start - CLOCK_SKEW_MS), notAfter: new Date(start + lifetimeMs) };
 }
 
-function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return crypto.subtle.generateKey(KEY_ALGORITHM, true, ['sign', 'verify']);
+/** Cut to the lifetime of the signer. */
+function within(period: Validity, { certificate }: Signer, startMs: number): Validity {
+  const endMs = certificate.notAfter.getTime();
+  if (endMs <= startMs) {
+    throw new Error(
+      `The certificate of the authority expired at ${certificate.notAfter.toISOString()}: see its README on rotation`,
+    );
+  }
+  return { notBefore: period.notBefore, notAfter: new Date(Math.min(period.notAfter.getTime(), endMs)) };
 }
 
-async function exportKey(key: CryptoKey): Promise<string> {
-  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
-  return `-----BEGIN PRIVATE KEY-----\n${der.toString('base64').replace(/.{1,64}/g, '$&\n')}-----END PRIVATE KEY-----\n`;
+function endOf({ certificatePem }: { readonly certificatePem: string }): number {
+  return readValidity(certificatePem).notAfter.getTime();
 }
 
 /** Certificates do not know fractions of a second. */

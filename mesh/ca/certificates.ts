@@ -1,17 +1,12 @@
 /**
- * The three certificates of a trust domain: root, workload (X.509 SVID) and the authority's own server certificate.
+ * The four certificates of a trust domain: root, intermediate, workload (X.509 SVID) and the authority's own server certificate.
  *
  * Invariants: P-256 and SHA-256 throughout. A workload certificate has exactly one URI name and no other: without a DNS name
  * and without a common name it can never pass for the authority, and the authority's certificate, without a URI, never for a
  * workload.
  */
 import 'reflect-metadata';
-import {
-  createPrivateKey,
-  X509Certificate as NodeCertificate,
-  randomBytes,
-  type webcrypto,
-} from 'node:crypto';
+import { createPrivateKey, randomBytes, type webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 import {
   AuthorityKeyIdentifierExtension,
@@ -29,8 +24,8 @@ import {
 
 export interface Signer {
   readonly certificate: X509Certificate;
+  readonly certificatePem: string;
   readonly key: CryptoKey;
-  readonly trustDomain: string;
 }
 
 export interface Validity {
@@ -38,8 +33,20 @@ export interface Validity {
   readonly notAfter: Date;
 }
 
-export const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' } as const;
+const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 const SIGNING_ALGORITHM = { name: 'ECDSA', hash: 'SHA-256' } as const;
+
+export function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return crypto.subtle.generateKey(KEY_ALGORITHM, true, ['sign', 'verify']);
+}
+
+/** PKCS#8 in PEM. */
+export async function exportKey(key: CryptoKey): Promise<string> {
+  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+    .export({ type: 'pkcs8', format: 'pem' })
+    .toString();
+}
 
 export async function createRootCertificate(
   keys: webcrypto.CryptoKeyPair,
@@ -54,12 +61,29 @@ export async function createRootCertificate(
     name: `O=Tulle, CN=Tulle root ${serialNumber.slice(0, 16)}`,
     ...validity,
     signingAlgorithm: SIGNING_ALGORITHM,
+    // One intermediate may stand between root and leaf.
+    extensions: await authorityExtensions(keys.publicKey, trustDomain, 1),
+  });
+}
+
+export async function createIntermediateCertificate(
+  root: Signer,
+  publicKey: CryptoKey,
+  trustDomain: string,
+  validity: Validity,
+): Promise<X509Certificate> {
+  const serialNumber = createSerialNumber();
+  return X509CertificateGenerator.create({
+    signingKey: root.key,
+    issuer: root.certificate.subjectName,
+    subject: `O=Tulle, CN=Tulle intermediate ${serialNumber.slice(0, 16)}`,
+    publicKey,
+    serialNumber,
+    ...validity,
+    signingAlgorithm: SIGNING_ALGORITHM,
     extensions: [
-      // One intermediate may stand between root and leaf.
-      new BasicConstraintsExtension(true, 1, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      new SubjectAlternativeNameExtension([{ type: 'url', value: `spiffe://${trustDomain}` }]),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      ...(await authorityExtensions(publicKey, trustDomain, 0)),
+      await AuthorityKeyIdentifierExtension.create(root.certificate.publicKey),
     ],
   });
 }
@@ -92,15 +116,32 @@ export function createServerCertificate(
 }
 
 export async function importSigner(pair: { certificatePem: string; keyPem: string }): Promise<Signer> {
-  const certificate = new X509Certificate(pair.certificatePem);
-  const names = new NodeCertificate(pair.certificatePem).subjectAltName ?? '';
-  const pkcs8 = createPrivateKey(pair.keyPem).export({ type: 'pkcs8', format: 'der' });
+  const { certificatePem, keyPem } = pair;
+  const pkcs8 = createPrivateKey(keyPem).export({ type: 'pkcs8', format: 'der' });
   const key = await crypto.subtle.importKey('pkcs8', pkcs8, KEY_ALGORITHM, false, ['sign']);
-  return { certificate, key, trustDomain: names.replace(/^URI:spiffe:\/\//, '') };
+  return { certificate: new X509Certificate(certificatePem), certificatePem, key };
+}
+
+export function readValidity(certificatePem: string): Validity {
+  return new X509Certificate(certificatePem);
 }
 
 export function toPem(certificate: X509Certificate): string {
   return `${certificate.toString('pem')}\n`;
+}
+
+/** `pathLength`: how many authorities may stand below. */
+async function authorityExtensions(
+  publicKey: CryptoKey,
+  trustDomain: string,
+  pathLength: number,
+): Promise<Extension[]> {
+  return [
+    new BasicConstraintsExtension(true, pathLength, true),
+    new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+    new SubjectAlternativeNameExtension([{ type: 'url', value: `spiffe://${trustDomain}` }]),
+    await SubjectKeyIdentifierExtension.create(publicKey),
+  ];
 }
 
 async function createLeaf(

@@ -7,6 +7,7 @@ import { loadAuthorityConfig } from './config.ts';
 const VALID = `trustDomain: a.test
 listen: 127.0.0.1:0
 stateDir: state
+passphraseFile: passphrase
 svidTtlSeconds: 3600
 `;
 
@@ -28,6 +29,9 @@ describe('loadAuthorityConfig', () => {
       trustDomain: 'a.test',
       listen: { host: '127.0.0.1', port: 0 },
       stateDir: join(folder, 'state'),
+      passphraseFile: join(folder, 'passphrase'),
+      intermediateTtlSeconds: 2_592_000,
+      trustRefreshSeconds: 30,
       names: [],
       svidTtlSeconds: 3600,
       kubernetes: null,
@@ -72,9 +76,14 @@ describe('loadAuthorityConfig', () => {
       /vault\.auth: must be a mapping/,
     ],
     ['an unknown key', `${VALID}secret: 1\n`, /ca\.yaml:1:1: .*secret/],
+    [
+      'an intermediate that ends before its certificates',
+      `${VALID}intermediateTtlSeconds: 60\n`,
+      /intermediateTtlSeconds: must be at least twice/,
+    ],
     ['a missing key', VALID.replace(/stateDir.*\n/, ''), /stateDir/],
-    ['broken YAML', `${VALID}names: [`, /ca\.yaml:5/],
-    ['a key twice', `${VALID}stateDir: other\n`, /ca\.yaml:5:1: .*twice/],
+    ['broken YAML', `${VALID}names: [`, /ca\.yaml:6/],
+    ['a key twice', `${VALID}stateDir: other\n`, /ca\.yaml:6:1: .*twice/],
     [
       'an address without a port',
       VALID.replace('127.0.0.1:0', '127.0.0.1'),

@@ -19,9 +19,14 @@ export interface AuthorityConfig {
   readonly trustDomain: string;
   readonly listen: Address;
   readonly stateDir: string;
+  /** Of the private keys in `stateDir`; null only where Vault keeps them. */
+  readonly passphraseFile: string | null;
   /** DNS names and IP addresses by which sidecars reach the authority, besides those of the local machine. */
   readonly names: readonly string[];
   readonly svidTtlSeconds: number;
+  readonly intermediateTtlSeconds: number;
+  /** How long sidecars may take to hear of a change of what is to be trusted. */
+  readonly trustRefreshSeconds: number;
   /** Null where pods are not vouched for by Kubernetes. */
   readonly kubernetes: KubernetesConfig | null;
   /** Null where the authority signs with a root of its own. */
@@ -47,6 +52,9 @@ const LIMITS = {
   audience: 253,
   /** Without revocation the lifetime is how long a stolen key is of use. */
   svidTtlSeconds: 7 * 24 * 3600,
+  intermediateTtlSeconds: 366 * 24 * 3600,
+  /** A denied workload is cut off within that time. */
+  trustRefreshSeconds: 3600,
 } as const;
 
 export async function loadAuthorityConfig(file: string): Promise<AuthorityConfig> {
@@ -60,10 +68,11 @@ export async function loadAuthorityConfig(file: string): Promise<AuthorityConfig
   const parsed = document.safeParse(source.value);
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => place(issue, source, file)));
   const folder = dirname(file);
-  const { kubernetes, vault, stateDir, admin, ...rest } = parsed.data;
+  const { kubernetes, vault, stateDir, passphraseFile, admin, ...rest } = parsed.data;
   return {
     ...rest,
     stateDir: resolve(folder, stateDir),
+    passphraseFile: passphraseFile === undefined ? null : resolve(folder, passphraseFile),
     kubernetes: kubernetes === undefined ? null : placeKubernetes(kubernetes, folder),
     vault: vault === undefined ? null : placeVault(vault, folder),
     admin: admin.listen,
@@ -121,23 +130,41 @@ const vault = vaultKey.extend({
     .prefault({}),
 });
 
-const document = z.strictObject({
-  trustDomain: z.string().refine(isTrustDomain, 'must be lower-case letters, digits, ".", "-" or "_"'),
-  listen,
-  stateDir: z.string().min(1),
-  names: z
-    .array(
-      z
-        .string()
-        .refine((name) => isIP(name) !== 0 || isHostName(name), 'must be a DNS name or an IP address'),
-    )
-    .max(LIMITS.names)
-    .default([]),
-  svidTtlSeconds: z.int().min(1).max(LIMITS.svidTtlSeconds),
-  kubernetes: kubernetes.optional(),
-  vault: vault.optional(),
-  admin: z.strictObject({ listen }).prefault({ listen: '127.0.0.1:0' }),
-});
+const document = z
+  .strictObject({
+    trustDomain: z.string().refine(isTrustDomain, 'must be lower-case letters, digits, ".", "-" or "_"'),
+    listen,
+    stateDir: z.string().min(1),
+    passphraseFile: z.string().min(1).optional(),
+    names: z
+      .array(
+        z
+          .string()
+          .refine((name) => isIP(name) !== 0 || isHostName(name), 'must be a DNS name or an IP address'),
+      )
+      .max(LIMITS.names)
+      .default([]),
+    svidTtlSeconds: z.int().min(1).max(LIMITS.svidTtlSeconds),
+    intermediateTtlSeconds: z
+      .int()
+      .max(LIMITS.intermediateTtlSeconds)
+      .default(30 * 24 * 3600),
+    trustRefreshSeconds: z.int().min(1).max(LIMITS.trustRefreshSeconds).default(30),
+    kubernetes: kubernetes.optional(),
+    vault: vault.optional(),
+    admin: z.strictObject({ listen }).prefault({ listen: '127.0.0.1:0' }),
+  })
+  .superRefine(({ svidTtlSeconds, intermediateTtlSeconds, passphraseFile, vault }, context) => {
+    if (passphraseFile === undefined && vault === undefined) {
+      const message = 'is required for keys that are kept here: name a file, or use `vault`';
+      context.addIssue({ code: 'custom', path: ['passphraseFile'], message });
+    }
+    // It is replaced at half of its lifetime, and what it signs does not outlive it.
+    if (intermediateTtlSeconds < 2 * svidTtlSeconds) {
+      const message = 'must be at least twice svidTtlSeconds';
+      context.addIssue({ code: 'custom', path: ['intermediateTtlSeconds'], message });
+    }
+  });
 
 function place(issue: z.core.$ZodIssue, source: YamlSource, file: string) {
   const path = issue.path as KeyPath;

@@ -31,7 +31,8 @@ export type Decision =
       notAfter: string;
       from: string;
     }
-  | { event: 'refused'; code: string; detail: string; from: string };
+  | { event: 'refused'; code: string; detail: string; from: string }
+  | { event: 'server_certificate_failed'; detail: string };
 
 /** @param proof which attestor is to be convinced. Throws a `Refusal`. */
 export async function issueSvid(

@@ -46,4 +46,5 @@ export interface ServerCertificate {
   /** The leaf first, then intermediates if any. */
   readonly certificatePem: string;
   readonly keyPem: string;
+  readonly notAfterMs: number;
 }

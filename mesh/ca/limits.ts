@@ -11,6 +11,8 @@ export const LIMITS = {
   /** How long the first user of a join token may ask again, with the same key. */
   lostAnswerMs: 5 * 60_000,
   sweepMs: 3_600_000,
+  /** How often it is looked whether the intermediate has to be replaced. */
+  maintenanceMs: 60_000,
   /** Those of Kubernetes have about 1,200. */
   serviceAccountTokenChars: 8_192,
   tokenReviewMs: 4_000,

@@ -31,9 +31,10 @@ function run(...args: string[]) {
 
 async function writeConfig(extra = ''): Promise<string> {
   const file = join(folder, 'ca.yaml');
+  await writeFile(join(folder, 'passphrase'), 'long enough for a passphrase', { mode: 0o600 });
   await writeFile(
     file,
-    `trustDomain: a.test\nlisten: 127.0.0.1:0\nstateDir: state\nsvidTtlSeconds: 60\n${extra}`,
+    `trustDomain: a.test\nlisten: 127.0.0.1:0\nstateDir: state\npassphraseFile: passphrase\nsvidTtlSeconds: 60\n${extra}`,
   );
   return file;
 }

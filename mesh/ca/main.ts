@@ -9,13 +9,13 @@ import { systemClock } from '../../sidecar/src/core/clock.ts';
 import { startAdmin } from '../admin.ts';
 import { VaultSession } from '../secrets/vault-session.ts';
 import type { Attestor } from './attestor.ts';
-import { createAuthority } from './authority.ts';
 import {
   type AuthorityConfig,
   type KubernetesConfig,
   loadAuthorityConfig,
   type VaultPkiConfig,
 } from './config.ts';
+import { type OpenIssuer, openEmbedded } from './embedded.ts';
 import { JoinTokens } from './join-tokens.ts';
 import { Kubernetes } from './kubernetes.ts';
 import { LIMITS } from './limits.ts';
@@ -30,8 +30,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 
 async function start(path: string): Promise<{ stop(): Promise<void> }> {
   const config = await loadAuthorityConfig(path);
-  const vault = config.vault === null ? null : await openVault(config, config.vault);
-  const issuer = vault ?? (await createAuthority(config));
+  const { issuer, register, close } =
+    config.vault === null ? await openEmbedded(config, report) : await openVault(config, config.vault);
   const counts = new IssuanceCounts();
   const server = await startAuthorityServer({
     ...config,
@@ -46,35 +46,35 @@ async function start(path: string): Promise<{ stop(): Promise<void> }> {
     service: 'authority',
     register(registry) {
       counts.register(registry);
-      if (vault !== null) registerIssuerAway(registry, () => vault.awaySeconds);
+      register(registry);
     },
   });
   print({ event: 'ready', port: server.port, adminPort: admin.port });
   return {
     async stop() {
       await server.stop();
-      vault?.close();
+      close();
       admin.close();
     },
   };
 }
 
-function openVault(
+async function openVault(
   { trustDomain, stateDir }: AuthorityConfig,
   { session, ...pki }: VaultPkiConfig,
-): Promise<VaultIssuer> {
+): Promise<OpenIssuer> {
   const deps = {
     clock: systemClock,
     random: Math.random,
     report: (event: string, fields: Readonly<Record<string, unknown>>) => report({ event, ...fields }),
   };
-  return VaultIssuer.open({
-    trustDomain,
-    stateDir,
-    session: new VaultSession(session, deps),
-    ...pki,
-    report,
-  });
+  const vault = new VaultSession(session, deps);
+  const issuer = await VaultIssuer.open({ trustDomain, stateDir, session: vault, ...pki, report });
+  return {
+    issuer,
+    register: (registry) => registerIssuerAway(registry, () => issuer.awaySeconds),
+    close: () => issuer.close(),
+  };
 }
 
 async function openAttestors(config: AuthorityConfig): Promise<ReadonlyMap<string, Attestor>> {

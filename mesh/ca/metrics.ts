@@ -10,6 +10,7 @@ export class IssuanceCounts {
   readonly #refused = new Map<string, number>();
 
   count(decision: Decision): void {
+    if (decision.event === 'server_certificate_failed') return;
     const [counts, key] =
       decision.event === 'issued' ? [this.#issued, decision.proof] : [this.#refused, decision.code];
     counts.set(key, (counts.get(key) ?? 0) + 1);

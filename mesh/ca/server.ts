@@ -4,7 +4,6 @@
  * Invariants: TLS 1.3 only, and nothing resumed, so that a certificate of the client is looked at each time. Body size, time and connections are bounded. Every
  * refusal is a problem+json with a stable code, and every decision about a certificate is reported.
  */
-import { constants } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer } from 'node:https';
@@ -13,6 +12,7 @@ import type { Address } from '../../sidecar/src/config/address.ts';
 import { type IssuanceOptions, issueSvid } from './issuance.ts';
 import { LIMITS } from './limits.ts';
 import { Refusal } from './refusal.ts';
+import { startServerCertificate } from './server-certificate.ts';
 
 export interface AuthorityServerOptions extends IssuanceOptions {
   readonly listen: Address;
@@ -27,27 +27,13 @@ export interface AuthorityServer {
 }
 
 const LOCAL_NAMES = ['localhost', '127.0.0.1', '::1'];
-const SERVER_CERTIFICATE_TTL_SECONDS = 7 * 24 * 3600;
-const SERVER_CERTIFICATE_RENEWAL_MS = 24 * 3_600_000;
 
 export async function startAuthorityServer(options: AuthorityServerOptions): Promise<AuthorityServer> {
-  const tlsOptions = async () => {
-    const names = [...new Set([...LOCAL_NAMES, ...options.names])];
-    const { certificatePem, keyPem } = await options.issuer.issueServerCertificate(
-      names,
-      SERVER_CERTIFICATE_TTL_SECONDS,
-    );
-    return {
-      cert: certificatePem,
-      key: keyPem,
-      ca: options.issuer.trustBundle().rootsPem,
-      minVersion: 'TLSv1.3',
-      secureOptions: constants.SSL_OP_NO_TICKET,
-    } as const;
-  };
+  const names = [...new Set([...LOCAL_NAMES, ...options.names])];
+  const certificate = await startServerCertificate(options.issuer, names, options.report);
   const server = createServer(
     {
-      ...(await tlsOptions()),
+      ...certificate.tlsOptions(),
       // Who has no SVID yet comes without a certificate; what one is worth is for the attestor to say.
       requestCert: true,
       rejectUnauthorized: false,
@@ -63,17 +49,12 @@ export async function startAuthorityServer(options: AuthorityServerOptions): Pro
   server.maxConnections = LIMITS.connections;
   server.listen(options.listen.port, options.listen.host);
   await once(server, 'listening');
-  const renewCertificate = () => {
-    void tlsOptions().then((renewed) => server.setSecureContext(renewed));
-  };
-  const renewal = setInterval(renewCertificate, SERVER_CERTIFICATE_RENEWAL_MS).unref();
-  const unfollow = options.issuer.onChanged(renewCertificate);
+  certificate.follow((tlsOptions) => server.setSecureContext(tlsOptions));
 
   return {
     port: (server.address() as AddressInfo).port,
     async stop() {
-      clearInterval(renewal);
-      unfollow();
+      certificate.stop();
       const closed = once(server, 'close');
       server.close();
       const deadline = setTimeout(() => server.closeAllConnections(), LIMITS.stopMs);

@@ -93,7 +93,7 @@ export class VaultIssuer implements Issuer {
       ip_sans: names.filter((name) => isIP(name) !== 0).join(),
       ttl: `${ttlSeconds}s`,
     });
-    return { certificatePem: toPem(chain), keyPem };
+    return { certificatePem: toPem(chain), keyPem, notAfterMs: chain[0]?.validToDate.getTime() ?? 0 };
   }
 
   trustBundle(): TrustBundle {

@@ -176,10 +176,12 @@ describe('start', () => {
 
 describe('rotation', () => {
   it('replaces certificates from a real authority again and again without a failed request', async () => {
+    await folder.write('ca-passphrase', 'long enough for a passphrase', 0o600);
     const config = {
       trustDomain: TRUST_DOMAIN,
       listen: '127.0.0.1:0',
       stateDir: 'ca',
+      passphraseFile: 'ca-passphrase',
       svidTtlSeconds: 6,
     };
     const authority = await startProcess(AUTHORITY, await folder.write('ca.yaml', JSON.stringify(config)));

@@ -17,7 +17,8 @@ export function spiffeId(service: string): string {
 
 export interface Folder {
   readonly path: string;
-  write(name: string, content: string): Promise<string>;
+  /** `mode` of a new file. */
+  write(name: string, content: string, mode?: number): Promise<string>;
   remove(): Promise<void>;
 }
 
@@ -25,9 +26,9 @@ export async function createFolder(): Promise<Folder> {
   const path = await mkdtemp(join(tmpdir(), 'tulle-e2e-'));
   return {
     path,
-    async write(name, content) {
+    async write(name, content, mode) {
       const file = join(path, name);
-      await writeFile(file, content);
+      await writeFile(file, content, { mode });
       return file;
     },
     remove: () => rm(path, { recursive: true }),

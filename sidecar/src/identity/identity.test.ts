@@ -42,9 +42,11 @@ async function startAuthority(port = 0): Promise<number> {
     trustDomain: 'a.test',
     listen: `127.0.0.1:${port}`,
     stateDir: 'state',
+    passphraseFile: 'passphrase',
     svidTtlSeconds: TTL_SECONDS,
   };
   const file = join(folder, 'ca.yaml');
+  await writeFile(join(folder, 'passphrase'), 'long enough for a passphrase', { mode: 0o600 });
   await writeFile(file, JSON.stringify(config));
   authority = spawn(process.execPath, [MAIN, '--config', file], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: authority.stdout as NodeJS.ReadableStream });

@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import type { webcrypto } from 'node:crypto';
 import {
   BasicConstraintsExtension,
+  ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
@@ -73,6 +74,21 @@ test.each([
 ])('%s is refused', async (_what, asked) => {
   const { csrPem } = await createKeyAndCsr();
   await expect(sign({ csr: csrPem, ...asked })).rejects.toMatchObject({ status: 400 });
+});
+
+test("the authority's own certificate has the names that it asks for, and can not have an id", async () => {
+  const { csrPem: csr } = await createKeyAndCsr();
+  const names = { alt_names: 'ca.mesh,localhost', ip_sans: '127.0.0.1' };
+  const { data } = await authority.write('pki/sign/authority', { csr, ...names });
+  const certificate = new X509Certificate(String(data?.certificate));
+  expect(namesOf(certificate)).toEqual([
+    { type: 'dns', value: 'ca.mesh' },
+    { type: 'dns', value: 'localhost' },
+    { type: 'ip', value: '127.0.0.1' },
+  ]);
+  expect(certificate.getExtension(ExtendedKeyUsageExtension)?.usages).toEqual([ExtendedKeyUsage.serverAuth]);
+  const asked = { csr, ...names, uri_sans: ID };
+  await expect(authority.write('pki/sign/authority', asked)).rejects.toMatchObject({ status: 400 });
 });
 
 // Larger keys on curves pass Vault; that they are P-256 is for the authority to see to (mesh/ca/csr.ts).

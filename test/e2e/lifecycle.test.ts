@@ -1,11 +1,8 @@
 // A sidecar as its users run it: a process that drains on SIGTERM, reloads on SIGHUP and on change, and rotates its certificate, all
 // under load and without a failed request.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rename } from 'node:fs/promises';
-import http from 'node:http';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { JoinTokens } from '../../mesh/ca/join-tokens.ts';
@@ -20,26 +17,20 @@ import {
   startOrigin,
   TRUST_DOMAIN,
 } from './mesh-fixture.ts';
-
-const SIDECAR = join(import.meta.dirname, '../../sidecar/src/main.ts');
-const AUTHORITY = join(import.meta.dirname, '../../mesh/ca/main.ts');
+import { AUTHORITY, Processes, readExpiry, SIDECAR, startLoad } from './process-fixture.ts';
 
 let folder: Folder;
 let origin: EchoOrigin;
-let children: ChildProcess[];
+let processes: Processes;
 
 beforeEach(async () => {
-  children = [];
+  processes = new Processes();
   folder = await createFolder();
   origin = await startOrigin('first');
 });
 
 afterEach(async () => {
-  for (const child of children) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
+  await processes.stop();
   origin.close();
   await folder.remove();
 });
@@ -77,8 +68,7 @@ spec:
 
   async function check(text: string): Promise<{ code: number; output: string }> {
     const path = await folder.write('checked.yaml', text);
-    const child = spawn(process.execPath, [SIDECAR, '--config', path, '--check']);
-    children.push(child);
+    const child = processes.spawn(SIDECAR, '--config', path, '--check');
     let output = '';
     child.stdout.on('data', (chunk) => {
       output += chunk;
@@ -160,13 +150,13 @@ describe('start', () => {
   it('falls back to the last good config when the new one is valid but its port is taken', async () => {
     const good = await folder.write('starts.yaml', sidecarConfig('starts', plainInbound(origin.port)));
     const lastGood = join(folder.path, 'starts.last-good.yaml');
-    const first = await startProcess(SIDECAR, good, '--last-good', lastGood);
+    const first = await processes.start(SIDECAR, good, '--last-good', lastGood);
     first.child.kill('SIGTERM');
     await once(first.child, 'exit');
     const taken = plainInbound(origin.port);
     taken.inbound[0].listen = `127.0.0.1:${origin.port}`;
     await folder.write('starts.yaml', sidecarConfig('starts', taken));
-    const { ready } = await startProcess(SIDECAR, good, '--last-good', lastGood);
+    const { ready } = await processes.start(SIDECAR, good, '--last-good', lastGood);
     expect((await send(ready.inbound.http as number, '/')).status).toBe(200);
     const dump = JSON.parse((await send(ready.admin, '/config_dump', { host: '127.0.0.1' })).body);
     expect(dump.onLastGood).toBe(true);
@@ -184,7 +174,7 @@ describe('rotation', () => {
       passphraseFile: 'ca-passphrase',
       svidTtlSeconds: 6,
     };
-    const authority = await startProcess(AUTHORITY, await folder.write('ca.yaml', JSON.stringify(config)));
+    const authority = await processes.start(AUTHORITY, await folder.write('ca.yaml', JSON.stringify(config)));
     const joinTokens = new JoinTokens(join(folder.path, 'ca'));
     const identityOf = async (service: string) => {
       const token = await joinTokens.create(spiffeId(service), 60);
@@ -210,12 +200,12 @@ describe('rotation', () => {
         ],
       },
     });
-    const first = await expiry(back.ready.admin);
+    const first = await readExpiry(back.ready.admin);
     const load = startLoad(front.ready.outbound as number, 'back');
     let rotations = 0;
     for (let known = first; rotations < 3; ) {
       await sleep(100);
-      const now = await expiry(back.ready.admin);
+      const now = await readExpiry(back.ready.admin);
       if (now !== known) rotations++;
       known = now;
     }
@@ -225,75 +215,16 @@ describe('rotation', () => {
   });
 });
 
-interface Ready {
-  readonly port?: number;
-  readonly admin: number;
-  readonly inbound: Readonly<Record<string, number>>;
-  readonly outbound: number | null;
-}
-
 function plainInbound(port: number): { inbound: [Record<string, unknown>] } {
   return { inbound: [{ name: 'http', listen: '127.0.0.1:0', mtls: 'off', target: `127.0.0.1:${port}` }] };
 }
 
 async function startSidecarProcess(service: string, spec: Record<string, unknown>) {
-  return startProcess(SIDECAR, await folder.write(`${service}.yaml`, sidecarConfig(service, spec)));
-}
-
-async function startProcess(
-  program: string,
-  config: string,
-  ...more: string[]
-): Promise<{ child: ChildProcess; ready: Ready }> {
-  const child = spawn(process.execPath, [program, '--config', config, ...more], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  children.push(child);
-  let errors = '';
-  child.stderr.on('data', (chunk) => {
-    errors = `${errors}${chunk}`.slice(-4_000);
-  });
-  for await (const line of createInterface(child.stdout)) {
-    const event = JSON.parse(line);
-    if (event.event !== 'ready') continue;
-    child.stdout.resume();
-    return { child, ready: event };
-  }
-  throw new Error(`${program} ended before it was ready: ${errors}`);
-}
-
-/** A few callers that go on until they are stopped. */
-function startLoad(port: number, host = 'a.test') {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
-  const answers: Answer[] = [];
-  let going = true;
-  const callers = Array.from({ length: 4 }, async () => {
-    while (going) {
-      const failed = (error: Error): Answer => ({ status: 0, headers: {}, body: error.message, seen: {} });
-      answers.push(await send(port, '/', { host, agent, method: 'POST', body: 'x' }).catch(failed));
-      await sleep(2);
-    }
-  });
-  return {
-    async until(condition: (answers: readonly Answer[]) => boolean): Promise<void> {
-      while (!condition(answers)) await sleep(10);
-    },
-    async stop(): Promise<readonly Answer[]> {
-      going = false;
-      await Promise.all(callers);
-      agent.destroy();
-      return answers;
-    },
-  };
+  return processes.start(SIDECAR, await folder.write(`${service}.yaml`, sidecarConfig(service, spec)));
 }
 
 function health(admin: number): Promise<Answer> {
   return send(admin, '/healthz/ready', { host: '127.0.0.1' });
-}
-
-async function expiry(admin: number): Promise<string | undefined> {
-  const { body } = await send(admin, '/metrics', { host: '127.0.0.1' });
-  return /^tulle_certificate_expiry_timestamp_seconds\S* (\S+)$/m.exec(body)?.[1];
 }
 
 async function untilRefused(port: number): Promise<void> {

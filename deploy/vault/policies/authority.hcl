@@ -2,3 +2,7 @@
 path "pki/sign/workload" {
   capabilities = ["update"]
 }
+# The certificate of its own HTTPS interface.
+path "pki/sign/authority" {
+  capabilities = ["update"]
+}

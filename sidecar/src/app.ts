@@ -130,6 +130,12 @@ class SidecarCore {
       await observability.close(0);
       throw error;
     }
+    const { control } = config;
+    if (control !== null) {
+      observability.openTraceStream(control.address, () =>
+        clientTlsOptions(this.requiredIdentity.svid, control.identity, minTlsVersionOf(config)),
+      );
+    }
     this.apply(config);
   }
 
@@ -223,6 +229,7 @@ async function openSidecar(
     });
     core.identity?.onRotated(() => {
       listening.renewCertificate();
+      observability.renewTraceStream();
       for (const pool of core.snapshot.pools.values()) pool.retireConnections();
     });
     const ports = await listening.open(config);

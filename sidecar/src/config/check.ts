@@ -33,6 +33,7 @@ export function checkDocument(document: unknown): Finding[] {
 
   return [
     ...checkIdentity(identity),
+    ...checkControl(child(spec, 'control'), identity),
     ...[...inbound, ...services].flatMap((place) => checkMtls(place, identity)),
     ...inbound.flatMap(checkPermissive),
     ...services.flatMap((place) => checkPeer(place, child(identity, 'trustDomain').value)),
@@ -81,6 +82,16 @@ function requireOne(place: Place, keys: readonly [string, string], suggestion: s
   if (given === 1) return [];
   const message = `must have exactly one of ${keys.join(' and ')}, and has ${given === 0 ? 'neither' : 'both'}`;
   return [{ path: place.path, message, suggestion, at: 'key' }];
+}
+
+/** The control plane learns what happens here, so both sides prove who they are. */
+function checkControl(control: Place, identity: Place): Finding[] {
+  if (control.value === undefined) return [];
+  if (identity.value === undefined) {
+    const message = 'needs spec.identity: the sidecar has to prove to the control plane who it is';
+    return [{ path: control.path, message, suggestion: 'add spec.identity', at: 'key' }];
+  }
+  return checkTrustDomain(child(control, 'identity'), child(identity, 'trustDomain').value);
 }
 
 /** Both sides prove themselves in mTLS, so a sidecar without an identity can neither take nor make a connection. */
@@ -137,9 +148,13 @@ function checkPeer(service: Place, trustDomain: unknown): Finding[] {
       },
     ];
   }
+  return checkTrustDomain(child(service, 'identity'), trustDomain);
+}
+
+/** Roots vouch for one trust domain: believing them about another would let it be impersonated. */
+function checkTrustDomain({ path, value }: Place, trustDomain: unknown): Finding[] {
   if (typeof value !== 'string' || typeof trustDomain !== 'string') return [];
   const peer = parseSpiffeId(value);
-  // Roots vouch for one trust domain: believing them about another would let it be impersonated.
   if (typeof peer === 'string' || peer.trustDomain === trustDomain) return [];
   return [
     {

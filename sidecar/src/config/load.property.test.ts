@@ -87,6 +87,9 @@ const config: fc.Arbitrary<SidecarConfig> = fc
       identity: hasIdentity
         ? fc.record({ trustDomain: fc.constant(trustDomain), minTlsVersion, source })
         : fc.constant(null),
+      control: hasIdentity
+        ? fc.option(fc.record({ address: target, identity: fc.constant(`spiffe://${trustDomain}/control`) }))
+        : fc.constant(null),
       admin: fc.record({ listen: loopback }),
       inbound: fc.uniqueArray(fc.record({ name: label, listen: anyPort, mtls, protocol, target }), {
         selector: ({ name }) => name,
@@ -142,6 +145,10 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
   const { identity, admin, inbound, outbound, timeouts, headers, telemetry } = rest;
   const metadata: Mapping = terse && namespace === 'default' ? { name } : { name, namespace };
   const spec: Mapping = { service, admin: { listen: formatAddress(admin.listen) }, timeouts };
+  if (rest.control !== null) {
+    const { address, identity: peer } = rest.control;
+    spec.control = { address: formatAddress(address), identity: peer };
+  }
   if (rest.zone !== '') spec.zone = rest.zone;
   if (rest.accessDefault !== 'allow' || !terse) spec.access = { default: rest.accessDefault };
   if (identity !== null) spec.identity = toIdentity(identity, terse);
@@ -306,7 +313,7 @@ describe('parseConfig', () => {
 const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir files ' +
-    'certificate key roots admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
+    'certificate key roots control admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
     'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes traces endpoint headSampleRatio slowShare ringSpans'
   ).split(' '),
 );

@@ -28,6 +28,7 @@ describe('a valid file', () => {
           stateDir: null,
         },
       },
+      control: null,
       admin: { listen: { host: '127.0.0.1', port: 0 } },
       inbound: [
         {

@@ -40,6 +40,7 @@ export function normalise(
     service: spec.service,
     zone: spec.zone ?? '',
     identity: identity === undefined ? null : normaliseIdentity(identity, folder),
+    control: spec.control ?? null,
     admin: spec.admin,
     inbound: spec.inbound.map((entry) => ({ ...entry, listen: entry.listen ?? null })),
     inboundCapture: spec.inboundCapture ?? null,

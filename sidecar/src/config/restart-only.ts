@@ -24,6 +24,7 @@ const SETTINGS: readonly Setting[] = [
   { path: ['metadata', 'namespace'], read: ({ namespace }) => namespace },
   { path: ['spec', 'service'], read: ({ service }) => service },
   { path: ['spec', 'identity'], read: ({ identity }) => identity },
+  { path: ['spec', 'control'], read: ({ control }) => control },
   { path: ['spec', 'admin', 'listen'], read: ({ admin }) => formatAddress(admin.listen) },
   {
     path: ['spec', 'outbound', 'listen'],

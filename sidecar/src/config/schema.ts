@@ -38,6 +38,8 @@ export type SidecarConfig = {
   readonly zone: string;
   /** Null when no mTLS is possible; then no listener and no service asks for it. */
   readonly identity: IdentityConfig | null;
+  /** Null where there is no control plane to talk to. */
+  readonly control: ControlConfig | null;
   readonly admin: AdminConfig;
   /** May be empty. Names are unique. */
   readonly inbound: readonly InboundConfig[];
@@ -82,6 +84,9 @@ export type FilesIdentity = {
   readonly keyFile: string;
   readonly rootsFile: string;
 };
+
+/** `identity` is who the control plane must prove to be. */
+export type ControlConfig = { readonly address: Address; readonly identity: string };
 
 /** `listen` is loopback. */
 export type AdminConfig = { readonly listen: Address };
@@ -201,6 +206,8 @@ export const sidecarDocument = z.strictObject({
         files: z.strictObject({ certificate: filePath, key: filePath, roots: filePath }).optional(),
       })
       .optional(),
+    // Requires an identity: check.ts.
+    control: z.strictObject({ address: address('connect'), identity: spiffeId }).optional(),
     admin: z.strictObject({ listen: loopbackAddress() }).prefault({ listen: '127.0.0.1:0' }),
     inbound: z
       .array(

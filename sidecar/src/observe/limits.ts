@@ -17,6 +17,12 @@ export const OBSERVE_LIMITS = {
   retainDelayMs: 200,
   /** Kept traces that wait for that word. */
   toldTraces: 1_024,
+  traceIdBytes: 16,
+  /** Pause after the stream to the control plane was lost; doubles up to the maximum. */
+  traceStreamBackoffMs: 1_000,
+  traceStreamBackoffMaxMs: 30_000,
+  traceStreamPingMs: 20_000,
+  traceStreamMessageBytes: 65_536,
   /** Durations between two looks at what is slow, and how many count in full. */
   quantileRefresh: 128,
   quantileWindow: 8_192,

@@ -3,8 +3,10 @@
  *
  * Invariants: where telemetry goes is fixed at start; nothing here can fail or delay a request.
  */
+import type { ConnectionOptions } from 'node:tls';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { Registry } from 'prom-client';
+import type { Address } from '../config/address.ts';
 import type { HeadersConfig, SidecarConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import { type Chain, compileChain } from '../core/chain.ts';
@@ -35,6 +37,7 @@ import { SpanExport } from './otlp.ts';
 import { RandomWords } from './random-words.ts';
 import { Budget } from './retention/budget.ts';
 import { keepTraces, type TraceKeeping } from './retention/trace-keeping.ts';
+import { TraceStream } from './retention/trace-stream.ts';
 import { type LiveReadings, Series } from './series.ts';
 
 export interface ObservabilityOptions {
@@ -51,6 +54,7 @@ export class Observability {
   private readonly clock: Clock;
   private readonly report: ObservabilityOptions['report'];
   private readonly rateLimits: RateLimits;
+  private readonly uniform: () => number;
   private readonly random: RandomWords;
   private readonly series = new Series();
   /** By the series that they count in, so that a route keeps its limit across configs. */
@@ -59,6 +63,7 @@ export class Observability {
   private readonly spanExport: SpanExport | null;
   private readonly accessLog: AccessLog | null;
   private readonly registry: Registry;
+  private traceStream: TraceStream | null = null;
   private readonly keptCommands = new Budget(OBSERVE_LIMITS.keptCommandsPerSecond);
   private headers: HeadersConfig;
   private headSampleRatio: number;
@@ -70,6 +75,7 @@ export class Observability {
     this.clock = clock;
     this.report = report;
     this.rateLimits = rateLimits;
+    this.uniform = random;
     this.random = new RandomWords(random);
     this.keeping = traces === null ? null : keepTraces(traces, { clock, random: () => this.random.next() });
     this.spanExport =
@@ -95,6 +101,22 @@ export class Observability {
     this.headers = headers;
     this.headSampleRatio = telemetry.traces?.headSampleRatio ?? 0;
     if (telemetry.traces !== null) this.keeping?.retention.follow(telemetry.traces);
+  }
+
+  /** To the control plane, which tells other sidecars which traces are kept here, and the other way round. */
+  openTraceStream(control: Address, tlsOptions: () => ConnectionOptions): void {
+    const { keeping, clock, report } = this;
+    if (keeping === null) return;
+    this.traceStream = new TraceStream(control, keeping.retention, {
+      clock,
+      random: this.uniform,
+      tlsOptions,
+      report,
+    });
+  }
+
+  renewTraceStream(): void {
+    this.traceStream?.renew();
   }
 
   readLive(live: LiveReadings): void {
@@ -196,6 +218,7 @@ export class Observability {
     });
     await deadline;
     this.spanExport?.close();
+    this.traceStream?.close();
     this.keeping?.retention.close();
   }
 }

@@ -15,6 +15,12 @@ export function registerRetention(registry: Registry, retention: Retention): voi
     'Traces that were worth keeping, beyond what may be kept in one second.',
     () => byReason(retention.outOfBudget).filter(([{ reason }]) => reason !== 'told'),
   );
+  registerCounter(
+    registry,
+    'tulle_traces_untold_total',
+    'Traces kept here of which other sidecars were not told, as there was no stream to the control plane or it was congested.',
+    () => [[{}, retention.untold]],
+  );
 }
 
 function byReason(counts: Float64Array): Reading<number>[] {

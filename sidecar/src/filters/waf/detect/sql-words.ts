@@ -58,8 +58,14 @@ export const NOT = 30;
 export const WAIT = 31;
 /** Words between others: as, set, when, then, … */
 export const PARTICLE = 32;
+/** Words of English that SQL does without. */
+export const ENGLISH = 33;
+/** Verbs that run code: execute, declare, waitfor, … */
+export const EXECUTE = 34;
+/** `::int` and the like. */
+export const CAST = 35;
 /** What SQL has no use for. */
-export const OTHER = 33;
+export const OTHER = 36;
 
 export const SQL_WORDS = new WordTable({
   [LOGIC]: 'and or xor',
@@ -68,10 +74,11 @@ export const SQL_WORDS = new WordTable({
   [UNION]: 'union intersect except minus',
   [SELECT]: 'select',
   [FROM]: 'from',
-  [WHERE]: 'where',
-  [VERB]: `insert update delete drop create alter truncate exec execute declare shutdown grant revoke merge replace call copy backup restore
-    kill load waitfor dbcc begin commit rollback print openrowset opendatasource handler prepare deallocate attach vacuum reconfigure use pragma
+  [WHERE]: 'where join natural outer inner cross',
+  [VERB]: `insert update delete drop create alter truncate grant revoke merge replace call copy backup restore
+    kill load dbcc begin commit rollback openrowset opendatasource handler attach vacuum reconfigure use pragma
     raiserror lock rename bulk if`,
+  [EXECUTE]: 'exec execute declare waitfor print prepare deallocate shutdown',
   [CONSTANT]: 'null true false',
   [ORDERING]: 'order group',
   [BY]: 'by',
@@ -94,7 +101,7 @@ export const SQL_WORDS = new WordTable({
     sysdate getdate curdate current_timestamp json_value json_length json_array json_object json_type trim space stuff patindex charindex exists any
     some row pi greatest least printf format quote soundex tochar bin oct conv interval unicode nchar str date_format xmlelement xmlforest xmlconcat
     jsonb_build_object to_jsonb to_json json_search json_contains st_astext typeof changes exp polygon linestring multipoint multilinestring
-    geometrycollection is_member current_user session_user system_user current_database current_schema schema_name field find_in_set`,
+    geometrycollection is_member user_name current_user session_user system_user current_database current_schema schema_name field find_in_set`,
   [SCHEMA]: `information_schema sysobjects syscolumns sysdatabases sysusers sysmessages systables sysibm syscat syspublic sqlite_master
     sqlite_schema sqlite_temp_master pg_catalog pg_tables pg_user pg_shadow pg_database pg_class pg_namespace pg_attribute all_tables all_users
     all_tab_columns all_objects user_tables user_tab_columns dba_users dba_tables v$version v$session msysaccessobjects msysobjects msysqueries
@@ -103,8 +110,16 @@ export const SQL_WORDS = new WordTable({
   [OBJECT]: 'table database view index login function trigger role sequence tablespace column extension',
   [NOT]: 'not',
   [WAIT]: 'sleep delay',
-  [PARTICLE]: `when then else end as set on using with desc asc outfile dumpfile infile data analyse analyze program while for xml time of to at the
-    a an this that these those your our my his her their its it you we they i if both each any more most`,
+  [PARTICLE]: `when then else end as set on using with desc asc outfile dumpfile infile data analyse analyze program while for xml time to each
+    path raw auto nowait only`,
+  [ENGLISH]: `of at the an this that these those your our my his her their its it you we they both more most was were are be been has had have will
+    would can could should please there here what who how why about than very just much many`,
+});
+
+/** Types that PostgreSQL casts to. */
+export const SQL_TYPES = new WordTable({
+  1: `int int2 int4 int8 integer bigint smallint text varchar char bpchar bool boolean json jsonb numeric decimal real float float4 float8 double bytea
+    date timestamp timestamptz time uuid inet regclass xml money name oid record`,
 });
 
 export function isSqlWord(text: Uint8Array, start: number, end: number): boolean {

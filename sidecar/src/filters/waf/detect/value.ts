@@ -108,7 +108,7 @@ export class ValueInspector {
   ): void {
     const { found, level } = this;
     if ((classes & SQL) !== 0) this.sql.inspect(text, start, end, classes);
-    if ((classes & SCRIPT) !== 0) inspectNosqlText(text, start, end, found, level);
+    if ((classes & SCRIPT) !== 0) inspectNosqlText(text, start, end, found);
     if ((classes & Character.SLASH) !== 0)
       inspectTraversal(text, start, end, isPath, wasEncoded, found, level);
     if ((classes & COMMAND) !== 0) inspectCommand(text, start, end, found);

@@ -36,9 +36,7 @@ const HANDLERS = new WordTable({
     onwebkitwillrevealbottom onwheel`,
 });
 
-const CALLS = new WordTable({
-  [CALL]: 'alert confirm prompt eval settimeout setinterval document window location fetch atob fromcharcode',
-});
+const CALLS = new WordTable({ [CALL]: 'alert confirm prompt eval fromcharcode' });
 
 export function inspectXss(
   text: Uint8Array,
@@ -54,7 +52,9 @@ export function inspectXss(
     else if (byte === 0x3e) inTag = false;
     else if (byte === 0x3a) judgeScheme(text, i, start, end, inTag, found);
     else if (byte === 0x3d) judgeAttribute(text, i, start, end, inTag, found);
-    else if (byte === 0x28 && level >= Rules.xssScript.level) judgeCall(text, i, start, found);
+    else if (level < Rules.xssScript.level) continue;
+    else if (byte === 0x28) judgeCall(text, i, start, found);
+    else if (byte === 0x2e || byte === 0x5b) judgeMember(text, i, start, end, found);
   }
 }
 
@@ -225,11 +225,51 @@ function isCalled(text: Uint8Array, from: number, end: number): boolean {
   return false;
 }
 
-/** `alert(`, `document.cookie.slice(`, with what is put between them. */
+const OBJECTS = new WordTable({ 1: 'document window self top parent frames globalthis' });
+const MEMBERS = new WordTable({ 1: 'cookie domain write writeln alert eval location' });
+
+/** `document.cookie`, `window["alert"]` */
+function judgeMember(text: Uint8Array, at: number, start: number, end: number, found: RuleSet): void {
+  const begin = beginOfWord(text, at, start);
+  if (begin === at || OBJECTS.find(text, begin, at) === 0) return;
+  const isQuoted = text[at] === 0x5b;
+  let stop = at + (isQuoted ? 2 : 1);
+  const word = stop;
+  while (stop < end && stop < word + 16 && isLetter(text[stop] as number)) stop++;
+  if (MEMBERS.find(text, word, stop) !== 0) found.add(Rules.xssScript, begin);
+}
+
+/** `'-alert(`, `;eval(`: behind what ends or joins an expression; `alert.call(`, `(alert)(`, `eval(` by themselves. */
 function judgeCall(text: Uint8Array, at: number, start: number, found: RuleSet): void {
-  let begin = at;
-  while (begin > start && isLetter(text[begin - 1] as number) && begin > at - 16) begin--;
-  if (CALLS.find(text, begin, at) === CALL) found.add(Rules.xssScript, begin);
+  let stop = at;
+  let isIndirect = false;
+  if (at - start > 5 && (beginsWith(text, at - 5, at, DOT_CALL) || beginsWith(text, at - 6, at, DOT_APPLY))) {
+    stop = text[at - 5] === 0x2e ? at - 5 : at - 6;
+    isIndirect = true;
+  } else if (at > start && text[at - 1] === 0x29) {
+    stop = at - 1;
+    isIndirect = true;
+  }
+  const begin = beginOfWord(text, stop, start);
+  if (CALLS.find(text, begin, stop) !== CALL) return;
+  if (isIndirect || isWithinScript(text, begin, start) || beginsWith(text, begin, stop, EVAL))
+    found.add(Rules.xssScript, begin);
+}
+
+const DOT_CALL = Buffer.from('.call');
+const DOT_APPLY = Buffer.from('.apply');
+const EVAL = Buffer.from('eval');
+
+function beginOfWord(text: Uint8Array, end: number, start: number): number {
+  let begin = end;
+  while (begin > start && isLetter(text[begin - 1] as number) && begin > end - 16) begin--;
+  return begin;
+}
+
+function isWithinScript(text: Uint8Array, begin: number, start: number): boolean {
+  if (begin === start) return false;
+  const before = text[begin - 1] as number;
+  return !isWordByte(before) && !isSpace(before) && before !== 0x2e;
 }
 
 export function isScriptWord(text: Uint8Array, start: number, end: number): boolean {

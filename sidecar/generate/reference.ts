@@ -12,6 +12,7 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   FaultPolicy: '../../sidecar/src/filters/fault/README.md',
   RateLimitPolicy: '../../sidecar/src/filters/rate-limit/README.md',
   TrafficPolicy: '../../sidecar/src/upstream/README.md',
+  WafPolicy: '../../sidecar/src/filters/waf/README.md',
 };
 
 const INTRODUCTION = `# Reference of the config

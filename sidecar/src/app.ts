@@ -17,6 +17,7 @@ import { Deadlines } from './core/deadlines.ts';
 import type { Listener } from './downstream/listener.ts';
 import { AccessControl } from './filters/access/access-control.ts';
 import { RateLimits } from './filters/rate-limit/rate-limits.ts';
+import { WafControl } from './filters/waf/waf-control.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
 import { clientTlsOptions, serverTlsOptions } from './identity/trust.ts';
 import { Listeners, type ListeningPorts } from './listeners.ts';
@@ -84,6 +85,7 @@ class SidecarCore {
   private readonly random = new RandomWords(Math.random);
   private readonly checkSlots = new CheckSlots();
   private readonly access = new AccessControl();
+  private readonly waf = new WafControl(report);
   private parts: CoreParts | null = null;
   private current: Snapshot | null = null;
 
@@ -121,7 +123,14 @@ class SidecarCore {
   async open(config: SidecarConfig): Promise<void> {
     const deps = { clock: systemClock, random: Math.random };
     const rateLimits = new RateLimits({ ...deps, report });
-    const observability = new Observability({ ...deps, config, rateLimits, access: this.access, report });
+    const observability = new Observability({
+      ...deps,
+      config,
+      rateLimits,
+      access: this.access,
+      waf: this.waf,
+      report,
+    });
     try {
       const identityDeps = { ...deps, report: reportIdentityEvent };
       const identity = config.identity === null ? null : await startIdentity(config.identity, identityDeps);

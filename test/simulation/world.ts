@@ -8,6 +8,7 @@ import { type DownstreamStream, Exchange } from '../../sidecar/src/core/exchange
 import { Failure } from '../../sidecar/src/core/failure.ts';
 import { AccessControl } from '../../sidecar/src/filters/access/access-control.ts';
 import { RateLimits } from '../../sidecar/src/filters/rate-limit/rate-limits.ts';
+import { WafControl } from '../../sidecar/src/filters/waf/waf-control.ts';
 import { Observability } from '../../sidecar/src/observe/observability.ts';
 import { RandomWords } from '../../sidecar/src/observe/random-words.ts';
 import { RequestHead } from '../../sidecar/src/protocol/head.ts';
@@ -83,7 +84,16 @@ export class World {
     const { config } = loaded;
     const rateLimits = new RateLimits({ clock, random, report: () => {} });
     const access = new AccessControl();
-    const observability = new Observability({ config, clock, rateLimits, access, random, report: () => {} });
+    const waf = new WafControl(() => {});
+    const observability = new Observability({
+      config,
+      clock,
+      rateLimits,
+      access,
+      waf,
+      random,
+      report: () => {},
+    });
     const models = new Map(
       services.flatMap(({ name, endpoints }, i) =>
         endpoints.map((model, nth) => [addressOf(i, nth), { name, model }] as const),

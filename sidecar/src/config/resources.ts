@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { spec as access } from '../filters/access/config.ts';
 import { spec as fault } from '../filters/fault/config.ts';
 import { spec as rateLimit } from '../filters/rate-limit/config.ts';
+import { spec as waf } from '../filters/waf/config.ts';
 import { spec as grpcRoute } from '../routing/grpc-route.ts';
 import { spec as httpRoute } from '../routing/http-route.ts';
 import type { RouteKind } from '../routing/route-config.ts';
@@ -23,6 +24,7 @@ export const POLICIES = {
   fault: { kind: 'FaultPolicy', spec: fault },
   rateLimit: { kind: 'RateLimitPolicy', spec: rateLimit },
   traffic: { kind: 'TrafficPolicy', spec: traffic },
+  waf: { kind: 'WafPolicy', spec: waf },
 } as const;
 
 export type PolicyKey = keyof typeof POLICIES;

@@ -48,7 +48,9 @@ export function beginUnreadable(exchange: Exchange): void {
 }
 
 export function onRequestBody(exchange: Exchange, bytes: Uint8Array, start: number, end: number): void {
-  if (exchange.state === STATE_ENDED || exchange.upstream === null) return;
+  if (exchange.state === STATE_ENDED) return;
+  if (exchange.gate?.take(bytes, start, end)) return;
+  if (exchange.upstream === null) return;
   exchange.requestBytes += end - start;
   keepForRepetition(exchange, bytes, start, end);
   exchange.requestTap?.onRequestBody(bytes, start, end);
@@ -61,6 +63,7 @@ export function onRequestEnd(exchange: Exchange, trailers: Head | null): void {
   exchange.requestComplete = true;
   exchange.requestEndMs = exchange.time.nowMs;
   if (trailers !== null) exchange.unrepeatable = true;
+  if (exchange.gate?.end(trailers)) return;
   exchange.requestTap?.onRequestEnd();
   exchange.upstream?.endRequest(trailers);
   if (exchange.responseComplete) finish(exchange);

@@ -9,11 +9,13 @@
  */
 import type { AccessOutcome } from '../filters/access/outcome.ts';
 import type { RateLimitOutcome } from '../filters/rate-limit/outcome.ts';
+import type { WafOutcome } from '../filters/waf/outcome.ts';
 import type { Head, RequestHead, ResponseHead } from '../protocol/head.ts';
 import type { Backend } from '../routing/backend.ts';
 import type { Balancer } from '../upstream/balancer.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Hedge } from './attempts.ts';
+import type { BodyGate } from './body-gate.ts';
 import type { Timer } from './clock.ts';
 import type { Deadlines, Watched } from './deadlines.ts';
 import type { ExchangeDeadline } from './exchange-deadline.ts';
@@ -139,6 +141,8 @@ export class Exchange {
   /** Body bytes kept for another attempt; null while there are none. */
   kept: Buffer[] | null = null;
   keptBytes = 0;
+  /** Shows the body to a filter, which may hold the request until then; null where nobody wants to see it. */
+  gate: BodyGate | null = null;
   /** The request can't be sent again: its body was too long to keep, or had trailers. */
   unrepeatable = false;
   /** A second attempt beside the first; null while there is none. */
@@ -185,6 +189,8 @@ export class Exchange {
 
   /** What an access policy decided; null where there is none. */
   access: AccessOutcome | null = null;
+  /** What a WAF policy found, or why it refuses; null when there is nothing to tell. */
+  waf: WafOutcome | null = null;
   /** What policies in shadow mode would have done, for the log; empty when nothing. */
   shadow = '';
   /** Ends the delay that a fault policy imposes; null when there is none. */
@@ -233,6 +239,7 @@ export class Exchange {
 }
 
 /** For codecs: whether the request may still be read into the exchange. */
-export function acceptsRequestBody(exchange: Exchange): boolean {
-  return exchange.state !== STATE_REQUEST && exchange.state !== STATE_CONNECTING;
+export function acceptsRequestBody({ state, gate }: Exchange): boolean {
+  if (state === STATE_REQUEST) return gate?.holding === true;
+  return state !== STATE_CONNECTING;
 }

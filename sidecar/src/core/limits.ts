@@ -32,6 +32,9 @@ export const LIMITS = {
   /** The rest of a request body that is read and thrown away behind an early response so that the connection can be kept. */
   discardBodyBytes: 65_536,
 
+  /** Bodies that all exchanges together hold until they were judged. */
+  heldBodyBytes: 67_108_864,
+
   /** First bytes of a connection that are looked at to tell its protocol. */
   detectBytes: 32,
   /** A TLS ClientHello whose server name is looked for, records and all. */
@@ -147,6 +150,18 @@ export const LIMITS = {
   accessPeers: 4_096,
   /** Rules of access policies with series of their own, those of earlier configs included. */
   accessSeries: 4_096,
+
+  /** Content codings of one body that are undone for inspection. */
+  wafCodings: 3,
+  /** What a coded body may become, in proportion; up to the second bound the proportion does not matter. */
+  wafInflationRatio: 100,
+  wafInflationFreeBytes: 65_536,
+  /** Hits of one request that are told of. */
+  wafHits: 16,
+  /** Of inspections that fail in the same policy, the first is reported and then one in so many. */
+  wafFailuresPerReport: 1_000,
+  /** Policies with series of their own, those of earlier configs included. */
+  wafSeries: 1_024,
 
   /** The key of a rate limit; longer ones are hashed. */
   rateLimitKeyChars: 256,

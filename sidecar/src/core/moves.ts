@@ -99,6 +99,8 @@ export function onAttemptTimeout(exchange: Exchange): void {
 export function runRequestHead(exchange: Exchange, from: number): void {
   if (runSteps(exchange, PHASE_REQUEST_HEAD, exchange.route.chain.requestHead, from))
     pickEndpoint(exchange, 0);
+  // Behind the pause, since the body may be there already and is judged at once then.
+  else if (exchange.gate?.holding) exchange.downstream.resumeRequest();
 }
 
 function pickEndpoint(exchange: Exchange, from: number): void {
@@ -193,7 +195,7 @@ export function sendRequest(exchange: Exchange, from: number): void {
   limitAttempt(exchange);
   upstream.sendRequestHead(exchange);
   resendBody(exchange, upstream);
-  if (exchange.requestComplete) upstream.endRequest(null);
+  if (exchange.requestComplete) upstream.endRequest(exchange.gate === null ? null : exchange.gate.trailers);
   else exchange.downstream.resumeRequest();
   if (exchange.attempts === 1) exchange.route.hedge?.watch(exchange);
 }
@@ -212,6 +214,7 @@ function cutOff(exchange: Exchange): void {
 
 export function respond(exchange: Exchange, head: ResponseHead): void {
   endHedge(exchange);
+  exchange.gate?.onResponse();
   exchange.deadline?.limitAttempt(NEVER);
   exchange.response = head;
   exchange.status = head.status;
@@ -239,6 +242,7 @@ export function finish(exchange: Exchange): void {
   exchange.state = STATE_ENDED;
   exchange.endedMs = exchange.time.nowMs;
   exchange.backoff?.cancel();
+  exchange.gate?.letGo();
   exchange.kept = null;
   endHedge(exchange);
   if (exchange.deadline !== null) exchange.time.deadlines.unwatch(exchange.deadline);

@@ -30,6 +30,7 @@ function problemReply(exchange: Exchange): { head: ResponseHead; body: Buffer } 
       route: route.name,
       rule: route.rule === '' ? undefined : route.rule,
       requestId: exchange.requestId === '' ? undefined : exchange.requestId,
+      waf: exchange.waf?.failure === failure ? exchange.waf.tell() : undefined,
     })}\n`,
   );
   const head = startResponse(failure.httpStatus, title);

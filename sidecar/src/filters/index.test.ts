@@ -9,6 +9,7 @@ import { WORD } from '../observe/span-record.ts';
 import { travel } from './hand-made-exchange.ts';
 import { buildFilters } from './index.ts';
 import { openLimits } from './rate-limit/rate-limit.fixture.ts';
+import { WafControl } from './waf/waf-control.ts';
 
 const context = {
   random: new RandomWords(Math.random),
@@ -19,6 +20,7 @@ const context = {
   accessLog: null,
   gates: new Map(),
   rateLimits: openLimits().limits,
+  waf: new WafControl(() => {}),
   ownIdentity: () => '',
 };
 const profile: RouteProfile = { ...inboundProfile('http', 'orders'), trustsPeer: true };

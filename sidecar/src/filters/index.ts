@@ -27,6 +27,7 @@ import { RedirectFilter } from './redirect/redirect.ts';
 import { RequestIdFilter } from './request-id/request-id.ts';
 import { TraceFilter } from './trace/trace.ts';
 import { UrlRewriteFilter } from './url-rewrite/url-rewrite.ts';
+import type { WafControl } from './waf/waf-control.ts';
 
 /** What filters work with, one of each a sidecar. Telemetry that is off is null. */
 export interface FilterContext {
@@ -38,6 +39,7 @@ export interface FilterContext {
   readonly accessLog: AccessLog | null;
   readonly gates: Map<ConcurrencySeries, ConcurrencyFilter>;
   readonly rateLimits: RateLimits;
+  readonly waf: WafControl;
   ownIdentity(): string;
 }
 
@@ -68,6 +70,10 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
   // Before everything that costs more than to be refused.
   if (policies.rateLimit !== null && policies.rateLimit.spec.mode !== 'off') {
     filters.push(new RateLimitFilter(policies.rateLimit, rateLimits.compile(policies.rateLimit)));
+  }
+  // Behind what costs less; before what is done to forward a request, and before it takes a place that it may wait in for its body.
+  if (policies.waf !== null && policies.waf.spec.mode !== 'off') {
+    filters.push(context.waf.compile(policies.waf));
   }
   // As if the endpoint were slow or failing: behind what every answer carries, before what is done to forward a request.
   if (policies.fault !== null && policies.fault.spec.mode !== 'off') {

@@ -19,11 +19,13 @@ import { JsonLine, jsonKey } from './json-line.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { measurePhases, PHASES } from './phases.ts';
 import { METHODS, methodIndex, pathEnd } from './request-line.ts';
+import { writeWaf } from './waf-outcome.ts';
 import { WallTime } from './wall-time.ts';
 
 const { accessLogBufferBytes, accessLogWriteBytes, accessLogDelayMs, accessLogRetryMs } = OBSERVE_LIMITS;
-/** More than any line takes: path and detail are cut and escaping makes six bytes of one at most; two SPIFFE ids have 2 KB each. */
-const LINE_BYTES = (OBSERVE_LIMITS.accessLogPathBytes + OBSERVE_LIMITS.accessLogDetailChars) * 6 + 8_192;
+const { accessLogPathBytes, accessLogDetailChars, accessLogWafChars } = OBSERVE_LIMITS;
+/** More than any line takes: what the wire brings is cut and escaping makes six bytes of one at most; two SPIFFE ids have 2 KB each. */
+const LINE_BYTES = (accessLogPathBytes + accessLogDetailChars + accessLogWafChars) * 6 + 8_192;
 
 type LogOrigin = Pick<RouteProfile, 'direction' | 'service' | 'name'> & Partial<Pick<RouteProfile, 'rule'>>;
 
@@ -135,6 +137,7 @@ export class AccessLog {
       line.text(KEY.failureDetail, exchange.failureDetail.slice(0, OBSERVE_LIMITS.accessLogDetailChars));
     }
     if (exchange.access !== null) writeAccess(line, exchange.access);
+    if (exchange.waf !== null) writeWaf(line, exchange.waf);
     if (exchange.shadow !== '') line.text(KEY.shadow, exchange.shadow);
     line.bytes(KEY.requestId, request.bytes, exchange.requestIdStart, exchange.requestIdEnd);
     if (exchange.spanId1 !== 0) {

@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../test/seeded-random.ts';
 import { AccessControl } from '../filters/access/access-control.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
+import { WafControl } from '../filters/waf/waf-control.ts';
 import { DataStoreCommand, type DataStoreProtocol } from './datastore.ts';
 import { DataStoreWatch } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
@@ -51,6 +52,7 @@ async function expose(...names: string[]): Promise<string[]> {
     accessLog: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),
+    waf: new WafControl(() => {}),
   };
   const text = await createRegistry('shop', sources).metrics();
   return text

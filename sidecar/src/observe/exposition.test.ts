@@ -5,6 +5,7 @@ import { AccessControl } from '../filters/access/access-control.ts';
 import { travel } from '../filters/hand-made-exchange.ts';
 import { MetricsFilter } from '../filters/metrics/metrics.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
+import { WafControl } from '../filters/waf/waf-control.ts';
 import { createRegistry } from './exposition.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { Series } from './series.ts';
@@ -44,6 +45,7 @@ async function expose(service = 'orders'): Promise<Map<string, Family>> {
     accessLog: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),
+    waf: new WafControl(() => {}),
   };
   return parse(await createRegistry(service, sources).metrics());
 }

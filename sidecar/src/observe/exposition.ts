@@ -15,6 +15,7 @@ import { registerHedges } from '../filters/hedge/metrics.ts';
 import { registerMirrors } from '../filters/mirror/metrics.ts';
 import { type RateLimitReadings, registerRateLimits } from '../filters/rate-limit/metrics.ts';
 import { registerRetries } from '../filters/retry/metrics.ts';
+import { registerWaf, type WafReadings } from '../filters/waf/metrics.ts';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
 import type { AccessLog } from './access-log.ts';
 import { registerRelayed } from './connection-exposition.ts';
@@ -41,6 +42,7 @@ export interface Sources {
   readonly accessLog: AccessLog | null;
   readonly rateLimits: RateLimitReadings;
   readonly access: AccessReadings;
+  readonly waf: WafReadings;
 }
 
 export function createRegistry(service: string, sources: Sources): Registry {
@@ -59,6 +61,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerConcurrency(registry, sources.series.concurrency);
   registerRateLimits(registry, sources.rateLimits);
   registerAccess(registry, sources.access);
+  registerWaf(registry, sources.waf);
   registerSidecar(registry, sources.series);
   if (sources.keeping !== null && sources.spanExport !== null) {
     registerSpans(registry, sources.keeping.ring, sources.spanExport);

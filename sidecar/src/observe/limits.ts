@@ -48,6 +48,8 @@ export const OBSERVE_LIMITS = {
   /** Request paths and failure details are cut to this many bytes, before escaping. */
   accessLogPathBytes: 2_048,
   accessLogDetailChars: 512,
+  /** What a WAF policy found in one request. */
+  accessLogWafChars: 1_024,
 
   /** Routes with series of their own; the rest shares one. Above what one config can name, for those that came and went. */
   metricRoutes: 2_048,

@@ -11,6 +11,7 @@ import { Failure } from '../core/failure.ts';
 import { AccessControl } from '../filters/access/access-control.ts';
 import { type Journey, STEP_MS, travel } from '../filters/hand-made-exchange.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
+import { WafControl } from '../filters/waf/waf-control.ts';
 import { Observability } from './observability.ts';
 
 const OWN = 'spiffe://demo.tulle.test/ns/demo/sa/orders';
@@ -60,6 +61,7 @@ function observe(telemetry: SidecarConfig['telemetry']): Observability {
     clock: systemClock,
     rateLimits: openLimits().limits,
     access: new AccessControl(),
+    waf: new WafControl(() => {}),
     random: Math.random,
     report,
   });

@@ -22,6 +22,7 @@ import { MirrorOutcomeFilter } from '../filters/mirror/outcome.ts';
 import type { RateLimits } from '../filters/rate-limit/rate-limits.ts';
 import type { RetrySeries } from '../filters/retry/metrics.ts';
 import { TraceFilter } from '../filters/trace/trace.ts';
+import type { WafControl } from '../filters/waf/waf-control.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
 import type { GroupObserver } from '../upstream/endpoint-group.ts';
@@ -45,6 +46,7 @@ export interface ObservabilityOptions {
   readonly clock: Clock;
   readonly rateLimits: RateLimits;
   readonly access: AccessReadings;
+  readonly waf: WafControl;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -55,6 +57,7 @@ export class Observability {
   private readonly report: ObservabilityOptions['report'];
   private readonly rateLimits: RateLimits;
   private readonly uniform: () => number;
+  private readonly waf: WafControl;
   private readonly random: RandomWords;
   private readonly series = new Series();
   /** By the series that they count in, so that a route keeps its limit across configs. */
@@ -68,7 +71,7 @@ export class Observability {
   private headers: HeadersConfig;
   private headSampleRatio: number;
 
-  constructor({ config, clock, rateLimits, access, random, report }: ObservabilityOptions) {
+  constructor({ config, clock, rateLimits, access, waf, random, report }: ObservabilityOptions) {
     const { traces, accessLog } = config.telemetry;
     this.headers = config.headers;
     this.headSampleRatio = traces?.headSampleRatio ?? 0;
@@ -76,6 +79,7 @@ export class Observability {
     this.report = report;
     this.rateLimits = rateLimits;
     this.uniform = random;
+    this.waf = waf;
     this.random = new RandomWords(random);
     this.keeping = traces === null ? null : keepTraces(traces, { clock, random: () => this.random.next() });
     this.spanExport =
@@ -93,6 +97,7 @@ export class Observability {
       accessLog: this.accessLog,
       rateLimits,
       access,
+      waf,
     });
   }
 
@@ -124,10 +129,10 @@ export class Observability {
   }
 
   buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
-    const { random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, gates } = this;
+    const { random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, waf, gates } = this;
     return compileChain(
       buildFilters(profile, {
-        ...{ random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, gates },
+        ...{ random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, waf, gates },
         ownIdentity,
       }),
     );

@@ -28,6 +28,7 @@ import {
   WORD,
 } from './span-record.ts';
 import { splitAddress } from './split-address.ts';
+import { wafAttributes } from './waf-outcome.ts';
 
 const SCOPE = { name: 'tulle.sidecar' };
 
@@ -126,6 +127,7 @@ function attributesOf(record: SpanRecord, method: string, status: number, error:
     'tulle.upstream.identity': upstreamIdentity,
     'tulle.upstream.endpoint': record.name(WORD.endpoint),
     ...accessAttributes(record.name(WORD.access)),
+    ...wafAttributes(record.name(WORD.waf)),
     'tulle.attempts': record.word(WORD.attempts),
     'tulle.keep': REASONS[record.word(WORD.retained)],
     'tulle.request.body_bytes': record.double(DOUBLE.requestBytes),

@@ -1,8 +1,9 @@
 /**
- * A request head of its own with all that another one is now, for who sends a request a second time beside the first.
+ * Heads of their own with all that others are now, for who needs them when those are reset: a request that is sent a second time beside the
+ * first, and trailers that wait.
  */
 import { copyBytes } from '../transport/output.ts';
-import { RequestHead } from './head.ts';
+import { Head, RequestHead } from './head.ts';
 
 export function copyRequestHead(source: RequestHead): RequestHead {
   const copy = new RequestHead();
@@ -38,5 +39,17 @@ export function copyRequestHead(source: RequestHead): RequestHead {
   copy.expectsContinue = source.expectsContinue;
   copy.target = source.target;
   copy.encrypted = source.encrypted;
+  return copy;
+}
+
+/** For trailers that are needed later. */
+export function copyHead(source: Head): Head {
+  const copy = new Head();
+  for (let row = 0; row < source.rows; row++) {
+    if (source.dropped[row] === 1) continue;
+    const line = source.bytes.subarray(source.lineStart(row), source.lineStart(row + 1));
+    copy.addLine(line, source.nameEnd(row) - source.lineStart(row));
+    if (source.isSecret(row)) copy.markSecret();
+  }
   return copy;
 }

@@ -42,16 +42,15 @@ const from = z.strictObject({
 /** Those that are told apart. CONNECT never gets here. */
 const METHOD_NAMES = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY'] as const;
 
-const path = z.union(
-  [
-    text(
-      (value) => explainPath(value.endsWith(WILDCARD) ? value.slice(0, -WILDCARD.length) : value),
-      'write /a/b for one path, or /a/* for it and all below',
-    ),
-    z.strictObject({ regex: text((value) => explainPattern(value)) }),
-  ],
-  { error: 'must be a path or a mapping with `regex`' },
+/** One path, or with `/*` at its end all below it, too. */
+export const plainPath = text(
+  (value) => explainPath(value.endsWith(WILDCARD) ? value.slice(0, -WILDCARD.length) : value),
+  'write /a/b for one path, or /a/* for it and all below',
 );
+
+const path = z.union([plainPath, z.strictObject({ regex: text((value) => explainPattern(value)) })], {
+  error: 'must be a path or a mapping with `regex`',
+});
 
 const RPC_NAME = /^[A-Za-z_][\w.]*$/;
 const rpc = z.strictObject({

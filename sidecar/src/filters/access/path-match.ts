@@ -16,7 +16,10 @@ const WILDCARD = '/*';
 const NO_BYTES = Buffer.alloc(0);
 
 /** Any of them is enough; null for every path. */
-export function createPathMatchers({ action, to }: AccessRuleSpec): readonly PathMatcher[] | null {
+export function createPathMatchers({
+  action,
+  to,
+}: Pick<AccessRuleSpec, 'action' | 'to'>): readonly PathMatcher[] | null {
   const specs: PathSpec[] = [
     ...(to.paths ?? []),
     // A method of gRPC is a path, and a service all paths below it.

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { HeldBytes, holdBody } from '../../core/body-gate.ts';
 import { compileChain } from '../../core/chain.ts';
 import { begin, onDownstreamGone, onRequestBody, onRequestEnd, onUpstreamReady } from '../../core/course.ts';
 import { Failure } from '../../core/failure.ts';
+import type { Filter } from '../../core/filter.ts';
 import { BODY, type Stage, setStage } from '../../core/hand-led-exchange.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Route } from '../../core/route.ts';
@@ -61,4 +63,17 @@ test('a body that is too large ends its copy, and not its request', () => {
   onRequestEnd(stage.exchange, null);
   expect(target.events).toEqual([]);
   expect(stage.events.filter((event) => event === 'upstream body')).toHaveLength(2);
+});
+
+test('a body that was held until it was judged is in the copy', () => {
+  const { target, filter } = setUp();
+  const held = new HeldBytes();
+  const terms = { maxBytes: 1_000, timeoutMs: 1_000, judge: () => true };
+  const holding: Filter = { name: 'holding', onRequestHead: (exchange) => holdBody(exchange, terms, held) };
+  const stage = setStage([holding, filter], { requestLine: 'PUT / HTTP/1.1', body: true });
+  begin(stage.exchange);
+  onRequestBody(stage.exchange, BODY, 0, BODY.length);
+  expect(target.events).toEqual([]);
+  onRequestEnd(stage.exchange, null);
+  expect(target.opened[0]).toMatchObject({ requestBytes: BODY.length, kept: [BODY] });
 });

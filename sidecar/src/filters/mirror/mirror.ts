@@ -45,6 +45,8 @@ export class MirrorFilter implements Filter {
       copy.mirrors.push(mirror);
     }
     if (copy === null) return CONTINUE;
+    // What was held until now is there already.
+    for (const bytes of exchange.kept ?? []) copy.onRequestBody(bytes, 0, bytes.length);
     if (exchange.requestComplete) copy.onRequestEnd();
     else exchange.requestTap = copy;
     return CONTINUE;

@@ -19,10 +19,11 @@ import type { Route } from '../../core/route.ts';
 import type { ConnectionOwner } from '../../downstream/connection.ts';
 import { ByteQueue } from '../../transport/byte-queue.ts';
 import { type Head, RequestHead, type ResponseHead } from '../head.ts';
+import { copyHead } from '../head-copy.ts';
 import { CANCEL, errorName, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frame.ts';
 import { encodeResponse } from './head-encoder.ts';
 import type { Http2Server } from './server.ts';
-import { copyHead, Http2Stream, NEVER } from './stream.ts';
+import { Http2Stream, NEVER } from './stream.ts';
 
 export class ServerStream extends Http2Stream implements DownstreamStream {
   readonly request = new RequestHead();
@@ -176,13 +177,13 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
     if (exchange === null || !this.mayForward(exchange)) return;
     this.feeding = true;
     this.held.drain((bytes, start, end) => {
-      if (this.paused) return start;
+      if (this.paused || !this.mayForward(exchange)) return start;
       this.noteHeld(start - end);
       onRequestBody(exchange, bytes, start, end);
       return end;
     });
     this.feeding = false;
-    if (this.paused || this.exchange === null) return;
+    if (this.paused || this.held.length > 0 || this.exchange === null) return;
     if (this.heldEnd) {
       this.heldEnd = false;
       onRequestEnd(this.exchange, this.heldTrailers);

@@ -9,7 +9,8 @@
  */
 import { LIMITS } from '../../core/limits.ts';
 import { ByteQueue } from '../../transport/byte-queue.ts';
-import { Head } from '../head.ts';
+import type { Head } from '../head.ts';
+import { copyHead } from '../head-copy.ts';
 import type { Http2Connection } from './connection.ts';
 import {
   appendNumberFrame,
@@ -232,16 +233,4 @@ export abstract class Http2Stream {
     if (this.remoteEnded) this.connection.closeStream(this);
     else this.onLocalEnd();
   }
-}
-
-/** For trailers that are needed later. */
-export function copyHead(source: Head): Head {
-  const copy = new Head();
-  for (let row = 0; row < source.rows; row++) {
-    if (source.dropped[row] === 1) continue;
-    const line = source.bytes.subarray(source.lineStart(row), source.lineStart(row + 1));
-    copy.addLine(line, source.nameEnd(row) - source.lineStart(row));
-    if (source.isSecret(row)) copy.markSecret();
-  }
-  return copy;
 }

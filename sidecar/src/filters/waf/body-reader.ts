@@ -1,9 +1,10 @@
 /**
- * Hands the body of a request to an inspector as what it is: codings undone, in UTF-8, by its content type.
+ * Hands the body of a request to an inspector as what it is: codings undone, by its content type.
  *
  * Invariants
- * - A body is read as what it says it is, since that is what its recipient does. One that says nothing, or only that it is text, is read as
- *   JSON if it is that, and as a form or text otherwise: recipients that don't look at types take it for what they want.
+ * - A body is read as what it says it is, since that is what its recipient does. One that is JSON is read as JSON whatever it says: many
+ *   recipients don't look at types. What is neither known nor JSON is read as a form, of which a text is the simplest.
+ * - A charset in which bytes of ASCII may mean something else is read in one way only or not at all.
  * - Only a body that is no text at all passes unread, and is reported as such.
  */
 import { isUtf8 } from 'node:buffer';
@@ -26,11 +27,13 @@ export type BodyReading =
 
 const LINE_FEED = 0x0a;
 const NUL = 0;
-/** Of these, ASCII is ASCII, and the inspector knows what else can be in bytes. */
-const PLAIN_CHARSETS = new Set(['', 'utf-8', 'utf8', 'us-ascii', 'ascii', 'iso-8859-1', 'latin1']);
-const JSON_BEGIN = /^[\s\uFEFF]*[[{]/;
-/** As much as may stand before the first bracket. */
-const SNIFFED_BYTES = 512;
+/** Of these, bytes of ASCII are ASCII. */
+const PLAIN_CHARSET = /^(utf-?8|(us-)?ascii|latin1|iso-8859-\d+|windows-125\d)?$/;
+/** Nothing in these can be read as ASCII, too. */
+const WIDE_CHARSET = /^utf-16(le|be)?$/;
+const SPACE = 0x20;
+const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
+const OPENERS = Buffer.from('{[');
 
 /** `whole` is false when `body` is only its beginning. */
 export function readBody(
@@ -47,37 +50,30 @@ export function readBody(
   if (codings.length > 0 && !whole) return 'oversize';
   const decoded = decodeBody(body, codings, spec.maxInflatedBytes);
   if (typeof decoded === 'string') return decoded;
-  const type = readContentType(request);
-  const text = inUtf8(decoded, type.charset);
-  if (text === null) return 'unparsable';
-  return inspect(text, type, whole, inspector);
+  return inspect(decoded, readContentType(request), whole, inspector);
 }
 
 function inspect(
   body: Buffer,
-  { kind, boundary }: ContentType,
+  { kind, boundary, charset }: ContentType,
   whole: boolean,
   inspector: Inspector,
 ): BodyReading {
-  switch (kind) {
-    case 'json':
-      inspector.json(body);
-      break;
-    case 'json-lines':
-      for (const line of linesOf(body)) inspector.json(line);
-      break;
-    case 'form':
-      inspector.form(body);
-      break;
-    case 'multipart':
-      inspector.multipart(body, boundary);
-      break;
-    case 'malformed':
-      return 'unparsable';
-    default:
-      if (kind === 'unknown' && (body.includes(NUL) || (whole && !isUtf8(body)))) return 'binary';
-      inspectText(body, whole, inspector);
+  if (kind === 'malformed') return 'unparsable';
+  if (kind === 'json' || kind === 'json-lines') {
+    const text = inUtf8(body, charset);
+    if (text === null) return 'unparsable';
+    if (kind === 'json') inspector.json(text);
+    else for (const line of linesOf(text)) inspector.json(line);
+    return readingOf(inspector.problem, whole);
   }
+  if (!PLAIN_CHARSET.test(charset)) return 'unparsable';
+  const isDocument = looksLikeJson(body) && (!whole || isJson(body));
+  if (isDocument) inspector.json(body);
+  if (kind === 'form') inspector.form(body);
+  else if (kind === 'multipart') inspector.multipart(body, boundary);
+  else if (kind === 'unknown' && !isDocument && isBinary(body, whole)) return 'binary';
+  else if (!isDocument || !whole) inspector.form(body);
   return readingOf(inspector.problem, whole);
 }
 
@@ -89,15 +85,20 @@ export function readingOf(problem: InspectionProblem, whole: boolean): BodyReadi
   return whole ? 'whole' : 'prefix';
 }
 
-function inspectText(body: Buffer, whole: boolean, inspector: Inspector): void {
-  const looksLikeJson = JSON_BEGIN.test(body.toString('latin1', 0, SNIFFED_BYTES));
-  if (looksLikeJson && (!whole || isJson(body))) inspector.json(body);
-  else inspector.form(body);
+function looksLikeJson(body: Buffer): boolean {
+  let at = body.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
+  while (at < body.length && (body[at] as number) <= SPACE) at++;
+  return at < body.length && OPENERS.includes(body[at] as number);
+}
+
+/** The beginning of a text may end within a character. */
+function isBinary(body: Buffer, whole: boolean): boolean {
+  return body.includes(NUL) || (whole && !isUtf8(body));
 }
 
 function isJson(body: Buffer): boolean {
   try {
-    JSON.parse(body.toString());
+    JSON.parse(body.toString().replace(/^\uFEFF/, ''));
     return true;
   } catch {
     return false;
@@ -113,12 +114,8 @@ function* linesOf(body: Buffer): Iterable<Buffer> {
   }
 }
 
-/** Null for a charset that nobody knows. */
+/** Null for a charset that is not read. */
 function inUtf8(body: Buffer, charset: string): Buffer | null {
-  if (PLAIN_CHARSETS.has(charset)) return body;
-  try {
-    return Buffer.from(new TextDecoder(charset).decode(body));
-  } catch {
-    return null;
-  }
+  if (PLAIN_CHARSET.test(charset)) return body;
+  return WIDE_CHARSET.test(charset) ? Buffer.from(new TextDecoder(charset).decode(body)) : null;
 }

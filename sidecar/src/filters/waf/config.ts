@@ -45,7 +45,7 @@ const exception = z
   .superRefine(({ rules, location }, context) => {
     if (rules !== undefined || location !== undefined) return;
     const params = {
-      suggestion: 'give it `rules` or a `location`; without inspection, target a policy with `mode: off`',
+      suggestion: 'give it `rules` or a `location`, or attach a policy with `mode: off`',
     };
     context.addIssue({ code: 'custom', message: 'would except everything', params });
   });
@@ -64,7 +64,7 @@ const body = z.strictObject({
 
 export const spec = z.strictObject({
   mode: policyMode,
-  paranoia: z.union([z.literal(1), z.literal(2), z.literal(3)]).default(1),
+  paranoia: z.literal([1, 2, 3]).default(1),
   threshold: z.int().min(1).max(WAF_BOUNDS.threshold).default(5),
   exceptions: z.array(exception).max(WAF_BOUNDS.exceptions).default([]),
   body: body.prefault({}),

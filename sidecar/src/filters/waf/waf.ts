@@ -16,7 +16,7 @@ import { LIMITS } from '../../core/limits.ts';
 import { type BodyReading, readBody, readingOf } from './body-reader.ts';
 import type { WafSpec } from './config.ts';
 import { readContentType } from './content-type.ts';
-import { inspectHead } from './head-reader.ts';
+import { inspectFields, inspectHead } from './head-reader.ts';
 import type { Inspector } from './inspector.ts';
 import { Inspectors } from './inspectors.ts';
 import type { WafBody, WafSeries } from './metrics.ts';
@@ -108,6 +108,8 @@ export class WafFilter implements Filter, BodyJudge {
 
   private read(exchange: Exchange, body: Buffer, whole: boolean, inspector: Inspector): BodyReading {
     if (!whole && this.spec.body.onOversize !== 'inspectPrefix') return 'oversize';
+    const trailers = exchange.gate?.trailers ?? null;
+    if (trailers !== null) inspectFields(trailers, inspector);
     return readBody(exchange.request, body, whole, inspector, this.spec.body);
   }
 

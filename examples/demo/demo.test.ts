@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { STEPS } from './scenario.ts';
 
 // The whole thing as its user runs it: real processes, real Redis, real certificates.
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 /** Starting eleven processes on a busy two-core machine takes its time. */
 const PATIENCE_MS = 90_000;
-const FIRST = '── 1/3';
+const FIRST = `── 1/${STEPS.length}`;
 const UP = 'curl -i ';
 
 type Demo = { process: ChildProcess; output: () => string; exited: Promise<number | string> };
@@ -43,6 +44,7 @@ describe('npm start', () => {
         'died in webhook-receiver: POST /hooks/fail answered 500; 4 attempts; dead-lettered',
       );
       expect(shown).toMatch(/webhook-receiver .*\n(.*\n){2}.*└ it died here/);
+      expect(shown).toMatch(/refused by gateway: its sidecar answered .*\n.*waf_blocked: sqli-union in json/);
       expect(shown).toContain('└ mTLS to ns/demo/sa/webhook-receiver');
       expect(shown).toContain('└ mTLS from ns/demo/sa/webhook-dispatcher');
       expect(shown).not.toContain('missing:');

@@ -48,6 +48,11 @@ describe('findMissing', () => {
     expect(findMissing([traceOf(spans)], EXPECTED)).toContain(sentence);
   });
 
+  it('finds a service that should have been spared', () => {
+    const sparing = { ...EXPECTED, spared: ['worker'] };
+    expect(findMissing([whole()], sparing)).toEqual(['worker was reached, and should have been spared']);
+  });
+
   it('finds a request that is spread over two traces, or nowhere', () => {
     expect(findMissing([whole(), whole()], EXPECTED)).toContain(
       'the request is spread over 2 trace ids instead of one',

@@ -14,6 +14,8 @@ export type Expectation = {
   readonly calls: readonly (readonly [string, string])[];
   /** Who must have been seen: each with spans of its own and of its sidecar. */
   readonly services: readonly string[];
+  /** Who must have seen nothing of it. */
+  readonly spared?: readonly string[];
   readonly outcome: Outcome;
   /** Where the verdict must point, and words that must be in it. */
   readonly blamed?: string;
@@ -27,6 +29,7 @@ export function findMissing(traces: readonly Trace[], expected: Expectation): st
   return [
     ...(more.length > 0 ? [`the request is spread over ${more.length + 1} trace ids instead of one`] : []),
     ...expected.services.flatMap((name) => missingSpans(spans, name)),
+    ...(expected.spared ?? []).flatMap((name) => unwantedSpans(spans, name)),
     ...expected.calls.flatMap(([from, to]) => missingCall(spans, from, to)),
     ...foreignRequestIds(spans, expected.requestId),
     ...outstanding(buildTree(trace)),
@@ -40,7 +43,7 @@ export function countSeen(trace: Trace): string {
   const services = new Set(spans.map((span) => span.service)).size;
   const hops = spans.filter((span) => span.component === 'sidecar').length;
   const proofs = spans.filter((span) => span.component === 'sidecar' && peerIdentity(span) !== null).length;
-  return `${services} services, ${hops} sidecar hops, ${proofs} of them with a proven mTLS peer, one request id, one trace`;
+  return `${services} service${services === 1 ? '' : 's'}, ${hops} sidecar hop${hops === 1 ? '' : 's'}, ${proofs} of them with a proven mTLS peer, one request id, one trace`;
 }
 
 function missingSpans(spans: readonly Span[], service: string): string[] {
@@ -50,6 +53,12 @@ function missingSpans(spans: readonly Span[], service: string): string[] {
     ...(seen('service') ? [] : [`no span of ${service} itself`]),
     ...(seen('sidecar') ? [] : [`no span of the sidecar of ${service}`]),
   ];
+}
+
+function unwantedSpans(spans: readonly Span[], service: string): string[] {
+  return spans.some((span) => span.service === service && span.component === 'service')
+    ? [`${service} was reached, and should have been spared`]
+    : [];
 }
 
 function missingCall(spans: readonly Span[], from: string, to: string): string[] {

@@ -16,6 +16,9 @@ export type Answer = { readonly requestId: string; readonly body: string };
 
 export const RUN_PATH = '/v1/workflows/order-placed/runs';
 
+const INJECTION = "A-1' UNION SELECT card FROM customers--";
+const FORBIDDEN = 403;
+
 const RUN_CALLS = [
   ['workflow-worker', 'webhook-dispatcher'],
   ['webhook-dispatcher', 'webhook-receiver'],
@@ -53,21 +56,39 @@ export const STEPS: readonly Step[] = [
       words: ['POST /hooks/fail answered 500', `${DELIVERY_RETRY.attempts} attempts`, 'dead-lettered'],
     },
   },
+  {
+    title: 'An injection in a JSON body, which no service gets to see',
+    send: (topology) => send(topology, 'POST', RUN_PATH, runBody('/hooks/ok', INJECTION), FORBIDDEN),
+    expected: {
+      services: [],
+      spared: SERVICE_NAMES,
+      calls: [],
+      outcome: 'refused',
+      blamed: EDGE,
+      words: ['waf_blocked', 'sqli-union in json.input.orderId'],
+    },
+  },
 ];
 
 export function edgeUrl(topology: Topology): string {
   return `http://127.0.0.1:${portsOf(topology, EDGE).inbound}`;
 }
 
-export function runBody(hook: string): string {
-  return JSON.stringify({ webhookUrl: `http://webhook-receiver${hook}`, input: { orderId: 'A-1' } });
+export function runBody(hook: string, orderId = 'A-1'): string {
+  return JSON.stringify({ webhookUrl: `http://webhook-receiver${hook}`, input: { orderId } });
 }
 
 function startRun(topology: Topology, hook: string): Promise<Answer> {
   return send(topology, 'POST', RUN_PATH, runBody(hook));
 }
 
-async function send(topology: Topology, method: string, path: string, body?: string): Promise<Answer> {
+async function send(
+  topology: Topology,
+  method: string,
+  path: string,
+  body?: string,
+  status?: number,
+): Promise<Answer> {
   const response = await fetch(edgeUrl(topology) + path, {
     method,
     ...(body !== undefined && { body }),
@@ -78,7 +99,8 @@ async function send(topology: Topology, method: string, path: string, body?: str
   });
   const text = await response.text();
   const requestId = response.headers.get('x-request-id');
-  if (response.ok && requestId !== null) return { requestId, body: text };
+  const isExpected = status === undefined ? response.ok : response.status === status;
+  if (isExpected && requestId !== null) return { requestId, body: text };
   const lacks = requestId === null ? ' and no x-request-id' : '';
   throw new Error(`${method} ${path} was answered ${response.status}${lacks}: ${text.slice(0, 300)}`);
 }

@@ -31,6 +31,14 @@ export const DELIVERY_RETRY = { attempts: 4, firstDelayMs: 100, maxDelayMs: 800 
 /** Join tokens are good for one enrolment, and for that long. */
 const JOIN_SECONDS = 120;
 
+/** Whatever comes from outside is inspected before the gateway sees it. */
+const EDGE_WAF = {
+  apiVersion: 'mesh.tulle.dev/v1alpha1',
+  kind: 'WafPolicy',
+  metadata: { name: 'edge' },
+  spec: { targetRefs: [{ kind: 'Service', name: EDGE }] },
+};
+
 export type Ports = { readonly service: number; readonly inbound: number; readonly outbound: number };
 
 export type Topology = {
@@ -129,7 +137,8 @@ export async function planSidecar(
       telemetry: { accessLog: 'stdout', traces: { endpoint: topology.otlpUrl, headSampleRatio: 1 } },
     },
   };
-  return writeSpec(topology.folder, sidecarOf(name), '../../sidecar/src/main.ts', config);
+  const policies = name === EDGE ? [EDGE_WAF] : [];
+  return writeSpec(topology.folder, sidecarOf(name), '../../sidecar/src/main.ts', config, ...policies);
 }
 
 /** Writes the config files of all services; they share the tenant's secrets. */
@@ -173,9 +182,14 @@ function tokenFile(name: string): string {
   return join('tokens', name);
 }
 
-async function writeSpec(folder: string, name: string, script: string, config: object): Promise<ChildSpec> {
+async function writeSpec(
+  folder: string,
+  name: string,
+  script: string,
+  ...documents: readonly object[]
+): Promise<ChildSpec> {
   const file = join(folder, `${name}.yaml`);
-  await writeFile(file, stringify(config));
+  await writeFile(file, documents.map((document) => stringify(document)).join('---\n'));
   return { name, script: pathOf(script), config: file };
 }
 

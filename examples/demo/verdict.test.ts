@@ -93,6 +93,25 @@ describe('judge', () => {
     });
   });
 
+  it('calls it a refusal, too, when a sidecar answers in the name of its policies', () => {
+    const refused: Sketch = {
+      ...{ service: 'gateway', kind: 'server', sidecar: true, at: [0, 1], error: 'sqli-union in json.q' },
+      attributes: {
+        'http.request.method': 'POST',
+        'url.path': '/runs',
+        'http.response.status_code': 403,
+        'tulle.direction': 'inbound',
+        'tulle.failure.code': 'waf_blocked',
+      },
+    };
+    expect(verdictOf(refused)).toMatchObject({
+      outcome: 'refused',
+      where: 'gateway',
+      words:
+        'refused by gateway: its sidecar answered POST /runs with 403 (waf_blocked: sqli-union in json.q)',
+    });
+  });
+
   it('names the failure that a sidecar ran into when it could reach nobody', () => {
     const lost: Sketch = {
       service: 'dispatcher',

@@ -22,7 +22,7 @@ export function judge(tree: TraceTree): Verdict {
   );
   const fatal = broken.filter((node) => !madeGood(node)).sort((a, b) => a.endMs - b.endMs);
   const last = fatal.at(-1);
-  if (last !== undefined) return death(culprit(last), nodes);
+  if (last !== undefined) return isRefusal(last) ? refusal(last) : death(culprit(last), nodes);
 
   const refusing = tree.roots.find((node) => (httpStatus(node.span) ?? 0) >= 400);
   if (refusing !== undefined) return refusal(culprit(refusing));
@@ -36,6 +36,13 @@ function death(node: TraceNode, nodes: readonly TraceNode[]): Verdict {
   if (attempts > 1) words.push(`${attempts} attempts`);
   if (deadLettered(nodes)) words.push('dead-lettered');
   return { outcome: 'died', at: node, words: words.join('; ') };
+}
+
+/** A sidecar that answers a request itself, with a status that blames the request. */
+function isRefusal({ span, children }: TraceNode): boolean {
+  const status = httpStatus(span) ?? 0;
+  const blamesRequest = status >= 400 && status < 500;
+  return span.component === 'sidecar' && failureCode(span) !== null && blamesRequest && children.length === 0;
 }
 
 function refusal(node: TraceNode): Verdict {
@@ -67,6 +74,7 @@ function accusation(node: TraceNode): string {
   // The error type of an answer is its status once more.
   const why = told !== '' || type === String(status) ? told : (type ?? '');
   const reason = why === '' ? '' : ` (${why})`;
+  if (isRefusal(node)) return `its sidecar answered ${operation(span)} with ${status}${reason}`;
   if (span.component === 'sidecar' && code !== null) {
     const whose = direction(span) === 'outbound' ? 'its sidecar, on the way out,' : 'its sidecar';
     return `${whose} could not pass on ${operation(span)}${reason}`;

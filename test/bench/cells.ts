@@ -1,6 +1,6 @@
 // The benchmark's matrix: every scenario with each of its workloads, numbers of concurrent requests and kinds of load.
 
-export type ScenarioName = 'bare' | 'features' | 'policies' | 'pair' | 'grpc' | 'tcp';
+export type ScenarioName = 'bare' | 'features' | 'policies' | 'waf' | 'pair' | 'grpc' | 'tcp';
 type LoadName = 'saturated' | 'equal-rate';
 
 export interface Workload {
@@ -10,6 +10,8 @@ export interface Workload {
   method: 'GET' | 'POST';
   path: string;
   requestBytes: number;
+  /** What the body is; so many bytes of nothing unless said. */
+  body?: string;
   responseBytes: number;
   /** About a tenth of what Envoy can do on the hop with features: nobody queues. */
   equalRatePerSecond: number;
@@ -46,6 +48,28 @@ const POST_1K: Workload = {
   requestBytes: 1024,
   responseBytes: 2,
   equalRatePerSecond: 2000,
+};
+
+/** What a shop sends, at its usual size: names, prices, texts with apostrophes and commas. */
+const ORDER = JSON.stringify({
+  orderId: 'A-2026-004711',
+  customer: { name: "Ann O'Neil", email: 'ann.oneil@example.org', vat: null, premium: true },
+  note: "Please ring twice; it's the door beside the bakery, 3rd floor.",
+  lines: Array.from({ length: 8 }, (_, i) => ({
+    sku: `SKU-${10_000 + i * 37}`,
+    name: `Mug "Good morning" & saucer, no. ${i}`,
+    quantity: (i % 3) + 1,
+    price: 12.5 + i,
+  })),
+  tags: ['gift', 'express', 'autumn-sale'],
+});
+
+/** The same with a body that means something, for who looks into it. */
+const POST_JSON_1K: Workload = {
+  ...POST_1K,
+  name: 'post-json-1k',
+  requestBytes: ORDER.length,
+  body: ORDER,
 };
 
 const GET_1M: Workload = {
@@ -98,6 +122,7 @@ export const SCENARIOS: Record<ScenarioName, Workload[]> = {
   features: HTTP_WORKLOADS,
   // What policies cost, they cost a request: bytes of an answer are not their affair.
   policies: [GET_1K, POST_1K],
+  waf: [POST_JSON_1K],
   pair: HTTP_WORKLOADS,
   grpc: GRPC_WORKLOADS,
   // To who passes bytes on unread, what is in a request makes no difference.
@@ -126,10 +151,19 @@ export function listCells(only: RegExp | null): Cell[] {
 /** For HTTP/1.1, head and body; for gRPC, whose head is a matter of its connection, the message. */
 export function encodeRequest(workload: Workload): Buffer {
   if (workload.protocol === 'grpc') return Buffer.from(grpcMessage(workload.requestBytes));
-  const headers = Object.entries(REQUEST_HEADERS).map(([name, value]) => `${name}: ${value}`);
+  const headers = Object.entries(headersOf(workload)).map(([name, value]) => `${name}: ${value}`);
   if (workload.method === 'POST') headers.push(`Content-Length: ${workload.requestBytes}`);
   const head = `${workload.method} ${workload.path} HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`;
-  return Buffer.from(head + 'x'.repeat(workload.requestBytes));
+  return Buffer.from(head + bodyOf(workload));
+}
+
+export function headersOf({ body }: Workload): Record<string, string> {
+  return body === undefined ? REQUEST_HEADERS : { ...REQUEST_HEADERS, 'Content-Type': 'application/json' };
+}
+
+/** All of it is ASCII. */
+export function bodyOf({ body, requestBytes }: Workload): string {
+  return body ?? 'x'.repeat(requestBytes);
 }
 
 /** One uncompressed message with its prefix: a flag, and a length that fits into its last two bytes. All of it is ASCII. */

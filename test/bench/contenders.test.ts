@@ -13,7 +13,7 @@ import { POLICY_QUOTA, type RunningContender, type Stage } from './contenders/co
 import { envoy, envoyHttp1 } from './contenders/envoy.ts';
 import { haproxy } from './contenders/haproxy.ts';
 import { nginx } from './contenders/nginx.ts';
-import { TRUST_DOMAIN, tulle } from './contenders/tulle.ts';
+import { TRUST_DOMAIN, tulle, tullePlain } from './contenders/tulle.ts';
 import { isLarge, measure } from './measurement.ts';
 
 /** Some seventy requests each: that none of them all is sampled will not be seen (0.99^7000). */
@@ -22,7 +22,7 @@ const CPU = 0;
 const MEASUREMENTS = 30;
 const DURATIONS = { warmUpMs: 100, measureMs: 120 };
 const canInstall = (await findOnPath('apt-get')) !== null && (await findOnPath('taskset')) !== null;
-const cases = [tulle, envoy, envoyHttp1, haproxy, nginx].flatMap((contender) =>
+const cases = [tulle, tullePlain, envoy, envoyHttp1, haproxy, nginx].flatMap((contender) =>
   contender.scenarios.map((scenario) => ({ name: contender.name, scenario, contender })),
 );
 let stage: Stage;

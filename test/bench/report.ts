@@ -9,6 +9,7 @@ const SCENARIO_TITLES: Record<ScenarioName, string> = {
   features:
     'Hop with features: request id, 1 % traces over OTLP/gRPC, metrics, access log to a file, x-forwarded-*',
   policies: 'Hop with features and policies: outbound, a rate limit by tenant, breakers and retries on',
+  waf: 'Hop with features: an order of 1 KB in JSON, with a WafPolicy that inspects it and without one (tulle-plain)',
   pair: 'mTLS pair: client, outbound proxy, HTTP/2 over TLS 1.3, inbound proxy, backend; features on (CPU and memory of both proxies)',
   grpc: 'gRPC through an mTLS pair: unary calls over HTTP/2 all the way, features on (CPU and memory of both proxies)',
   tcp: 'TCP passthrough: one hop that relays bytes, no log, no traces',

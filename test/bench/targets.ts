@@ -6,7 +6,7 @@ import { type CellResult, isDisturbed, type Metric, ratioIn } from './results.ts
 interface Target {
   name: string;
   limit: number;
-  baseline: 'envoy' | 'haproxy';
+  baseline: 'envoy' | 'haproxy' | 'tulle-plain';
   metric: Metric;
   applies: (cell: Cell) => boolean;
 }
@@ -19,6 +19,8 @@ export interface Verdict {
 
 const SUBJECT = 'tulle';
 const isSmall = (cell: Cell) => !isLarge(cell);
+/** A WAF has its like only in the same hop without one. */
+const hasPeers = (cell: Cell) => cell.scenario !== 'waf';
 const isSaturated = (cell: Cell) => cell.load === 'saturated';
 const cpu: Metric = (sample) => sample.cpuMicros;
 
@@ -43,6 +45,13 @@ const TARGETS: Target[] = [
     baseline: 'envoy',
     metric: cpu,
     applies: (cell) => cell.scenario === 'policies' && isSaturated(cell),
+  },
+  {
+    name: 'hop with features that inspects a JSON body of 1 KB: CPU',
+    limit: 2,
+    baseline: 'tulle-plain',
+    metric: cpu,
+    applies: (cell) => cell.scenario === 'waf',
   },
   {
     name: 'bare hop, saturated: CPU',
@@ -92,21 +101,21 @@ const TARGETS: Target[] = [
     limit: 1,
     baseline: 'envoy',
     metric: (sample) => sample.p50Ms,
-    applies: (cell) => !isSaturated(cell),
+    applies: (cell) => hasPeers(cell) && !isSaturated(cell),
   },
   {
     name: 'equal rate: p99 latency',
     limit: 1,
     baseline: 'envoy',
     metric: (sample) => sample.p99Ms,
-    applies: (cell) => !isSaturated(cell),
+    applies: (cell) => hasPeers(cell) && !isSaturated(cell),
   },
   {
     name: 'loaded: resident memory',
     limit: 1,
     baseline: 'envoy',
     metric: (sample) => sample.rssBytes,
-    applies: isSaturated,
+    applies: (cell) => hasPeers(cell) && isSaturated(cell),
   },
 ];
 

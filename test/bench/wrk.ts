@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findDebianTool } from '../parts/debian-tools.ts';
 import { startPart } from '../parts/part.ts';
-import { REQUEST_HEADERS, type Workload } from './cells.ts';
+import { bodyOf, headersOf, type Workload } from './cells.ts';
 import type { LoadResult } from './generator.ts';
 
 export interface SaturatingLoad {
@@ -93,10 +93,10 @@ function checkSummary({ requests, bytes, errors }: Summary, workload: Workload, 
 }
 
 function luaScript(workload: Workload): string {
-  const headers = Object.entries(REQUEST_HEADERS).map(
+  const headers = Object.entries(headersOf(workload)).map(
     ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`,
   );
-  const body = workload.requestBytes > 0 ? [`wrk.body = string.rep("x", ${workload.requestBytes})`] : [];
+  const body = workload.requestBytes > 0 ? [`wrk.body = ${JSON.stringify(bodyOf(workload))}`] : [];
   return [
     `wrk.method = "${workload.method}"`,
     ...headers,

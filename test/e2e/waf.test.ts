@@ -386,6 +386,46 @@ describe('exceptions', () => {
   });
 });
 
+it('a route has exceptions of its own by a policy of its own', async () => {
+  const witness = await startWitness();
+  const document = (kind: string, name: string, spec: object) =>
+    JSON.stringify({
+      ...{ apiVersion: 'mesh.tulle.dev/v1alpha1', kind, metadata: { name } },
+      ...(kind === 'HTTPRoute' ? { apiVersion: 'gateway.networking.k8s.io/v1' } : {}),
+      spec,
+    });
+  const backendRefs = [{ name: 'shop', port: 80 }];
+  const matches = [{ path: { type: 'Exact', value: '/search' } }];
+  const text = [
+    sidecarConfig('edge', {
+      outbound: {
+        listen: '127.0.0.1:0',
+        services: [{ host: 'shop', mtls: 'off', endpoints: [`127.0.0.1:${witness.port}`] }],
+      },
+    }),
+    document('HTTPRoute', 'shop', {
+      parentRefs: [{ group: '', kind: 'Service', name: 'shop' }],
+      rules: [{ name: 'search', matches, backendRefs }, { backendRefs }],
+    }),
+    document('WafPolicy', 'shop', { targetRefs: [{ kind: 'Service', name: 'shop' }] }),
+    document('WafPolicy', 'search', {
+      targetRefs: [{ kind: 'HTTPRoute', name: 'shop', sectionName: 'search' }],
+      exceptions: [{ rules: ['sqli'] }],
+    }),
+  ].join('\n---\n');
+  const sidecar = await startSidecar({ configPath: await folder.write('edge.yaml', text) });
+  opened.push({ sidecar, witness });
+  const send = async (path: string) =>
+    (
+      await post('http1', sidecar.outboundPort as number, ATTACK, {
+        path,
+        headers: { ...JSON_TYPE, host: 'shop' },
+      })
+    ).status;
+  expect([await send('/search'), await send('/orders')]).toEqual([200, 403]);
+  expect(await metric(sidecar, 'tulle_waf_requests_total', 'policy="e2e/search"', 'result="clean"')).toBe(1);
+});
+
 it('tells the log what was found, masked, and nobody else', async () => {
   const guarded = await guard();
   const answer = await guarded.send('http1', ATTACK, { path: '/orders?token=secret' });

@@ -2,7 +2,7 @@
 //
 // Bare: one inbound listener without mTLS; access log, traces, request id and x-forwarded-* are off, and what has no switch (metrics,
 // deadlines) stays on. Features: all of that on, with a JSON access log and 1 % of traces. Policies: an outbound listener with
-// features, a rate limit by tenant, breakers and retries. Pair and gRPC: two sidecars with
+// features, a rate limit by tenant, breakers and retries. WAF: features, and a WafPolicy for what comes in; `tulle-plain` is the same without. Pair and gRPC: two sidecars with
 // features, HTTP/2 over mTLS between them. TCP: one inbound listener that passes bytes on, as bare as the first.
 import { join } from 'node:path';
 import { buildSidecar } from '../../../sidecar/build.ts';
@@ -54,26 +54,41 @@ const POLICIES = [
 
 export const tulle: Contender = {
   name: 'tulle',
-  scenarios: ['bare', 'features', 'policies', 'pair', 'grpc', 'tcp'],
+  scenarios: ['bare', 'features', 'policies', 'waf', 'pair', 'grpc', 'tcp'],
   start: (scenario, stage) => {
     if (scenario === 'policies') return startWithPolicies(stage);
     if (scenario === 'pair') return startPair(stage, stage.backendPort);
-    return scenario === 'grpc' ? startPair(stage, stage.grpcBackendPort) : startHop(scenario, stage);
+    if (scenario === 'grpc') return startPair(stage, stage.grpcBackendPort);
+    return startHop(scenario, stage, scenario === 'waf' ? [policy('WafPolicy', {})] : []);
   },
 };
 
-async function startHop(scenario: ScenarioName, stage: Stage): Promise<RunningContender> {
+export const tullePlain: Contender = {
+  name: 'tulle-plain',
+  scenarios: ['waf'],
+  start: (scenario, stage) => startHop(scenario, stage),
+};
+
+async function startHop(
+  scenario: ScenarioName,
+  stage: Stage,
+  policies: object[] = [],
+): Promise<RunningContender> {
   const started = new Started();
   const sink = await started.add(startSpanSink());
-  const hasFeatures = scenario === 'features';
+  const hasFeatures = scenario === 'features' || scenario === 'waf';
   const sidecar = await started.add(
-    startSidecar(stage, {
-      service: 'backend',
-      inbound: [
-        { ...inboundListener('off', stage.backendPort), protocol: scenario === 'tcp' ? 'tcp' : 'auto' },
-      ],
-      ...(hasFeatures ? { telemetry: telemetry(sink.port) } : BARE),
-    }),
+    startSidecar(
+      stage,
+      {
+        service: SERVICE,
+        inbound: [
+          { ...inboundListener('off', stage.backendPort), protocol: scenario === 'tcp' ? 'tcp' : 'auto' },
+        ],
+        ...(hasFeatures ? { telemetry: telemetry(sink.port) } : BARE),
+      },
+      { policies },
+    ),
   );
   return {
     port: sidecar.inbound.http ?? 0,

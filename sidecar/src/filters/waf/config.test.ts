@@ -49,7 +49,7 @@ test.each([
     'exceptions: [{ rules: [sqli-unoin] }]',
     'exceptions[0].rules[0]: is no rule and no tag of rules; did you mean "sqli-union"?',
   ],
-  ['exceptions: [{ rules: [9421] }]', 'exceptions[0].rules[0]: must be text, not 9421'],
+  ['exceptions: [{ rules: [9421] }]', 'exceptions[0].rules[0]: must be text, not a number'],
   [
     'exceptions: [{ paths: [/search] }]',
     'exceptions[0]: would except everything; give it `rules` or a `location`, or attach a policy with `mode: off`',

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createKeyAndCsr } from '../../sidecar/src/identity/csr.ts';
 import type { Attestor } from './attestor.ts';
 import { createAuthority } from './authority.ts';
+import { type IdentityRate, IdentityRates } from './identity-rates.ts';
 import type { Decision } from './issuance.ts';
 import type { Issuer } from './issuer.ts';
 import { JoinTokens } from './join-tokens.ts';
@@ -42,6 +43,7 @@ export interface Answer {
 
 export interface AuthorityUnderTestOptions {
   readonly issuer?: Issuer;
+  readonly rate?: IdentityRate;
   readonly attestors?: readonly (readonly [string, Attestor])[];
 }
 
@@ -61,6 +63,7 @@ export async function startAuthorityUnderTest(
   const server = await startAuthorityServer({
     issuer,
     attestors: new Map([['join-token', tokens], ['renewal', renewal], ...(options.attestors ?? [])]),
+    rates: new IdentityRates(options.rate ?? { perSecond: 1_000, burst: 1_000 }),
     listen: { host: '127.0.0.1', port: 0 },
     names: ['ca.demo.svc'],
     svidTtlSeconds: TTL_SECONDS,

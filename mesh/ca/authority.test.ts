@@ -9,12 +9,10 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   X509Certificate as ParsedCertificate,
-  Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
 } from '@peculiar/x509';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAuthority } from './authority.ts';
-import { readCsr } from './csr.ts';
 import { issueSvid } from './issue-svid.ts';
 
 const TRUST_DOMAIN = 'a.test';
@@ -91,38 +89,6 @@ describe('a workload certificate', () => {
     }
     expect(serials.size).toBe(20);
     for (const serial of serials) expect(serial).toMatch(/^[4-7][0-9A-F]{31}$/);
-  });
-
-  it('names whom the caller decided on, whatever the request asks for', async () => {
-    const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
-      'sign',
-      'verify',
-    ]);
-    const csr = await Pkcs10CertificateRequestGenerator.create({
-      name: 'CN=localhost, O=Somebody',
-      keys,
-      signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-      extensions: [
-        new SubjectAlternativeNameExtension([
-          { type: 'url', value: 'spiffe://a.test/ns/b/sa/somebody-else' },
-          { type: 'dns', value: 'localhost' },
-        ]),
-        new BasicConstraintsExtension(true, 5, true),
-        new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
-      ],
-    });
-    const authority = await create();
-    const issued = await authority.sign({
-      csr: await readCsr(csr.toString('pem')),
-      spiffeId: SPIFFE_ID,
-      ttlSeconds: 60,
-    });
-    const certificate = new X509Certificate(issued.certificatesPem);
-    expect(certificate.subjectAltName).toBe(`URI:${SPIFFE_ID}`);
-    expect(certificate.subject).toBe('O=Tulle');
-    expect(certificate.ca).toBe(false);
-    const { usages } = new ParsedCertificate(issued.certificatesPem).getExtension(KeyUsagesExtension) ?? {};
-    expect(usages).toBe(KeyUsageFlags.digitalSignature);
   });
 
   it.each(['spiffe://b.test/ns/b/sa/c', 'spiffe://a.test/other', 'spiffe://a.test', 'a.test'])(

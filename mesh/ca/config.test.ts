@@ -34,6 +34,7 @@ describe('loadAuthorityConfig', () => {
       trustRefreshSeconds: 30,
       names: [],
       svidTtlSeconds: 3600,
+      identityRate: { perSecond: 5, burst: 500 },
       kubernetes: null,
       vault: null,
       admin: { host: '127.0.0.1', port: 0 },

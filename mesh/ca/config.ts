@@ -13,6 +13,7 @@ import { readYaml, type YamlSource } from '../../sidecar/src/config/yaml-source.
 import { isTrustDomain } from '../../sidecar/src/identity/spiffe-id.ts';
 import { placeVaultFiles, vaultKey, vaultPath } from '../secrets/config.ts';
 import type { VaultConfig } from '../secrets/vault-session.ts';
+import type { IdentityRate } from './identity-rates.ts';
 import type { ApiServer } from './token-review.ts';
 
 export interface AuthorityConfig {
@@ -27,6 +28,8 @@ export interface AuthorityConfig {
   readonly intermediateTtlSeconds: number;
   /** How long sidecars may take to hear of a change of what is to be trusted. */
   readonly trustRefreshSeconds: number;
+  /** Of one identity, all its replicas together. */
+  readonly identityRate: IdentityRate;
   /** Null where pods are not vouched for by Kubernetes. */
   readonly kubernetes: KubernetesConfig | null;
   /** Null where the authority signs with a root of its own. */
@@ -55,6 +58,8 @@ const LIMITS = {
   intermediateTtlSeconds: 366 * 24 * 3600,
   /** A denied workload is cut off within that time. */
   trustRefreshSeconds: 3600,
+  perSecond: { least: 0.001, most: 10_000 },
+  burst: 100_000,
 } as const;
 
 export async function loadAuthorityConfig(file: string): Promise<AuthorityConfig> {
@@ -150,6 +155,12 @@ const document = z
       .max(LIMITS.intermediateTtlSeconds)
       .default(30 * 24 * 3600),
     trustRefreshSeconds: z.int().min(1).max(LIMITS.trustRefreshSeconds).default(30),
+    identityRate: z
+      .strictObject({
+        perSecond: z.number().min(LIMITS.perSecond.least).max(LIMITS.perSecond.most).default(5),
+        burst: z.int().min(1).max(LIMITS.burst).default(500),
+      })
+      .prefault({}),
     kubernetes: kubernetes.optional(),
     vault: vault.optional(),
     admin: z.strictObject({ listen }).prefault({ listen: '127.0.0.1:0' }),

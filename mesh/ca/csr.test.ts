@@ -31,6 +31,8 @@ describe('readCsr', () => {
 
   it.each([
     ['a P-384 key', () => create({ name: 'ECDSA', namedCurve: 'P-384' }, 'SHA-384'), 'P-256'],
+    ['a P-521 key', () => create({ name: 'ECDSA', namedCurve: 'P-521' }, 'SHA-512'), 'P-256'],
+    ['an Ed25519 key', () => create({ name: 'Ed25519', namedCurve: 'Ed25519' }, 'SHA-512'), 'P-256'],
     [
       'a P-256 key with another hash',
       () => create({ name: 'ECDSA', namedCurve: 'P-256' }, 'SHA-512'),
@@ -43,6 +45,20 @@ describe('readCsr', () => {
           {
             name: 'RSASSA-PKCS1-v1_5',
             modulusLength: 2048,
+            publicExponent: new Uint8Array([1, 0, 1]),
+            hash: 'SHA-256',
+          },
+          'SHA-256',
+        ),
+      'P-256',
+    ],
+    [
+      'a short RSA key',
+      () =>
+        create(
+          {
+            name: 'RSASSA-PKCS1-v1_5',
+            modulusLength: 1024,
             publicExponent: new Uint8Array([1, 0, 1]),
             hash: 'SHA-256',
           },

@@ -123,6 +123,25 @@ describe('POST /v1/svid/join-token', () => {
   });
 });
 
+it('an identity that asks too often is told to wait, and its token is not spent', async () => {
+  const hurried = await startAuthorityUnderTest({ rate: { perSecond: 0.001, burst: 2 } });
+  for (let round = 0; round < 2; round++) {
+    const token = bearer(await hurried.tokens.create(SPIFFE_ID, 60));
+    expect((await hurried.ask('join-token', token)).status).toBe(200);
+  }
+  const token = await hurried.tokens.create(SPIFFE_ID, 60);
+  expect(await hurried.ask('join-token', bearer(token))).toMatchObject({
+    status: 429,
+    headers: { 'retry-after': '1000' },
+    body: { code: 'too_many_requests' },
+  });
+  const claim = { token, keySha256: 'another', socket: null as never };
+  expect(await hurried.tokens.attest(claim)).toMatchObject({ spiffeId: SPIFFE_ID });
+  const other = bearer(await hurried.tokens.create(`${SPIFFE_ID}2`, 60));
+  expect((await hurried.ask('join-token', other)).status).toBe(200);
+  await hurried.stop();
+});
+
 describe('POST /v1/svid/renewal', () => {
   it('issues another SVID of the same id, for another key', async () => {
     const first = await enrol();

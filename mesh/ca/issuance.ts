@@ -10,6 +10,7 @@ import type { TLSSocket } from 'node:tls';
 import { z } from 'zod';
 import type { Attestor } from './attestor.ts';
 import { type CheckedCsr, InvalidCsr, readCsr } from './csr.ts';
+import type { IdentityRates } from './identity-rates.ts';
 import type { Issuer } from './issuer.ts';
 import { LIMITS } from './limits.ts';
 import { Refusal } from './refusal.ts';
@@ -18,6 +19,7 @@ export interface IssuanceOptions {
   readonly issuer: Issuer;
   /** By the last segment of their path. */
   readonly attestors: ReadonlyMap<string, Attestor>;
+  readonly rates: IdentityRates;
   readonly svidTtlSeconds: number;
   readonly report: (decision: Decision) => void;
 }
@@ -38,7 +40,7 @@ export type Decision =
 export async function issueSvid(
   request: IncomingMessage,
   proof: string,
-  { issuer, attestors, svidTtlSeconds, report }: IssuanceOptions,
+  { issuer, attestors, rates, svidTtlSeconds, report }: IssuanceOptions,
 ): Promise<object> {
   const attestor = attestors.get(proof);
   if (attestor === undefined) {
@@ -50,6 +52,7 @@ export async function issueSvid(
     socket: request.socket as TLSSocket,
     keySha256: await hashKey(csr),
   });
+  rates.take(spiffeId);
   const { certificatesPem, serialNumber, notBeforeMs, notAfterMs } = await issuer.sign({
     csr,
     spiffeId,

@@ -23,6 +23,8 @@ export const LIMITS = {
   /** How long what the API server said of a token is believed. */
   verdictMs: 10_000,
   verdicts: 10_000,
+  /** Whose rates are known. */
+  identities: 10_000,
   vaultSignsUnderWay: 64,
   /** Of a mount, and of a chain. */
   vaultIssuers: 16,

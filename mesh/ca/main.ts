@@ -16,6 +16,7 @@ import {
   type VaultPkiConfig,
 } from './config.ts';
 import { type OpenIssuer, openEmbedded } from './embedded.ts';
+import { IdentityRates } from './identity-rates.ts';
 import { JoinTokens } from './join-tokens.ts';
 import { Kubernetes } from './kubernetes.ts';
 import { LIMITS } from './limits.ts';
@@ -27,8 +28,15 @@ import { VaultIssuer } from './vault-issuer.ts';
 const { config: configPath } = readArguments();
 const running = await start(configPath).catch((error: unknown) => fail(error));
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void running.stop());
+// After the signals: whoever reads that it is ready may end it.
+print({ event: 'ready', ...running.ports });
 
-async function start(path: string): Promise<{ stop(): Promise<void> }> {
+interface Running {
+  readonly ports: { readonly port: number; readonly adminPort: number };
+  stop(): Promise<void>;
+}
+
+async function start(path: string): Promise<Running> {
   const config = await loadAuthorityConfig(path);
   const { issuer, register, close } =
     config.vault === null ? await openEmbedded(config, report) : await openVault(config, config.vault);
@@ -37,6 +45,7 @@ async function start(path: string): Promise<{ stop(): Promise<void> }> {
     ...config,
     issuer,
     attestors: await openAttestors(config),
+    rates: new IdentityRates(config.identityRate),
     report(decision) {
       counts.count(decision);
       report(decision);
@@ -49,8 +58,8 @@ async function start(path: string): Promise<{ stop(): Promise<void> }> {
       register(registry);
     },
   });
-  print({ event: 'ready', port: server.port, adminPort: admin.port });
   return {
+    ports: { port: server.port, adminPort: admin.port },
     async stop() {
       await server.stop();
       close();

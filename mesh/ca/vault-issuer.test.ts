@@ -1,23 +1,16 @@
 /** Against a real OpenBao: what it signs, what it is not believed, and what happens while it is sealed. */
-import 'reflect-metadata';
 import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  BasicConstraintsExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  Pkcs10CertificateRequestGenerator,
-  SubjectAlternativeNameExtension,
-} from '@peculiar/x509';
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createKeyAndCsr } from '../../sidecar/src/identity/csr.ts';
 import { readSvid } from '../../sidecar/src/identity/svid.ts';
 import { recordedDeps, until } from '../secrets/vault.fixture.ts';
 import { VaultSession } from '../secrets/vault-session.ts';
 import { bearer, SPIFFE_ID, startAuthorityUnderTest, TRUST_DOMAIN } from './authority.fixture.ts';
-import { type CheckedCsr, readCsr } from './csr.ts';
+import { createHostileCsr } from './hostile-csr.fixture.ts';
 import { issueSvid } from './issue-svid.ts';
 import { LIMITS } from './limits.ts';
 import { type Pki, startPki } from './pki.fixture.ts';
@@ -68,28 +61,6 @@ async function useRoot(name: string): Promise<void> {
   for (const role of ['workload', 'authority'] as const) await pki.changeRole(role, { issuer_ref: name });
 }
 
-/** What a workload that was taken over might ask for. */
-async function createHostileCsr(): Promise<CheckedCsr> {
-  const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
-    'sign',
-    'verify',
-  ]);
-  const csr = await Pkcs10CertificateRequestGenerator.create({
-    name: 'CN=localhost, O=Somebody',
-    keys,
-    signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
-    extensions: [
-      new SubjectAlternativeNameExtension([
-        { type: 'url', value: 'spiffe://a.test/ns/b/sa/somebody-else' },
-        { type: 'dns', value: 'localhost' },
-      ]),
-      new BasicConstraintsExtension(true, 5, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
-    ],
-  });
-  return readCsr(csr.toString('pem'));
-}
-
 describe('an SVID that Vault signs', () => {
   it('has the id that was decided on, the key of the request, and the lifetime that was asked for', async () => {
     const issuer = await open();
@@ -102,20 +73,8 @@ describe('an SVID that Vault signs', () => {
     expect(leaf.subject).toBe('O=Tulle');
   });
 
-  it('has nothing of what the request asks for', async () => {
-    const issuer = await open();
-    const csr = await createHostileCsr();
-    const { certificatesPem } = await issuer.sign({ csr, spiffeId: SPIFFE_ID, ttlSeconds: 60 });
-    const leaf = new X509Certificate(certificatesPem);
-    expect([leaf.subjectAltName, leaf.subject, leaf.ca]).toEqual([`URI:${SPIFFE_ID}`, 'O=Tulle', false]);
-  });
-
   it.each([
-    [
-      'takes names from requests',
-      { use_csr_sans: true, allow_any_name: true },
-      /has the names ".*somebody-else/,
-    ],
+    ['takes names from requests', { use_csr_sans: true, allow_any_name: true }, /has the names ".*sa\/other/],
     [
       'takes the common name of requests',
       { use_csr_common_name: true, allow_localhost: true },
@@ -182,6 +141,24 @@ describe('a sealed Vault', () => {
     const third = open();
     await pki.bao.unseal();
     expect((await third).trustBundle().rootsPem).toBe(first.trustBundle().rootsPem);
+  });
+
+  it('is none whose answers have another shape: that is no certificate either', async () => {
+    const answer = fc.oneof(
+      fc.jsonValue(),
+      fc.record({ certificate: fc.string(), ca_chain: fc.jsonValue() }),
+    );
+    await fc.assert(
+      fc.asyncProperty(answer, async (data) => {
+        const other = { write: async () => ({ data }) } as unknown as VaultSession;
+        const outcome = new VaultPki(other, 'pki').sign('workload', {});
+        await outcome.then(
+          ({ certificate, chain }) =>
+            expect([typeof certificate, Array.isArray(chain)]).toEqual(['string', true]),
+          (error) => expect(error).toMatchObject({ status: 503, code: 'issuer_unavailable' }),
+        );
+      }),
+    );
   });
 
   it('takes so many requests at once, and refuses what is beyond that', async () => {

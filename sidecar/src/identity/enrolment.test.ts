@@ -1,7 +1,8 @@
 /** Against a real authority behind its real server: who is believed, for how long, and how a lost workload comes back. */
-import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiServerUnderTest, createJwt, startApiServer } from '../../../mesh/ca/api-server.fixture.ts';
 import {
@@ -17,6 +18,7 @@ import { createEnrolment, startEnrolment } from './enrolment.ts';
 import type { Identity, IdentityEvent } from './identity.ts';
 import { type ObtainSvid, PermanentFailure } from './rotate.ts';
 import { readSvid, type Svid } from './svid.ts';
+import { loadSvid } from './svid-state.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -247,6 +249,28 @@ describe('the state folder', () => {
     expect(proofs()).toEqual(['join-token', 'join-token']);
     expect(events).toEqual([{ kind: 'state_rejected', reason: `${path}: is damaged` }]);
     expect(JSON.stringify(events)).not.toContain(keyPem.split('\n')[1]);
+  });
+
+  it('counts as none, whatever stands in it', async () => {
+    await mkdir(stateDir);
+    const report = (event: IdentityEvent) => void events.push(event);
+    const member = fc.oneof(
+      fc.string(),
+      fc.constant('-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----'),
+    );
+    const record = fc.record({ certificatePem: member, keyPem: member, rootsPem: member });
+    const content = fc.oneof(
+      fc.string(),
+      fc.json(),
+      record.map((svid) => JSON.stringify(svid)),
+    );
+    await fc.assert(
+      fc.asyncProperty(content, async (text) => {
+        await writeFile(join(stateDir, 'svid.json'), text, { mode: 0o600 });
+        expect(await loadSvid(stateDir, 'a.test', { clock: systemClock, report })).toBeNull();
+      }),
+    );
+    expect(events.every(({ kind }) => kind === 'state_rejected')).toBe(true);
   });
 
   it('is refused when others can read the key', async () => {

@@ -11,7 +11,7 @@ import { ConfigError, type ConfigProblem } from '../../sidecar/src/config/proble
 import { DOCUMENT_KINDS, POLICIES } from '../../sidecar/src/config/resources.ts';
 import { address, filePath, label } from '../../sidecar/src/config/values.ts';
 import { readYamlDocuments, type YamlSource } from '../../sidecar/src/config/yaml-source.ts';
-import { placeFiles, type RateLimitSpec } from '../../sidecar/src/filters/rate-limit/config.ts';
+import { placeStoreFiles, type RateLimitSpec } from '../../sidecar/src/filters/rate-limit/config.ts';
 import type { PolicySpec } from '../../sidecar/src/filters/rate-limit/limit.ts';
 
 export interface RateLimitServiceConfig {
@@ -100,7 +100,7 @@ function readPolicy(
   return {
     namespace: metadata.namespace ?? namespace,
     name: metadata.name,
-    spec: placeFiles(rest, folder) as RateLimitSpec,
+    spec: placeStoreFiles(rest, folder) as RateLimitSpec,
   };
 }
 

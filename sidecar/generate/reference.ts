@@ -10,6 +10,7 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   GRPCRoute: '../../sidecar/src/routing/README.md',
   AccessPolicy: '../../sidecar/src/filters/access/README.md',
   FaultPolicy: '../../sidecar/src/filters/fault/README.md',
+  JwtPolicy: '../../sidecar/src/filters/jwt/README.md',
   RateLimitPolicy: '../../sidecar/src/filters/rate-limit/README.md',
   TrafficPolicy: '../../sidecar/src/upstream/README.md',
   WafPolicy: '../../sidecar/src/filters/waf/README.md',

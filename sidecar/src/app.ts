@@ -16,6 +16,7 @@ import { systemClock } from './core/clock.ts';
 import { Deadlines } from './core/deadlines.ts';
 import type { Listener } from './downstream/listener.ts';
 import { AccessControl } from './filters/access/access-control.ts';
+import { JwtPolicies } from './filters/jwt/jwt-policies.ts';
 import { RateLimits } from './filters/rate-limit/rate-limits.ts';
 import { WafControl } from './filters/waf/waf-control.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
@@ -76,6 +77,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 interface CoreParts {
   readonly observability: Observability;
   readonly rateLimits: RateLimits;
+  readonly jwt: JwtPolicies;
   readonly identity: Identity | null;
 }
 
@@ -102,10 +104,6 @@ class SidecarCore {
     return this.required.observability;
   }
 
-  get rateLimits(): RateLimits {
-    return this.required.rateLimits;
-  }
-
   get identity(): Identity | null {
     return this.parts?.identity ?? null;
   }
@@ -123,18 +121,20 @@ class SidecarCore {
   async open(config: SidecarConfig): Promise<void> {
     const deps = { clock: systemClock, random: Math.random };
     const rateLimits = new RateLimits({ ...deps, report });
+    const jwt = new JwtPolicies({ ...deps, report });
     const observability = new Observability({
       ...deps,
       config,
       rateLimits,
       access: this.access,
+      jwt,
       waf: this.waf,
       report,
     });
     try {
       const identityDeps = { ...deps, report: reportIdentityEvent };
       const identity = config.identity === null ? null : await startIdentity(config.identity, identityDeps);
-      this.parts = { observability, rateLimits, identity };
+      this.parts = { observability, rateLimits, jwt, identity };
     } catch (error) {
       await observability.close(0);
       throw error;
@@ -149,7 +149,8 @@ class SidecarCore {
   }
 
   apply(config: SidecarConfig): void {
-    const { observability, rateLimits, current: previous } = this;
+    const { current: previous } = this;
+    const { observability, rateLimits, jwt } = this.required;
     observability.follow(config);
     this.current = buildSnapshot(config, previous, {
       context: this.context,
@@ -169,6 +170,7 @@ class SidecarCore {
       compileAccess: (policy, scope) => this.access.compile(policy, scope),
     });
     rateLimits.retain(config.policies.rateLimit);
+    jwt.retain(config.policies.jwt);
     activateSnapshot(this.current, previous);
   }
 
@@ -179,6 +181,7 @@ class SidecarCore {
     this.current = null;
     parts?.identity?.stop();
     parts?.rateLimits.close();
+    parts?.jwt.close();
     for (const checker of current?.checkers ?? []) checker.stop();
     for (const pool of current?.pools.values() ?? []) pool.close();
     current?.passthrough?.close();

@@ -1,5 +1,9 @@
-// `npm run bench:limits`: what a rate limit or an access policy costs a request that passes it, without sockets, in nanoseconds. For comparing two
+// `npm run bench:limits`: what a rate limit, an access policy or a known token costs a request that passes it, without sockets, in nanoseconds. For comparing two
 // commits on one machine.
+import { hash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { systemClock } from '../../sidecar/src/core/clock.ts';
 import { Deadlines } from '../../sidecar/src/core/deadlines.ts';
 import { CONTINUE } from '../../sidecar/src/core/filter.ts';
@@ -7,6 +11,9 @@ import { setStage } from '../../sidecar/src/core/hand-led-exchange.ts';
 import { AccessFilter } from '../../sidecar/src/filters/access/access.ts';
 import { AccessControl } from '../../sidecar/src/filters/access/access-control.ts';
 import { spec as accessSpec } from '../../sidecar/src/filters/access/config.ts';
+import { spec as jwtSpec } from '../../sidecar/src/filters/jwt/config.ts';
+import { openJwt, TestIssuer } from '../../sidecar/src/filters/jwt/jwt.fixture.ts';
+import { JwtFilter } from '../../sidecar/src/filters/jwt/jwt.ts';
 import { spec } from '../../sidecar/src/filters/rate-limit/config.ts';
 import { RateLimitFilter } from '../../sidecar/src/filters/rate-limit/rate-limit.ts';
 import { RateLimits } from '../../sidecar/src/filters/rate-limit/rate-limits.ts';
@@ -83,6 +90,42 @@ for (const count of [1, 50]) {
     ...others.map((i) => ({ name: `r-${i}`, action: 'deny', to: { paths: [`/v1/other-${i}/*`] } })),
     { name: 'last', ...allow, from: { identities } },
   ]);
+}
+
+process.stdout.write('jwt: tokens that were verified before\n');
+await reportTokens(1);
+await reportTokens(CALLERS);
+
+/** Each caller with one of so many tokens. */
+async function reportTokens(count: number): Promise<void> {
+  const issuer = await TestIssuer.open();
+  const tokens = await Promise.all(
+    Array.from({ length: count }, (_, i) => issuer.token({ sub: `user-${i}`, roles: ['reader', 'writer'] })),
+  );
+  const folder = await mkdtemp(join(tmpdir(), 'tulle-bench-'));
+  const file = join(folder, 'jwks.json');
+  await writeFile(file, JSON.stringify(issuer.keySet));
+  const policies = openJwt();
+  const trusted = { name: 'login', issuer: issuer.name, audiences: ['orders'], jwks: { file } };
+  const policy = {
+    ...{ name: 'bench', namespace: 'bench', targets: [] },
+    spec: jwtSpec.parse({ issuers: [trusted] }),
+  };
+  const verifier = policies.verifierOf(policy);
+  for (const token of tokens) {
+    const digest = hash('sha256', token, 'base64');
+    await new Promise<unknown>((resolve) => verifier.verify(digest, token, { onOutcome: resolve }));
+  }
+  const filter = new JwtFilter(policy.spec, verifier);
+  const bearers = tokens.map(
+    (token) => setStage([], { fields: [`authorization: Bearer ${token}`], time }).exchange,
+  );
+  let next = 0;
+  report(`${count} tokens of ${tokens[0]?.length} bytes`, () => {
+    return filter.onRequestHead(bearers[next++ % count] as (typeof bearers)[number]) === CONTINUE;
+  });
+  policies.close();
+  await rm(folder, { recursive: true });
 }
 
 function reportAccess(name: string, rules: readonly object[]): void {

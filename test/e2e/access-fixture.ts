@@ -8,6 +8,7 @@ import {
   Client,
   credentials,
   status as grpcStatuses,
+  Metadata,
   Server,
   ServerCredentials,
   type ServiceError,
@@ -19,8 +20,8 @@ import { echo, listenTcp, type TcpServer } from './tcp-fixture.ts';
 export const PROTOCOLS = ['http1', 'http2', 'grpc', 'tcp'] as const;
 export type Spoken = (typeof PROTOCOLS)[number];
 
-/** What became of a call: the service `served` it, the policy `denied` it, or nothing was said over a connection that was `closed`. */
-export type Fate = 'served' | 'denied' | 'closed';
+/** What became of a call: the service `served` it, the policy `denied` it, its token was no good, or nothing was said over a connection that was `closed`. */
+export type Fate = 'served' | 'denied' | 'unauthenticated' | 'closed';
 
 export interface Worker {
   readonly origin: EchoOrigin;
@@ -115,7 +116,7 @@ export class Caller {
   }
 
   private async callHttp2(port: number): Promise<Fate> {
-    const session = http2.connect('http://worker', { createConnection: () => this.connect(port, 'h2') });
+    const session = this.openSession(port);
     const failed = new Promise<Fate>((resolve) => {
       session.on('error', () => resolve('closed'));
       session.on('close', () => resolve('closed'));
@@ -131,7 +132,20 @@ export class Caller {
     return fate;
   }
 
-  private async callGrpc(port: number): Promise<Fate> {
+  /** Requests with these headers at once over one connection; their statuses. */
+  async callStreams(port: number, all: readonly http.OutgoingHttpHeaders[]): Promise<number[]> {
+    const session = this.openSession(port);
+    const streams = all.map((headers) => session.request({ ':path': '/', ...headers }));
+    const answers = await Promise.all(streams.map((stream) => once(stream, 'response')));
+    session.destroy();
+    return answers.map(([headers]) => headers[':status']);
+  }
+
+  private openSession(port: number): http2.ClientHttp2Session {
+    return http2.connect('http://worker', { createConnection: () => this.connect(port, 'h2') });
+  }
+
+  async callGrpc(port: number, headers: Readonly<Record<string, string>> = {}): Promise<Fate> {
     const { svid } = this;
     const secured = () =>
       credentials.createSsl(
@@ -143,11 +157,16 @@ export class Caller {
     const channel = svid === null ? credentials.createInsecure() : secured();
     // A name must be asked for, and no address can be one.
     const client = new Client(`127.0.0.1:${port}`, channel, { 'grpc.ssl_target_name_override': 'worker' });
+    const metadata = new Metadata();
+    for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
     const error = await new Promise<ServiceError | null>((resolve) =>
-      client.makeUnaryRequest(CALL, same, same, Buffer.from('hello'), (failure) => resolve(failure)),
+      client.makeUnaryRequest(CALL, same, same, Buffer.from('hello'), metadata, (failure) =>
+        resolve(failure),
+      ),
     );
     client.close();
     if (error === null) return 'served';
+    if (error.code === grpcStatuses.UNAUTHENTICATED) return 'unauthenticated';
     return error.code === grpcStatuses.PERMISSION_DENIED ? 'denied' : 'closed';
   }
 

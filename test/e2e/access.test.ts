@@ -133,7 +133,8 @@ describe('a policy that changes', () => {
     const port = portOf(sidecar, 'http1');
     expect(await batch.callHttp1(port)).toBe('denied');
     const slow = Array.from({ length: 20 }, () => api.callHttp1(port, '/slow?ms=300'));
-    await until(async () => (await metric(sidecar, 'tulle_active_exchanges', 'route="http1"')) === 20);
+    const letIn = () => metric(sidecar, 'tulle_access_decisions_total', 'rule="api"', 'decision="allow"');
+    await until(async () => (await letIn()) === slow.length);
     await sidecar.reguard({
       rules: [{ name: 'batch', action: 'allow', from: { identities: [spiffeId('batch')] } }],
     });

@@ -22,6 +22,8 @@ export interface Guard {
   readonly mode?: string;
   readonly mtls?: string;
   readonly spec?: Record<string, unknown>;
+  /** Specs of further policies of the service, by kind. */
+  readonly policies?: Readonly<Record<string, object>>;
 }
 
 export interface GuardedSidecar extends Sidecar {
@@ -81,7 +83,7 @@ export class GuardedWorker {
   private configText(
     name: string,
     identity: Record<string, unknown>,
-    { rules, mode, mtls, spec = {} }: Guard,
+    { rules, mode, mtls, spec = {}, policies = {} }: Guard,
   ): string {
     const { origin, grpcPort, tcp } = this.worker;
     const inbound = [
@@ -97,13 +99,14 @@ export class GuardedWorker {
         ...{ telemetry: { accessLog: `./${name}.log` }, ...spec },
       }),
     ];
-    if (rules !== undefined) {
+    const attached = rules === undefined ? policies : { AccessPolicy: { mode, rules }, ...policies };
+    for (const [kind, content] of Object.entries(attached)) {
+      const targetRefs = [{ kind: 'Service', name: 'worker' }];
+      const metadata = { name: 'worker' };
       documents.push(
         JSON.stringify({
-          apiVersion: 'mesh.tulle.dev/v1alpha1',
-          kind: 'AccessPolicy',
-          metadata: { name: 'worker' },
-          spec: { targetRefs: [{ kind: 'Service', name: 'worker' }], mode, rules },
+          ...{ apiVersion: 'mesh.tulle.dev/v1alpha1', kind, metadata },
+          spec: { targetRefs, ...content },
         }),
       );
     }

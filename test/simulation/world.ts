@@ -7,6 +7,7 @@ import { Deadlines } from '../../sidecar/src/core/deadlines.ts';
 import { type DownstreamStream, Exchange } from '../../sidecar/src/core/exchange.ts';
 import { Failure } from '../../sidecar/src/core/failure.ts';
 import { AccessControl } from '../../sidecar/src/filters/access/access-control.ts';
+import { JwtPolicies } from '../../sidecar/src/filters/jwt/jwt-policies.ts';
 import { RateLimits } from '../../sidecar/src/filters/rate-limit/rate-limits.ts';
 import { WafControl } from '../../sidecar/src/filters/waf/waf-control.ts';
 import { Observability } from '../../sidecar/src/observe/observability.ts';
@@ -84,14 +85,10 @@ export class World {
     const { config } = loaded;
     const rateLimits = new RateLimits({ clock, random, report: () => {} });
     const access = new AccessControl();
+    const jwt = new JwtPolicies({ clock, random, report: () => {} });
     const waf = new WafControl(() => {});
     const observability = new Observability({
-      config,
-      clock,
-      rateLimits,
-      access,
-      waf,
-      random,
+      ...{ config, clock, rateLimits, access, jwt, waf, random },
       report: () => {},
     });
     const models = new Map(

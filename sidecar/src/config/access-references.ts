@@ -7,32 +7,20 @@ import type { Finding } from './explain.ts';
 import { quote } from './problem.ts';
 import type { TargetRef } from './resources.ts';
 import type { InboundConfig, SidecarConfig } from './schema.ts';
-import { type ServiceName, serviceKey } from './services.ts';
+import type { ServiceName } from './services.ts';
+import { checkOwnTargets, checkRuleClaims, isOwn } from './token-references.ts';
 
 type AccessFinding = Finding & { readonly severity: 'problem' | 'warning' };
 
+const AT_SERVICE = { about: 'access is decided', decides: 'decides who may call it' };
+
 /** `targets` and `rules` as they stand in the document. */
-export function* checkAccess(
-  { namespace, targets, rules }: AccessDocument,
-  config: SidecarConfig,
-): Iterable<AccessFinding> {
-  const own = serviceKey({ namespace: config.namespace, name: config.service });
-  let guards = false;
-  for (const [index, { kind, name }] of targets.entries()) {
-    const path = ['spec', 'targetRefs', index];
-    if (kind !== 'Service') {
-      const message = `is ${kind}, and access is decided at the service, whatever route led there`;
-      const suggestion = 'target the Service';
-      yield { path: [...path, 'kind'], message, suggestion, at: 'value', severity: 'problem' };
-      continue;
-    }
-    const isOwn = serviceKey({ namespace, name }) === own;
-    guards ||= isOwn;
-    if (isOwn) continue;
-    const message = `has no effect here: the sidecar of ${quote(name)} decides who may call it`;
-    yield { path: [...path, 'name'], message, suggestion: null, at: 'value', severity: 'warning' };
-  }
-  if (guards) for (const [index, rule] of rules.entries()) yield* checkRule(rule, index, config.inbound);
+export function* checkAccess(document: AccessDocument, config: SidecarConfig): Iterable<AccessFinding> {
+  const { namespace, targets, rules } = document;
+  yield* checkOwnTargets(document, config, AT_SERVICE);
+  if (!targets.some(({ kind, name }) => kind === 'Service' && isOwn({ namespace, name }, config))) return;
+  for (const [index, rule] of rules.entries()) yield* checkRule(rule, index, config.inbound);
+  yield* checkRuleClaims(rules, config);
 }
 
 interface AccessDocument extends Pick<ServiceName, 'namespace'> {

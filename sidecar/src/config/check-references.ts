@@ -4,6 +4,7 @@
  */
 
 import type { AccessSpec } from '../filters/access/config.ts';
+import type { RateLimitSpec } from '../filters/rate-limit/config.ts';
 import type { RouteConfig, RouteKind } from '../routing/route-config.ts';
 import { ENDPOINT_SECTIONS } from '../upstream/traffic-policy.ts';
 import { checkAccess } from './access-references.ts';
@@ -12,16 +13,11 @@ import { type DocumentSet, type Placed, placeFinding } from './documents.ts';
 import type { Finding } from './explain.ts';
 import { findInert } from './inert.ts';
 import { type ConfigProblem, type KeyPath, quote } from './problem.ts';
-import {
-  isRoute,
-  POLICIES,
-  type PolicyDocument,
-  type ResourceDocument,
-  type TargetRef,
-} from './resources.ts';
+import { isRoute, POLICIES, type PolicyDocument, type ResourceDocument } from './resources.ts';
 import { checkRoute } from './route-references.ts';
 import type { SidecarConfig } from './schema.ts';
 import { type KnownService, listServices, type ServiceName, serviceKey } from './services.ts';
+import { checkKeyClaims, checkOwnTargets } from './token-references.ts';
 import { explainUnknownService } from './unknown-service.ts';
 
 export type CheckedReferences = {
@@ -87,13 +83,13 @@ class ReferenceCheck implements CheckedReferences {
       return;
     }
     this.documents.set(key, document);
-    if (isRoute(content)) this.note(checkRoute({ ...document, content }, this.config.routes, this.known));
-    else this.note(this.checkTargets({ ...document, content }));
-    if (content.kind === POLICIES.access.kind) {
-      const { targetRefs: targets, rules } = content.spec as AccessSpec & { targetRefs: TargetRef[] };
-      const findings = checkAccess({ namespace: document.namespace, targets, rules }, this.config);
-      this.note(Array.from(findings, (finding) => ({ ...finding, document: key })));
+    if (isRoute(content)) {
+      this.note(checkRoute({ ...document, content }, this.config.routes, this.known));
+      return;
     }
+    this.note(this.checkTargets({ ...document, content }));
+    const findings = this.checkContent(content, document.namespace);
+    this.note(Array.from(findings, (finding) => ({ ...finding, document: key })));
   }
 
   inert(): void {
@@ -105,6 +101,20 @@ class ReferenceCheck implements CheckedReferences {
       const { origin } = this.documents.get(finding.document) as Placed<unknown>;
       (finding.severity === 'problem' ? this.problems : this.warnings).push(placeFinding(finding, origin));
     }
+  }
+
+  /** What only one kind of policy can get wrong. */
+  private *checkContent(
+    { kind, spec }: PolicyDocument,
+    namespace: string,
+  ): Iterable<Omit<DocumentFinding, 'document'>> {
+    const document = { namespace, targets: spec.targetRefs };
+    // The schema of each kind is the one of its entry in POLICIES.
+    if (kind === POLICIES.access.kind)
+      yield* checkAccess({ ...document, ...(spec as unknown as AccessSpec) }, this.config);
+    if (kind === POLICIES.jwt.kind) yield* checkOwnTargets(document, this.config, VERIFIED_AT_SERVICE);
+    if (kind === POLICIES.rateLimit.kind)
+      yield* checkKeyClaims({ ...document, ...(spec as unknown as RateLimitSpec) }, this.config);
   }
 
   private *checkTargets(policy: NamedDocument<PolicyDocument>): Iterable<DocumentFinding> {
@@ -145,6 +155,8 @@ class ReferenceCheck implements CheckedReferences {
     }
   }
 }
+
+const VERIFIED_AT_SERVICE = { about: 'tokens are verified', decides: 'verifies tokens that are for it' };
 
 const REPEATED: Finding = {
   path: ['metadata', 'name'],

@@ -3,7 +3,8 @@
  * paths absolute. The result is frozen all the way down, so that exchanges can share it without copies.
  */
 import { resolve } from 'node:path';
-import { placeFiles } from '../filters/rate-limit/config.ts';
+import { placeKeyFiles } from '../filters/jwt/config.ts';
+import { placeStoreFiles } from '../filters/rate-limit/config.ts';
 import { toRules as toGrpcRules } from '../routing/grpc-route.ts';
 import { toRules as toHttpRules } from '../routing/http-route.ts';
 import type { RouteConfig } from '../routing/route-config.ts';
@@ -98,9 +99,15 @@ function normalisePolicy(
     name: metadata.name,
     namespace: metadata.namespace ?? namespace,
     targets: targetRefs.map(({ kind, name, sectionName = null }) => ({ kind, name, sectionName })),
-    spec: kind === POLICIES.rateLimit.kind ? placeFiles(rest, folder) : rest,
+    spec: PLACE_FILES[kind]?.(rest, folder) ?? rest,
   };
 }
+
+/** For policies that name files. */
+const PLACE_FILES: Partial<Record<PolicyDocument['kind'], (spec: object, folder: string) => object>> = {
+  [POLICIES.rateLimit.kind]: placeStoreFiles,
+  [POLICIES.jwt.kind]: placeKeyFiles,
+};
 
 /** The order in which the Gateway API breaks ties: the older one, then the one whose name comes first. */
 function normaliseRoutes(resources: readonly ResourceDocument[], namespace: string): RouteConfig[] {

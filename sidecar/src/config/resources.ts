@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { spec as access } from '../filters/access/config.ts';
 import { spec as fault } from '../filters/fault/config.ts';
+import { spec as jwt } from '../filters/jwt/config.ts';
 import { spec as rateLimit } from '../filters/rate-limit/config.ts';
 import { spec as waf } from '../filters/waf/config.ts';
 import { spec as grpcRoute } from '../routing/grpc-route.ts';
@@ -22,6 +23,7 @@ const GATEWAY_GROUP = 'gateway.networking.k8s.io';
 export const POLICIES = {
   access: { kind: 'AccessPolicy', spec: access },
   fault: { kind: 'FaultPolicy', spec: fault },
+  jwt: { kind: 'JwtPolicy', spec: jwt },
   rateLimit: { kind: 'RateLimitPolicy', spec: rateLimit },
   traffic: { kind: 'TrafficPolicy', spec: traffic },
   waf: { kind: 'WafPolicy', spec: waf },

@@ -8,6 +8,8 @@
  * - The heads belong to the connections; they are valid until `onEnd` has run, and not after.
  */
 import type { AccessOutcome } from '../filters/access/outcome.ts';
+import type { TokenRefusal } from '../filters/jwt/refusal.ts';
+import type { VerifiedToken } from '../filters/jwt/verified-token.ts';
 import type { RateLimitOutcome } from '../filters/rate-limit/outcome.ts';
 import type { WafOutcome } from '../filters/waf/outcome.ts';
 import type { Head, RequestHead, ResponseHead } from '../protocol/head.ts';
@@ -187,6 +189,10 @@ export class Exchange {
   /** When the exchange and its attempt have to be over; null when nothing says so. */
   deadline: ExchangeDeadline | null = null;
 
+  /** What the caller's bearer token claims, verified; null without a good one. */
+  token: VerifiedToken | null = null;
+  /** Why the caller's bearer token was refused; null where it was not. */
+  tokenRefusal: TokenRefusal | null = null;
   /** What an access policy decided; null where there is none. */
   access: AccessOutcome | null = null;
   /** What a WAF policy found, or why it refuses; null when there is nothing to tell. */

@@ -272,6 +272,21 @@ export const Failure = Object.freeze({
     14,
     'The sidecar was about to connect to itself: its own connections are captured, too.',
   ),
+  invalidToken: define(
+    'invalid_token',
+    'downstream',
+    401,
+    16,
+    'The bearer token of the request is not one that is believed here.',
+  ),
+  tokenUnverifiable: define(
+    'token_unverifiable',
+    'mesh',
+    503,
+    14,
+    'Whether the bearer token of the request is good could not be found out.',
+    true,
+  ),
   accessDenied: define(
     'access_denied',
     'policy',

@@ -151,6 +151,18 @@ export const LIMITS = {
   /** Rules of access policies with series of their own, those of earlier configs included. */
   accessSeries: 4_096,
 
+  /** A bearer token. */
+  jwtBytes: 8_192,
+  /** Verified tokens that one policy remembers. */
+  jwtTokens: 4_096,
+  /** Tokens that are being verified, or wait for keys. */
+  jwtPending: 1_024,
+  /** The keys of one issuer, as text and in number. */
+  jwksBytes: 262_144,
+  jwksKeys: 64,
+  /** Policies and issuers with series of their own, those of earlier configs included. */
+  jwtSeries: 256,
+
   /** Content codings of one body that are undone for inspection. */
   wafCodings: 3,
   /** What a coded body may become, in proportion; up to the second bound the proportion does not matter. */
@@ -165,8 +177,6 @@ export const LIMITS = {
 
   /** The key of a rate limit; longer ones are hashed. */
   rateLimitKeyChars: 256,
-  /** A bearer token that a claim is read from, with its scheme. */
-  rateLimitTokenBytes: 8_192,
   /** Questions that may wait for one shared store; at 20 ms each that is far more than one sidecar can ask. */
   rateLimitPending: 8_192,
   /** Refusals of a shared store that one limit remembers. */

@@ -8,6 +8,7 @@ import { Series } from '../observe/series.ts';
 import { WORD } from '../observe/span-record.ts';
 import { travel } from './hand-made-exchange.ts';
 import { buildFilters } from './index.ts';
+import { openJwt } from './jwt/jwt.fixture.ts';
 import { openLimits } from './rate-limit/rate-limit.fixture.ts';
 import { WafControl } from './waf/waf-control.ts';
 
@@ -20,6 +21,7 @@ const context = {
   accessLog: null,
   gates: new Map(),
   rateLimits: openLimits().limits,
+  jwt: openJwt(),
   waf: new WafControl(() => {}),
   ownIdentity: () => '',
 };

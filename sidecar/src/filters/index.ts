@@ -19,6 +19,8 @@ import { DeadlineFilter } from './deadline/deadline.ts';
 import { FaultFilter } from './fault/fault.ts';
 import { clientCertGuard, ForwardedFilter } from './forwarded/forwarded.ts';
 import { RequestHeaderFilter, ResponseHeaderFilter } from './header-modifier/header-modifier.ts';
+import { JwtFilter } from './jwt/jwt.ts';
+import type { JwtPolicies } from './jwt/jwt-policies.ts';
 import { MetricsFilter } from './metrics/metrics.ts';
 import { MirrorFilter } from './mirror/mirror.ts';
 import { RateLimitFilter } from './rate-limit/rate-limit.ts';
@@ -39,6 +41,7 @@ export interface FilterContext {
   readonly accessLog: AccessLog | null;
   readonly gates: Map<ConcurrencySeries, ConcurrencyFilter>;
   readonly rateLimits: RateLimits;
+  readonly jwt: JwtPolicies;
   readonly waf: WafControl;
   ownIdentity(): string;
 }
@@ -65,11 +68,15 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     // Behind what identifies a call, before what may take time.
     new DeadlineFilter(),
   );
+  // Before what goes by claims. Tokens are for the service to whom they are sent: only its own sidecar judges them.
+  const verifies = direction === 'inbound' && policies.jwt !== null && policies.jwt.spec.mode !== 'off';
+  if (verifies) filters.push(new JwtFilter(policies.jwt.spec, context.jwt.verifierOf(policies.jwt)));
   // Before limits: who may not call at all must use up nothing of those who may.
   if (access !== null) filters.push(new AccessFilter(access.requests));
   // Before everything that costs more than to be refused.
   if (policies.rateLimit !== null && policies.rateLimit.spec.mode !== 'off') {
-    filters.push(new RateLimitFilter(policies.rateLimit, rateLimits.compile(policies.rateLimit)));
+    const limits = rateLimits.compile(policies.rateLimit);
+    filters.push(new RateLimitFilter(policies.rateLimit, limits, verifies));
   }
   // Behind what costs less; before what is done to forward a request, and before it takes a place that it may wait in for its body.
   if (policies.waf !== null && policies.waf.spec.mode !== 'off') {

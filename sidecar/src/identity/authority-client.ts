@@ -4,10 +4,10 @@
  * Invariants: proof goes only to a server whose certificate one of the given roots signed for its name. The answer is hostile until checked:
  * bounded and parsed here, and looked at as an SVID by whoever asked.
  */
-import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
+import { readBounded } from '../core/read-bounded.ts';
 import { PermanentFailure } from './rotate.ts';
 import type { SvidFiles } from './svid.ts';
 
@@ -93,23 +93,15 @@ function post({ url, roots, proof, csrPem }: Question, signal: AbortSignal): Pro
         },
       },
       (response) => {
-        readBounded(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
+        readBounded(response, LIMITS.answerBytes).then(
+          (bytes) => resolve({ status: response.statusCode ?? 0, text: bytes.toString('utf8') }),
+          reject,
+        );
       },
     );
     outgoing.on('error', reject);
     outgoing.end(body);
   });
-}
-
-async function readBounded(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > LIMITS.answerBytes) throw new Error(`the answer is larger than ${LIMITS.answerBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function detailOf(text: string): string {

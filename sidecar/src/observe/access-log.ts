@@ -136,6 +136,7 @@ export class AccessLog {
     if (exchange.failureDetail !== '') {
       line.text(KEY.failureDetail, exchange.failureDetail.slice(0, OBSERVE_LIMITS.accessLogDetailChars));
     }
+    if (exchange.token !== null) line.text(KEY.tokenIssuer, exchange.token.issuer);
     if (exchange.access !== null) writeAccess(line, exchange.access);
     if (exchange.waf !== null) writeWaf(line, exchange.waf);
     if (exchange.shadow !== '') line.text(KEY.shadow, exchange.shadow);
@@ -222,6 +223,7 @@ const KEY = {
   grpcStatus: jsonKey('grpc_status'),
   failure: jsonKey('failure'),
   failureDetail: jsonKey('failure_detail'),
+  tokenIssuer: jsonKey('token_issuer'),
   shadow: jsonKey('shadow'),
   requestId: jsonKey('request_id'),
   traceId: jsonKey('trace_id'),

@@ -5,6 +5,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../test/seeded-random.ts';
 import { AccessControl } from '../filters/access/access-control.ts';
+import { openJwt } from '../filters/jwt/jwt.fixture.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { WafControl } from '../filters/waf/waf-control.ts';
 import { DataStoreCommand, type DataStoreProtocol } from './datastore.ts';
@@ -52,6 +53,7 @@ async function expose(...names: string[]): Promise<string[]> {
     accessLog: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),
+    jwt: openJwt(),
     waf: new WafControl(() => {}),
   };
   const text = await createRegistry('shop', sources).metrics();

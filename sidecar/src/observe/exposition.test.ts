@@ -3,6 +3,7 @@ import { compileChain } from '../core/chain.ts';
 import { Failure } from '../core/failure.ts';
 import { AccessControl } from '../filters/access/access-control.ts';
 import { travel } from '../filters/hand-made-exchange.ts';
+import { openJwt } from '../filters/jwt/jwt.fixture.ts';
 import { MetricsFilter } from '../filters/metrics/metrics.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { WafControl } from '../filters/waf/waf-control.ts';
@@ -45,6 +46,7 @@ async function expose(service = 'orders'): Promise<Map<string, Family>> {
     accessLog: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),
+    jwt: openJwt(),
     waf: new WafControl(() => {}),
   };
   return parse(await createRegistry(service, sources).metrics());

@@ -12,6 +12,7 @@ import { registerBackends } from '../filters/backend/metrics.ts';
 import { registerConcurrency } from '../filters/concurrency/metrics.ts';
 import { registerFaults } from '../filters/fault/metrics.ts';
 import { registerHedges } from '../filters/hedge/metrics.ts';
+import { type JwtReadings, registerJwt } from '../filters/jwt/metrics.ts';
 import { registerMirrors } from '../filters/mirror/metrics.ts';
 import { type RateLimitReadings, registerRateLimits } from '../filters/rate-limit/metrics.ts';
 import { registerRetries } from '../filters/retry/metrics.ts';
@@ -42,6 +43,7 @@ export interface Sources {
   readonly accessLog: AccessLog | null;
   readonly rateLimits: RateLimitReadings;
   readonly access: AccessReadings;
+  readonly jwt: JwtReadings;
   readonly waf: WafReadings;
 }
 
@@ -61,6 +63,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerConcurrency(registry, sources.series.concurrency);
   registerRateLimits(registry, sources.rateLimits);
   registerAccess(registry, sources.access);
+  registerJwt(registry, sources.jwt);
   registerWaf(registry, sources.waf);
   registerSidecar(registry, sources.series);
   if (sources.keeping !== null && sources.spanExport !== null) {

@@ -10,6 +10,7 @@ import { systemClock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import { AccessControl } from '../filters/access/access-control.ts';
 import { type Journey, STEP_MS, travel } from '../filters/hand-made-exchange.ts';
+import { openJwt } from '../filters/jwt/jwt.fixture.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { WafControl } from '../filters/waf/waf-control.ts';
 import { Observability } from './observability.ts';
@@ -61,6 +62,7 @@ function observe(telemetry: SidecarConfig['telemetry']): Observability {
     clock: systemClock,
     rateLimits: openLimits().limits,
     access: new AccessControl(),
+    jwt: openJwt(),
     waf: new WafControl(() => {}),
     random: Math.random,
     report,

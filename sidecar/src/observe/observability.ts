@@ -17,6 +17,7 @@ import type { ConcurrencyFilter } from '../filters/concurrency/concurrency.ts';
 import type { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import type { HedgeSeries } from '../filters/hedge/metrics.ts';
 import { buildFilters } from '../filters/index.ts';
+import type { JwtPolicies } from '../filters/jwt/jwt-policies.ts';
 import type { MirrorSeries } from '../filters/mirror/metrics.ts';
 import { MirrorOutcomeFilter } from '../filters/mirror/outcome.ts';
 import type { RateLimits } from '../filters/rate-limit/rate-limits.ts';
@@ -46,6 +47,7 @@ export interface ObservabilityOptions {
   readonly clock: Clock;
   readonly rateLimits: RateLimits;
   readonly access: AccessReadings;
+  readonly jwt: JwtPolicies;
   readonly waf: WafControl;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -56,6 +58,7 @@ export class Observability {
   private readonly clock: Clock;
   private readonly report: ObservabilityOptions['report'];
   private readonly rateLimits: RateLimits;
+  private readonly jwt: JwtPolicies;
   private readonly uniform: () => number;
   private readonly waf: WafControl;
   private readonly random: RandomWords;
@@ -71,13 +74,14 @@ export class Observability {
   private headers: HeadersConfig;
   private headSampleRatio: number;
 
-  constructor({ config, clock, rateLimits, access, waf, random, report }: ObservabilityOptions) {
+  constructor({ config, clock, rateLimits, access, jwt, waf, random, report }: ObservabilityOptions) {
     const { traces, accessLog } = config.telemetry;
     this.headers = config.headers;
     this.headSampleRatio = traces?.headSampleRatio ?? 0;
     this.clock = clock;
     this.report = report;
     this.rateLimits = rateLimits;
+    this.jwt = jwt;
     this.uniform = random;
     this.waf = waf;
     this.random = new RandomWords(random);
@@ -97,6 +101,7 @@ export class Observability {
       accessLog: this.accessLog,
       rateLimits,
       access,
+      jwt,
       waf,
     });
   }
@@ -129,10 +134,11 @@ export class Observability {
   }
 
   buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
-    const { random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, waf, gates } = this;
+    const { random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, jwt, waf, gates } =
+      this;
     return compileChain(
       buildFilters(profile, {
-        ...{ random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, waf, gates },
+        ...{ random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, jwt, waf, gates },
         ownIdentity,
       }),
     );

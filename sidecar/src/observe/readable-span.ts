@@ -126,6 +126,7 @@ function attributesOf(record: SpanRecord, method: string, status: number, error:
     'tulle.peer.identity': peerIdentity,
     'tulle.upstream.identity': upstreamIdentity,
     'tulle.upstream.endpoint': record.name(WORD.endpoint),
+    'tulle.token.issuer': record.name(WORD.tokenIssuer),
     ...accessAttributes(record.name(WORD.access)),
     ...wafAttributes(record.name(WORD.waf)),
     'tulle.attempts': record.word(WORD.attempts),

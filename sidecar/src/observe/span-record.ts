@@ -33,8 +33,9 @@ export const WORD = {
   /** Why the trace is kept, by number; 0 for what the head sample took or nobody wants. */
   retained: 24,
   waf: 25,
+  tokenIssuer: 26,
 } as const;
-export const WORDS = 26;
+export const WORDS = 27;
 
 export const FLAG_PARENT = 1;
 export const FLAG_HTTP_1_0 = 2;

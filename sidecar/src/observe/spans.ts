@@ -196,6 +196,7 @@ export class SpanRing implements RetainedSpans {
     words[at + WORD.endpoint] = endpoint === null ? 0 : names.indexOf(endpoint.address);
     words[at + WORD.retained] = Math.max(0, exchange.retained);
     words[at + WORD.access] = exchange.access === null ? 0 : names.indexOf(exchange.access.label);
+    words[at + WORD.tokenIssuer] = exchange.token === null ? 0 : names.indexOf(exchange.token.issuer);
     words[at + WORD.waf] = exchange.waf === null ? 0 : names.indexOf(exchange.waf.label);
   }
 

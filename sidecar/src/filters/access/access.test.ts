@@ -2,8 +2,10 @@ import { describe, expect, it, test } from 'vitest';
 import type { z } from 'zod';
 import { compileChain } from '../../core/chain.ts';
 import { Failure } from '../../core/failure.ts';
+import { CONTINUE, type Filter } from '../../core/filter.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type Journey, travel } from '../hand-made-exchange.ts';
+import { VerifiedToken } from '../jwt/verified-token.ts';
 import { AccessFilter } from './access.ts';
 import { AccessControl, type AccessScope } from './access-control.ts';
 import { spec } from './config.ts';
@@ -146,6 +148,74 @@ describe('what', () => {
     const { lets: allows } = guard([{ name: 'a', action: 'allow', when }]);
     expect(allows({ fields: ['host: a', 'x-env: test'] })).toBe(true);
     expect(allows({ fields: ['host: a'] })).toBe(false);
+  });
+});
+
+describe('what a token claims', () => {
+  const claims = {
+    ...{ sub: 'ann', level: 3, staff: false, scope: 'read write', roles: ['ops', 'dev'], empty: null },
+    ...{ realm: { roles: ['admin'], 'a.b': 1 }, tags: 'ops dev' },
+  };
+  const lets = (condition: object | object[], of: object | null = claims) => {
+    const token = of === null ? null : new VerifiedToken('login', { ...of }, 0, 1);
+    const conditions = [condition].flat() as never[];
+    const access = new AccessControl().compile(
+      policy([{ name: 'a', action: 'allow', when: { claims: conditions } }]),
+      SCOPE,
+    );
+    const brings: Filter = {
+      name: 'brings',
+      onRequestHead(exchange) {
+        exchange.token = token;
+        return CONTINUE;
+      },
+    };
+    const filters = access === null ? [brings] : [brings, new AccessFilter(access.requests)];
+    return travel({ chain: compileChain(filters) }).forwarded !== null;
+  };
+
+  it.each<[object | object[], boolean]>([
+    [{ name: 'sub', values: ['ann'] }, true],
+    [{ name: 'sub', values: ['Ann', 'an', 'ann '] }, false],
+    [{ name: 'sub' }, true],
+    [{ name: 'empty' }, false],
+    [{ name: 'nothing' }, false],
+    [{ name: 'level', values: [3] }, true],
+    [{ name: 'level', values: ['3'] }, false],
+    [{ name: 'staff', values: [false] }, true],
+    [{ name: 'roles', values: ['admin', 'dev'] }, true],
+    [{ name: 'roles', values: ['ops,dev', 'ops dev'] }, false],
+    [{ name: 'scope', values: ['write'] }, true],
+    [{ name: 'scope', values: ['rea'] }, false],
+    [{ name: 'tags', values: ['ops'] }, false],
+    [{ name: ['realm', 'roles'], values: ['admin'] }, true],
+    [{ name: ['realm', 'a.b'], values: [1] }, true],
+    [{ name: 'realm.roles', values: ['admin'] }, false],
+    [{ name: ['roles', '0'], values: ['ops'] }, false],
+    [{ name: ['sub', 'length'], values: [3] }, false],
+    [{ name: ['roles', 'length'], values: [2] }, false],
+    [{ name: 'constructor' }, false],
+    [{ name: ['realm', '__proto__'] }, false],
+    [
+      [
+        { name: 'sub', values: ['ann'] },
+        { name: 'roles', values: ['ops'] },
+      ],
+      true,
+    ],
+    [
+      [
+        { name: 'sub', values: ['ann'] },
+        { name: 'roles', values: ['admin'] },
+      ],
+      false,
+    ],
+  ])('%j', (condition, expected) => {
+    expect(lets(condition)).toBe(expected);
+  });
+
+  it('is nothing without a token', () => {
+    expect(lets({ name: 'sub' }, null)).toBe(false);
   });
 });
 

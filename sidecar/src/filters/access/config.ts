@@ -14,6 +14,9 @@ import { explainPath } from './request-path.ts';
 
 export const ACCESS_BOUNDS = { rules: 256, entries: 64, textChars: 1_024 } as const;
 
+/** How deep claims may lie inside one another. */
+const CLAIM_DEPTH = 8;
+
 const { entries, textChars } = ACCESS_BOUNDS;
 
 function list<Item extends z.ZodType>(item: Item) {
@@ -75,12 +78,22 @@ const to = z.strictObject({
   ports: list(z.int().min(1).max(65_535)),
 });
 
+const claimName = text((value) =>
+  value !== '' && value.length <= textChars ? null : `must be 1 to ${textChars} characters`,
+);
+const claim = z.strictObject({
+  name: z.union([claimName, z.array(claimName).min(1).max(CLAIM_DEPTH)], {
+    error: 'must be the name of a claim, or a list of names that lead to it',
+  }),
+  values: list(z.union([claimName, z.number(), z.boolean()])),
+});
+
 const rule = z.strictObject({
   name: label,
   action: z.enum(['allow', 'deny']),
   from: from.prefault({}),
   to: to.prefault({}),
-  when: z.strictObject({ headers: headerMatches }).prefault({}),
+  when: z.strictObject({ headers: headerMatches, claims: list(claim) }).prefault({}),
 });
 
 export const spec = z.strictObject({
@@ -99,6 +112,7 @@ export const spec = z.strictObject({
 
 export type AccessSpec = z.output<typeof spec>;
 export type AccessRuleSpec = AccessSpec['rules'][number];
+export type ClaimSpec = z.output<typeof claim>;
 export type PathSpec = z.output<typeof path>;
 
 /** Whether a rule asks for what only a request has, so that it can't tell anything about a connection. */
@@ -108,7 +122,8 @@ export function needsRequest({ to, when }: AccessRuleSpec): boolean {
     to.paths !== undefined ||
     to.grpc !== undefined ||
     to.hosts !== undefined ||
-    when.headers.length > 0
+    when.headers.length > 0 ||
+    when.claims !== undefined
   );
 }
 

@@ -9,6 +9,7 @@ import type { Exchange } from '../../core/exchange.ts';
 import { METHODS, methodIndex } from '../../observe/request-line.ts';
 import type { RequestHead } from '../../protocol/head.ts';
 import { FieldMatches } from '../../routing/field-match.ts';
+import { ClaimMatches } from './claim-match.ts';
 import { type AccessRuleSpec, needsRequest } from './config.ts';
 import { HostMatcher, namesOneHost } from './host-match.ts';
 import { type AccessOutcome, AMBIGUOUS, NO_RULE } from './outcome.ts';
@@ -48,13 +49,14 @@ export class RequestRules {
     this.ambiguous = outcomeOf(AMBIGUOUS, false);
   }
 
-  decide({ request, peerIdentity, peerAddress }: Exchange): AccessOutcome {
+  decide(exchange: Exchange): AccessOutcome {
+    const { request, peerIdentity } = exchange;
     if (this.isAmbiguous(request)) return this.ambiguous;
     const rules = this.peers.rulesFor(peerIdentity);
     const method = this.readsMethod ? 1 << methodIndex(request) : 0;
     for (let i = 0; i < rules.length; i++) {
       const rule = rules[i] as RequestRule;
-      if (rule.matches(request, method, peerAddress)) return rule.outcome;
+      if (rule.matches(exchange, method)) return rule.outcome;
     }
     return this.none;
   }
@@ -74,6 +76,7 @@ class RequestRule implements PeerRule {
   readonly paths: readonly PathMatcher[] | null;
   readonly hosts: HostMatcher | null;
   private readonly fields: FieldMatches;
+  private readonly claims: ClaimMatches;
 
   constructor(spec: AccessRuleSpec, outcome: AccessOutcome) {
     this.spec = spec;
@@ -83,14 +86,15 @@ class RequestRule implements PeerRule {
     this.paths = createPathMatchers(spec);
     this.hosts = spec.to.hosts === undefined ? null : new HostMatcher(spec.to.hosts);
     this.fields = new FieldMatches(spec.when.headers);
+    this.claims = new ClaimMatches(spec.when.claims ?? []);
   }
 
-  matches(request: RequestHead, method: number, peerAddress: string): boolean {
+  matches({ request, peerAddress, token }: Exchange, method: number): boolean {
     if (this.methods !== ANY_METHOD && (this.methods & method) === 0) return false;
     if (this.addresses !== null && !this.addresses.includes(peerAddress)) return false;
     if (this.paths !== null && !matchesAny(this.paths)) return false;
     if (this.hosts !== null && !this.hosts.matches(request)) return false;
-    return this.fields.matches(request);
+    return this.fields.matches(request) && this.claims.matches(token);
   }
 }
 

@@ -89,10 +89,6 @@ test.each([
     `limits: [{ name: a, key: [{ header: x-a }, { header: X-A }], ${WINDOWS} }]`,
     'limits[0].key[1]: is the second part of the name "x-a"',
   ],
-  [
-    `limits: [{ name: a, key: [{ claim: sub }], ${WINDOWS} }]`,
-    'limits[0].key[0].claim: is read from a token whose signature this sidecar does not check; if somebody before it does, write `trustUnverified: true`',
-  ],
   [`limits: [{ name: a, ${WINDOWS} }]\nmode: dry`, 'mode: must be off or shadow or enforce, not "dry"'],
   [
     `limits: [{ name: a, scope: global, ${WINDOWS} }]\nredis: { endpoints: ['a:1', 'b:2'] }`,

@@ -19,9 +19,14 @@ const AUTHORIZATION = fieldId('authorization');
 /** A payload between two dots; header and signature are for others. */
 const BEARER = /^bearer +[\w-]+\.([\w-]+)\.[\w-]*$/i;
 
-export function createKeyPart(spec: KeyPartSpec): KeyPart {
+/** `verifiesTokens`: a JwtPolicy does, so that nothing else is believed about them. */
+export function createKeyPart(spec: KeyPartSpec, verifiesTokens: boolean): KeyPart {
   if ('header' in spec) return new FieldPart(spec.header);
-  if ('claim' in spec) return new ClaimPart(spec.claim);
+  if ('claim' in spec) {
+    return spec.trustUnverified && !verifiesTokens
+      ? new UnverifiedClaimPart(spec.claim)
+      : new ClaimPart(spec.claim);
+  }
   return REQUEST_PARTS[spec.request];
 }
 
@@ -51,8 +56,21 @@ class FieldPart implements KeyPart {
   }
 }
 
-/** Of a bearer token whose signature nobody has checked. */
+/** Of a token that a JwtPolicy has verified. */
 class ClaimPart implements KeyPart {
+  private readonly path: readonly string[];
+
+  constructor(claim: string) {
+    this.path = [claim];
+  }
+
+  read({ token }: Exchange): string | null {
+    return token === null ? null : claimText(token.claimAt(this.path));
+  }
+}
+
+/** Of a bearer token whose signature nobody here has checked. */
+class UnverifiedClaimPart implements KeyPart {
   private readonly claim: string;
 
   constructor(claim: string) {
@@ -61,13 +79,16 @@ class ClaimPart implements KeyPart {
 
   read({ request }: Exchange): string | null {
     const field = request.value(AUTHORIZATION);
-    if (field === null || field.length > LIMITS.rateLimitTokenBytes) return null;
+    if (field === null || field.length > LIMITS.jwtBytes) return null;
     const payload = BEARER.exec(field)?.[1];
     if (payload === undefined) return null;
-    const value = parsePayload(payload)?.[this.claim];
-    if (typeof value === 'string') return value;
-    return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null;
+    return claimText(parsePayload(payload)?.[this.claim]);
   }
+}
+
+function claimText(value: unknown): string | null {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null;
 }
 
 function parsePayload(payload: string): Record<string, unknown> | null {

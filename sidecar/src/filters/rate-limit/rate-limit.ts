@@ -40,7 +40,8 @@ export class RateLimitFilter implements Filter {
   private readonly fields: FieldsSpec;
   private readonly tellsAlways: boolean;
 
-  constructor({ spec }: PolicySpec, { limits, store }: CompiledPolicy) {
+  /** `verifiesTokens`: whether a filter before this one does. */
+  constructor({ spec }: PolicySpec, { limits, store }: CompiledPolicy, verifiesTokens = false) {
     this.store = store;
     this.onFailure = spec.onFailure;
     this.shadow = spec.mode === 'shadow';
@@ -50,7 +51,7 @@ export class RateLimitFilter implements Filter {
       const { key, cost } = spec.limits[i] as (typeof spec.limits)[number];
       return {
         limit,
-        parts: key.map(createKeyPart),
+        parts: key.map((part) => createKeyPart(part, verifiesTokens)),
         values: key.map(() => ''),
         costField: 'header' in cost ? new CostField(cost.header, cost.max, cost.default) : null,
         cost: 'units' in cost ? cost.units : cost.default,

@@ -270,11 +270,27 @@ describe.each(UPLOAD_PROTOCOLS)('over %s', (protocol) => {
     expect(codeOf(await prefix.send(protocol, early))).toBe('waf_blocked');
     expect(await prefix.send(protocol, late)).toMatchObject({ status: 200 });
     expect(prefix.witness.requests.map(({ body }) => body.toString() === late)).toEqual([true]);
+    const cut = `{"q":"${SQL} ${'x'.repeat(300_000)}`;
+    for (const body of [`${cut}"}`, JSON.stringify([[cut]])])
+      expect(codeOf(await prefix.send(protocol, body))).toBe('waf_blocked');
+    for (const filler of ['\\u0041', '\\\\', '\\n']) {
+      const escaped = `{"q":"${SQL} ${filler.repeat(60_000)}"}`;
+      expect(codeOf(await prefix.send(protocol, escaped))).toBe('waf_blocked');
+    }
+    for (const [body, type] of [
+      [part(`${SQL}${padding}`), `multipart/form-data; boundary=${boundary}`],
+      [`q=${encodeURIComponent(SQL)}${padding}`, 'application/x-www-form-urlencoded'],
+      [`${cut}"}`, 'text/plain'],
+    ] as const) {
+      expect(codeOf(await prefix.send(protocol, body, { headers: { 'content-type': type } }))).toBe(
+        'waf_blocked',
+      );
+    }
     // What is coded can only be read from its beginning to its end.
     const coded = { 'content-encoding': 'gzip' };
     const noise = randomBytes(5_000);
     expect(codeOf(await prefix.send(protocol, gzipSync(noise), { headers: coded }))).toBe('waf_too_large');
-    expect(await metric(prefix.sidecar, 'tulle_waf_bodies_total', 'read="prefix"')).toBe(2);
+    expect(await metric(prefix.sidecar, 'tulle_waf_bodies_total', 'read="prefix"')).toBe(10);
   });
 
   it('what the policy lets pass unread passes', async () => {

@@ -34,6 +34,10 @@ const WIDE_CHARSET = /^utf-16(le|be)?$/;
 const SPACE = 0x20;
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 const OPENERS = Buffer.from('{[');
+const BACKSLASH = 0x5c;
+/** `\\uD83D`. */
+const LONGEST_ESCAPE = 6;
+const QUOTE = Buffer.from('"');
 
 /** `whole` is false when `body` is only its beginning. */
 export function readBody(
@@ -53,28 +57,41 @@ export function readBody(
   return inspect(decoded, readContentType(request), whole, inspector);
 }
 
-function inspect(
-  body: Buffer,
-  { kind, boundary, charset }: ContentType,
+function inspect(body: Buffer, type: ContentType, whole: boolean, inspector: Inspector): BodyReading {
+  const { kind } = type;
+  const utf8 = kind === 'malformed' ? null : inUtf8(body, type);
+  if (utf8 === null) return 'unparsable';
+  const text = whole ? utf8 : closeValue(utf8, type);
+  if (kind === 'json') inspector.json(text);
+  else if (kind === 'json-lines') for (const line of linesOf(text)) inspector.json(line);
+  else if (!inspectOther(text, type, whole, inspector)) return 'binary';
+  return readingOf(inspector.problem, whole);
+}
+
+/** False when it is no text. */
+function inspectOther(
+  text: Buffer,
+  { kind, boundary }: ContentType,
   whole: boolean,
   inspector: Inspector,
-): BodyReading {
-  if (kind === 'malformed') return 'unparsable';
-  if (kind === 'json' || kind === 'json-lines') {
-    const text = inUtf8(body, charset);
-    if (text === null) return 'unparsable';
-    if (kind === 'json') inspector.json(text);
-    else for (const line of linesOf(text)) inspector.json(line);
-    return readingOf(inspector.problem, whole);
-  }
-  if (!PLAIN_CHARSET.test(charset)) return 'unparsable';
-  const isDocument = looksLikeJson(body) && (!whole || isJson(body));
-  if (isDocument) inspector.json(body);
-  if (kind === 'form') inspector.form(body);
-  else if (kind === 'multipart') inspector.multipart(body, boundary);
-  else if (kind === 'unknown' && !isDocument && isBinary(body, whole)) return 'binary';
-  else if (!isDocument || !whole) inspector.form(body);
-  return readingOf(inspector.problem, whole);
+): boolean {
+  const isDocument = looksLikeJson(text) && (!whole || isJson(text));
+  if (isDocument) inspector.json(text);
+  if (kind === 'multipart') inspector.multipart(text, boundary);
+  else if (kind === 'unknown' && !isDocument && isBinary(text, whole)) return false;
+  else if (kind === 'form' || !isDocument || !whole) inspector.form(text);
+  return true;
+}
+
+/** Ends the value that was cut, so that what is there of it is looked at. */
+function closeValue(body: Buffer, { kind, boundary }: ContentType): Buffer {
+  if (kind === 'multipart') return Buffer.concat([body, Buffer.from(`\r\n--${boundary}--`, 'latin1')]);
+  if (kind === 'form') return body;
+  // Half an escape would make the value none, and a backslash the quote a part of it.
+  const last = body.lastIndexOf(BACKSLASH);
+  let end = last !== -1 && last >= body.length - LONGEST_ESCAPE ? last : body.length;
+  while (end > 0 && body[end - 1] === BACKSLASH) end--;
+  return Buffer.concat([body.subarray(0, end), QUOTE]);
 }
 
 /** `whole`: there is nothing behind what was inspected. */
@@ -115,7 +132,8 @@ function* linesOf(body: Buffer): Iterable<Buffer> {
 }
 
 /** Null for a charset that is not read. */
-function inUtf8(body: Buffer, charset: string): Buffer | null {
+function inUtf8(body: Buffer, { kind, charset }: ContentType): Buffer | null {
   if (PLAIN_CHARSET.test(charset)) return body;
-  return WIDE_CHARSET.test(charset) ? Buffer.from(new TextDecoder(charset).decode(body)) : null;
+  const isDocument = kind === 'json' || kind === 'json-lines';
+  return isDocument && WIDE_CHARSET.test(charset) ? Buffer.from(new TextDecoder(charset).decode(body)) : null;
 }

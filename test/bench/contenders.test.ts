@@ -8,7 +8,15 @@ import { createAuthority } from '../../mesh/ca/authority.ts';
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
 import { findOnPath } from '../parts/install.ts';
 import { type Backends, startBackends } from './backend.ts';
-import { type Cell, HOST, listCells, REQUEST_HEADERS, type ScenarioName, type Workload } from './cells.ts';
+import {
+  type Cell,
+  HOST,
+  headersOf,
+  listCells,
+  REQUEST_HEADERS,
+  type ScenarioName,
+  type Workload,
+} from './cells.ts';
 import { POLICY_QUOTA, type RunningContender, type Stage } from './contenders/contender.ts';
 import { envoy, envoyHttp1 } from './contenders/envoy.ts';
 import { haproxy } from './contenders/haproxy.ts';
@@ -54,6 +62,7 @@ test.skipIf(!canInstall).each(cases)('$name, $scenario', async ({ contender, sce
       expect(sample.cpuMicros, cell.name).toBeGreaterThan(0);
     }
     if (scenario === 'policies') expect(await readLimit(running.port)).toContain(POLICY_QUOTA);
+    if (scenario === 'waf') expect(await attackStatus(running.port)).toBe(contender === tulle ? 403 : 200);
     if (scenario === 'grpc') expect(await callStatus(running.port)).toEqual({ code: 0, bytes: 1024 });
     await expectEvidence(running, scenario);
   } finally {
@@ -83,6 +92,17 @@ async function readLimit(port: number): Promise<number[]> {
   await answer.body.dump();
   const fields = [answer.headers['ratelimit-policy'], answer.headers['x-ratelimit-limit']].join();
   return [...fields.matchAll(/\d+/g)].map(Number);
+}
+
+/** The proof that the WAF is on, or off: what becomes of an attack. */
+async function attackStatus(port: number): Promise<number> {
+  const [{ workload }] = smallCellsOf('waf') as [Cell];
+  const { statusCode, body } = await request(`http://127.0.0.1:${port}${workload.path}`, {
+    ...{ method: 'POST', headers: headersOf(workload) },
+    body: JSON.stringify({ q: "1' UNION SELECT card FROM customers--" }),
+  });
+  await body.dump();
+  return statusCode;
 }
 
 /** What a gRPC client of its own makes of an answer: it alone looks at the trailers. */

@@ -15,6 +15,7 @@ import {
 } from '../../../test/e2e/upload-fixture.ts';
 import { type Hop, type HopOptions, openHop } from '../protocol/http2/hop.fixture.ts';
 import { Http1Peer } from '../protocol/http2/http1-peer.fixture.ts';
+import { answerWithPath, openUpstream, type SeenRequest } from '../protocol/http2/upstream.fixture.ts';
 import { type BodyJudge, HeldBytes, holdBody, watchBody } from './body-gate.ts';
 import type { Exchange } from './exchange.ts';
 import { Failure } from './failure.ts';
@@ -314,6 +315,32 @@ describe.each(UPLOAD_PROTOCOLS)('over %s', (protocol) => {
     });
   });
 });
+
+test.each(UPLOAD_PROTOCOLS)(
+  'from %s to HTTP/2, a held body comes whole, with its trailers',
+  async (protocol) => {
+    held = new HeldBytes();
+    const upstream = await openUpstream(() => {});
+    const filters = [gate(judge())];
+    hop = await openHop({ downstream: protocol, upstream: 'http2', upstreamPort: upstream.port, filters });
+    open.push(upstream, hop);
+    const refused = await post(protocol, hop.port, EVIL);
+    expect(refused.status).toBe(403);
+    expect(upstream.peers).toHaveLength(0);
+    const sent = begin(protocol, { trailers: { 'x-sum': '42' } });
+    sent.write('abc');
+    await sleep(5);
+    sent.end('def');
+    await until(() => upstream.requests.length === 1);
+    const { peer, streamId } = upstream.requests[0] as SeenRequest;
+    await peer.until(() => peer.isComplete(streamId), 'the end of the request');
+    expect(peer.body(streamId).toString()).toBe('abcdef');
+    expect(peer.heads(streamId)[1]).toEqual([['x-sum', '42']]);
+    answerWithPath(upstream.requests[0] as SeenRequest);
+    expect(await sent.answer).toMatchObject({ status: 200, body: '/' });
+    expect(held.used).toBe(0);
+  },
+);
 
 test('chunks behind the verdict that came in one read with it are forwarded', async () => {
   held = new HeldBytes();

@@ -9,6 +9,7 @@ import {
   access,
   chmod,
   constants,
+  copyFile,
   cp,
   glob,
   mkdir,
@@ -44,6 +45,8 @@ export interface GoSource {
   modules: [own: string, ...others: string[]];
   /** What the program is to be called; Go itself calls it by the last folder of its package. */
   program: string;
+  /** A file of our own that is the program; then `package` is `.`. */
+  main?: string;
 }
 
 export interface Program {
@@ -230,6 +233,7 @@ async function findGo(): Promise<string> {
 async function buildGo(go: string, source: GoSource, target: string): Promise<void> {
   const options = { cwd: target, env: goEnv(), timeout: BUILD_TIMEOUT_MS };
   await run(go, ['mod', 'init', 'part'], options);
+  if (source.main !== undefined) await copyFile(source.main, join(target, 'main.go'));
   await run(go, ['get', ...source.modules], options);
   await run(go, ['build', '-mod=mod', '-o', source.program, source.package], options);
 }

@@ -174,7 +174,7 @@ export type AccessLogConfig =
 export type TracesConfig = {
   readonly endpoint: string;
   readonly headSampleRatio: number;
-  /** Of the requests of each route, the slowest are kept; 0 for none. */
+  /** Of the requests that enter the mesh by a route, the slowest are kept; 0 for none. */
   readonly slowShare: number;
   /** How many spans lie ready for the case that their trace is worth keeping. */
   readonly ringSpans: number;

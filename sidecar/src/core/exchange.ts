@@ -165,6 +165,8 @@ export class Exchange {
   parentId0 = 0;
   parentId1 = 0;
   hasParent = false;
+  /** The mesh sees the trace here for the first time. */
+  isEntry = false;
   sampled = false;
   /** Why the trace is kept although it was not sampled (observe/retention): above 0 when it is. */
   retained = 0;

@@ -56,6 +56,7 @@ export class TraceFilter implements Filter {
       if (continued) adoptParent(exchange);
       return CONTINUE;
     }
+    exchange.isEntry = !continued || !this.trustsPeer;
     if (!continued) this.beginTrace(exchange);
     else if (!this.trustsPeer) this.decideAnew(exchange);
     // Continued from b3: it belongs to a traceparent, and there was none.

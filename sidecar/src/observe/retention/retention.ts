@@ -33,8 +33,11 @@ const PER_SECOND: Record<(typeof REASONS)[number], number> = {
   told: 0,
 };
 
+/** Of the share of slow requests, what hops inside of the mesh get: a trace has many of them, and one entry, where somebody waits. */
+const INNER = 0.2;
+
 export interface RetentionSettings {
-  /** Of the requests of each route, the slowest are kept; 0 for none. */
+  /** Of the requests that enter the mesh by a route, the slowest are kept; 0 for none. */
   readonly slowShare: number;
 }
 
@@ -61,6 +64,7 @@ export class Retention {
   private readonly deps: RetentionDeps;
   private readonly traces: KeptTraces;
   private readonly spans: RetainedSpans;
+  /** Two for each origin: of requests that enter the mesh there, and of all others. */
   private readonly quantiles: (LiveQuantile | undefined)[] = [];
   private readonly budgets = REASONS.map((reason) => new Budget(PER_SECOND[reason]));
   private readonly news = Buffer.alloc(OBSERVE_LIMITS.toldTraces * ID_BYTES);
@@ -109,10 +113,11 @@ export class Retention {
   observe(exchange: Exchange, origin: number): void {
     // How long an upgraded connection lasted says nothing.
     if (this.slowShare === 0 || exchange.response?.switchesProtocol) return;
-    let quantile = this.quantiles[origin];
+    const place = placeOf(exchange, origin);
+    let quantile = this.quantiles[place];
     if (quantile === undefined) {
-      quantile = new LiveQuantile(this.slowShare);
-      this.quantiles[origin] = quantile;
+      quantile = new LiveQuantile(exchange.isEntry ? this.slowShare : this.slowShare * INNER);
+      this.quantiles[place] = quantile;
     }
     quantile.observe(exchange.endedMs - exchange.startedMs);
   }
@@ -174,7 +179,7 @@ export class Retention {
     if (status >= 500) return FAILED;
     if (isGrpc && statusError(exchange.grpcStatus, 'inbound') !== '') return FAILED;
     if (status === 429) return REFUSED;
-    const quantile = this.quantiles[origin];
+    const quantile = this.quantiles[placeOf(exchange, origin)];
     const endMs = exchange.endedMs === 0 ? nowMs : exchange.endedMs;
     if (quantile === undefined || exchange.response?.switchesProtocol) return 0;
     return endMs - exchange.startedMs > quantile.thresholdMs ? SLOW : 0;
@@ -190,6 +195,10 @@ export class Retention {
       if (newsBytes > 0) this.onKept?.(this.news.subarray(0, newsBytes));
     }, OBSERVE_LIMITS.retainDelayMs);
   }
+}
+
+function placeOf({ isEntry }: Exchange, origin: number): number {
+  return 2 * origin + (isEntry ? 0 : 1);
 }
 
 const ID_BYTES = 16;

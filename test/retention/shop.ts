@@ -1,0 +1,199 @@
+// Five services behind sidecars, with a control plane, whose requests all make nine spans:
+// gateway -> orders -> (inventory, pricing -> rates). `x-trouble` says what goes wrong on the way.
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Authority } from '../../mesh/ca/authority.ts';
+import { type ControlServer, startControlServer } from '../../mesh/control/server.ts';
+import { TraceSharing } from '../../mesh/control/trace-sharing.ts';
+import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
+import { systemClock } from '../../sidecar/src/core/clock.ts';
+import { RandomWords } from '../../sidecar/src/observe/random-words.ts';
+import {
+  createFolder,
+  type Folder,
+  openAuthority,
+  sidecarConfig,
+  spiffeId,
+  writeIdentity,
+} from '../e2e/mesh-fixture.ts';
+
+/** Who calls whom, callees first. */
+const CALLS: Record<string, string[]> = {
+  rates: [],
+  inventory: [],
+  pricing: ['rates'],
+  orders: ['inventory', 'pricing'],
+  gateway: ['orders'],
+};
+const SPANS = 9;
+
+/** How many spans a request leaves: one that orders ends calls nobody any more. */
+export function spansOf(trouble: string): number {
+  return trouble === 'orders=reset' ? 3 : SPANS;
+}
+
+/** What goes wrong in which service. Of a failed inventory the caller makes do, so that the request as a whole succeeds. */
+export const TROUBLES = {
+  failed: ['rates=500', 'pricing=503', 'inventory=500', 'orders=reset', 'rates=reset'],
+  slow: ['rates=slow', 'inventory=slow', 'orders=slow'],
+} as const;
+
+/** More than what a busy machine does to a request. */
+const SLOW_MS = 1_000;
+const CARRIED = ['traceparent', 'x-request-id', 'x-trouble'] as const;
+
+export interface ShopOptions {
+  collectorPort: number;
+  headSampleRatio: number;
+}
+
+export class Shop {
+  private readonly folder: Folder;
+  private readonly authority: Authority;
+  private readonly options: ShopOptions;
+  private readonly servers: http.Server[] = [];
+  private readonly sidecars: Sidecar[] = [];
+  private readonly agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  private traces: TraceSharing | null = null;
+  private controlServer: ControlServer | null = null;
+  private controlPort = 0;
+
+  private constructor(folder: Folder, authority: Authority, options: ShopOptions) {
+    this.folder = folder;
+    this.authority = authority;
+    this.options = options;
+  }
+
+  static async open(options: ShopOptions): Promise<Shop> {
+    const shop = new Shop(await createFolder(), await openAuthority(), options);
+    await shop.startControl();
+    const ports = new Map<string, number>();
+    for (const service of Object.keys(CALLS)) ports.set(service, await shop.startService(service, ports));
+    shop.entryPort = ports.get('gateway') ?? 0;
+    return shop;
+  }
+
+  private entryPort = 0;
+
+  /** Resolves with the status. */
+  async request(traceId: string, trouble: string): Promise<number> {
+    const request = http.get({
+      host: '127.0.0.1',
+      port: this.entryPort,
+      path: '/checkout',
+      agent: this.agent,
+      headers: { host: 'shop.test', traceparent: `00-${traceId}-00000000000000f1-00`, 'x-trouble': trouble },
+    });
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    response.resume();
+    await once(response, 'end');
+    return response.statusCode ?? 0;
+  }
+
+  /** Resolves when all spans that are to be exported have been. */
+  async close(): Promise<void> {
+    this.agent.destroy();
+    await Promise.all(this.sidecars.map((sidecar) => sidecar.drain()));
+    await this.controlServer?.stop();
+    this.traces?.close();
+    for (const server of this.servers) {
+      server.closeAllConnections();
+      server.close();
+    }
+    await this.folder.remove();
+  }
+
+  private async startControl(): Promise<void> {
+    const random = new RandomWords(Math.random);
+    this.traces = new TraceSharing(systemClock, () => random.next());
+    this.controlServer = await startControlServer({ host: '127.0.0.1', port: 0 }, this.traces);
+    const identity = await writeIdentity(this.folder, this.authority, { spiffeId: spiffeId('control') });
+    const target = `127.0.0.1:${this.controlServer.port}`;
+    const inbound = [{ name: 'grpc', listen: '127.0.0.1:0', protocol: 'grpc', target }];
+    const sidecar = await this.startSidecar('control', { identity, inbound });
+    this.controlPort = sidecar.inboundPorts.grpc ?? 0;
+  }
+
+  private async startService(service: string, ports: ReadonlyMap<string, number>): Promise<number> {
+    const called = CALLS[service] ?? [];
+    let outbound = 0;
+    const server = http.createServer((request, response) => {
+      void serve(service, called, outbound, request, response, this.agent);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    this.servers.push(server);
+    const { collectorPort, headSampleRatio } = this.options;
+    const sidecar = await this.startSidecar(service, {
+      identity: await writeIdentity(this.folder, this.authority, { spiffeId: spiffeId(service) }),
+      control: { address: `127.0.0.1:${this.controlPort}`, identity: spiffeId('control') },
+      inbound: [
+        {
+          name: 'http',
+          listen: '127.0.0.1:0',
+          mtls: service === 'gateway' ? 'off' : 'strict',
+          target: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+        },
+      ],
+      outbound: {
+        listen: '127.0.0.1:0',
+        services: called.map((host) => ({
+          host,
+          identity: spiffeId(host),
+          endpoints: [`127.0.0.1:${ports.get(host) ?? 0}`],
+        })),
+      },
+      telemetry: {
+        accessLog: 'off',
+        traces: { endpoint: `http://127.0.0.1:${collectorPort}`, headSampleRatio },
+      },
+    });
+    outbound = sidecar.outboundPort ?? 0;
+    return sidecar.inboundPorts.http ?? 0;
+  }
+
+  private async startSidecar(service: string, spec: Record<string, unknown>): Promise<Sidecar> {
+    const configPath = await this.folder.write(`${service}.yaml`, sidecarConfig(service, spec));
+    const sidecar = await startSidecar({ configPath, lastGoodPath: null });
+    this.sidecars.push(sidecar);
+    return sidecar;
+  }
+}
+
+async function serve(
+  service: string,
+  called: string[],
+  outbound: number,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  agent: http.Agent,
+): Promise<void> {
+  const [where, what] = String(request.headers['x-trouble'] ?? '').split('=');
+  const trouble = where === service ? what : '';
+  if (trouble === 'reset') {
+    request.destroy();
+    return;
+  }
+  if (trouble === 'slow') await sleep(SLOW_MS);
+  const statuses = await Promise.all(called.map((host) => call(host, outbound, request.headers, agent)));
+  const failed = statuses.some((status, i) => status >= 500 && called[i] !== 'inventory');
+  response.writeHead(Number(trouble) || (failed ? 502 : 200));
+  response.end('{}');
+}
+
+async function call(
+  host: string,
+  port: number,
+  incoming: http.IncomingHttpHeaders,
+  agent: http.Agent,
+): Promise<number> {
+  const carried = CARRIED.flatMap((name) => (incoming[name] === undefined ? [] : [[name, incoming[name]]]));
+  const headers = { host, ...Object.fromEntries(carried) };
+  const request = http.get({ host: '127.0.0.1', port, path: '/', agent, headers });
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  response.resume();
+  await once(response, 'end');
+  return response.statusCode ?? 0;
+}

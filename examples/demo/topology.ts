@@ -120,6 +120,7 @@ export async function planSidecar(
           name: 'http',
           listen: `127.0.0.1:${inbound}`,
           mtls: name === EDGE ? 'off' : 'strict',
+          protocol: 'http',
           target: `127.0.0.1:${service}`,
         },
       ],

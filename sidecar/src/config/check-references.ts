@@ -19,6 +19,7 @@ import type { SidecarConfig } from './schema.ts';
 import { type KnownService, listServices, type ServiceName, serviceKey } from './services.ts';
 import { checkKeyClaims, checkOwnTargets } from './token-references.ts';
 import { explainUnknownService } from './unknown-service.ts';
+import { checkWaf } from './waf-references.ts';
 
 export type CheckedReferences = {
   readonly problems: readonly ConfigProblem[];
@@ -113,6 +114,7 @@ class ReferenceCheck implements CheckedReferences {
     if (kind === POLICIES.access.kind)
       yield* checkAccess({ ...document, ...(spec as unknown as AccessSpec) }, this.config);
     if (kind === POLICIES.jwt.kind) yield* checkOwnTargets(document, this.config, VERIFIED_AT_SERVICE);
+    if (kind === POLICIES.waf.kind) yield* checkWaf(document, this.config);
     if (kind === POLICIES.rateLimit.kind)
       yield* checkKeyClaims({ ...document, ...(spec as unknown as RateLimitSpec) }, this.config);
   }

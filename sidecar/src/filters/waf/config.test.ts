@@ -2,13 +2,13 @@ import { expect, test } from 'vitest';
 import { parseConfig } from '../../config/load.ts';
 import { formatProblem } from '../../config/problem.ts';
 
-const SIDECAR = `apiVersion: mesh.tulle.dev/v1alpha1
+const sidecar = (inbound: string) => `apiVersion: mesh.tulle.dev/v1alpha1
 kind: Sidecar
 metadata: { name: orders-1, namespace: demo }
-spec: { service: orders, inbound: [{ name: http, listen: '127.0.0.1:0', mtls: off, target: '127.0.0.1:8080' }] }
+spec: { service: orders, inbound: [{ name: http, listen: '127.0.0.1:0', mtls: off, target: '127.0.0.1:8080', ${inbound} }] }
 `;
 
-function load(spec: string) {
+function load(spec: string, inbound = 'protocol: http') {
   const policy = `apiVersion: mesh.tulle.dev/v1alpha1
 kind: WafPolicy
 metadata: { name: orders }
@@ -16,7 +16,7 @@ spec:
   targetRefs: [{ kind: Service, name: orders }]
 ${spec.replace(/^/gm, '  ')}
 `;
-  return parseConfig([{ file: 'mesh.yaml', text: `${SIDECAR}---\n${policy}` }], '/etc/tulle');
+  return parseConfig([{ file: 'mesh.yaml', text: `${sidecar(inbound)}---\n${policy}` }], '/etc/tulle');
 }
 
 const problemsOf = (spec: string) => {
@@ -64,3 +64,13 @@ test.each([
   ['body: { maxBytes: 2000000 }', 'body.maxBytes: must be at most 1048576, not 2000000'],
   ['threshhold: 5', 'threshhold: is not a known key; did you mean `threshold`?'],
 ])('%s', (spec, problem) => expect(problemsOf(spec).join('\n')).toContain(problem));
+
+test.each([
+  ['http', []],
+  ['http2', []],
+  ['auto', ['can be got around at inbound "http", where what does not begin as HTTP is passed on unread']],
+  ['tcp', ['has no effect: "orders" speaks no HTTP, which is all that policies see']],
+])('behind %s it is told what is not read', (protocol, warnings) => {
+  const result = load('', `protocol: ${protocol}`);
+  expect(result.ok && result.warnings.map(({ message }) => message)).toEqual(warnings);
+});

@@ -31,7 +31,8 @@ export const LIMITS = {
   certificateChars: 16_384,
   /** How soon a root that was added in Vault is in the bundle. */
   bundleRefreshMs: 60_000,
-  /** How long a start waits for Vault. */
+  firstLoginMs: 2_000,
+  /** How long a start waits for the roots of Vault when none were kept. */
   startPatienceMs: 30_000,
   startPollMs: 250,
 } as const;

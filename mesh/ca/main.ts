@@ -88,10 +88,10 @@ async function openVault(
 
 async function openAttestors(config: AuthorityConfig): Promise<ReadonlyMap<string, Attestor>> {
   const joinTokens = new JoinTokens(config.stateDir);
-  await joinTokens.sweep();
-  setInterval(() => {
+  const sweep = () =>
     joinTokens.sweep().catch(({ message }: Error) => report({ event: 'sweep_failed', reason: message }));
-  }, LIMITS.sweepMs).unref();
+  await sweep();
+  setInterval(() => void sweep(), LIMITS.sweepMs).unref();
   const attestors = new Map<string, Attestor>([
     ['join-token', joinTokens],
     ['renewal', createRenewal({ ...config, isEnrolled: (spiffeId) => joinTokens.isEnrolled(spiffeId) })],

@@ -132,15 +132,29 @@ describe('a sealed Vault', () => {
     await authority.stop();
   });
 
-  it('keeps no authority from starting that has a bundle, and one without waits', async () => {
-    const first = await open();
+  it('keeps no authority from starting again: it answers, and signs when Vault is back', async () => {
+    const before = await startAuthorityUnderTest({ issuer: await open() });
+    await before.stop();
     await pki.bao.seal();
-    const second = await open();
-    expect(second.trustBundle()).toEqual(first.trustBundle());
-    await rm(join(folder, 'vault-bundle.json'));
-    const third = open();
+    const issuer = await open();
+    const after = await startAuthorityUnderTest({ issuer });
+    expect(after.rootsPem).toBe(before.rootsPem);
+    const token = bearer(await after.tokens.create(SPIFFE_ID, 60));
+    expect(await after.ask('join-token', token)).toMatchObject({ status: 503 });
+    // Another name would need another certificate.
+    await expect(issuer.issueServerCertificate(['elsewhere.test'], 60)).rejects.toMatchObject({
+      status: 503,
+    });
     await pki.bao.unseal();
-    expect((await third).trustBundle().rootsPem).toBe(first.trustBundle().rootsPem);
+    await until('a certificate', async () => (await after.ask('join-token', token)).status === 200);
+    await after.stop();
+  });
+
+  it('keeps one from starting for the first time until it is back', async () => {
+    await pki.bao.seal();
+    const opening = open();
+    await pki.bao.unseal();
+    expect((await opening).trustBundle().sequence).toBe(1);
   });
 
   it('is none whose answers have another shape: that is no certificate either', async () => {

@@ -8,17 +8,25 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { createKeyAndCsr } from '../../sidecar/src/identity/csr.ts';
 import type { VaultSession } from '../secrets/vault-session.ts';
 import type { Issuer, ServerCertificate, SignedSvid, SignRequest, TrustBundle } from './issuer.ts';
 import { LIMITS } from './limits.ts';
+import { Refusal } from './refusal.ts';
 import { checkSvid } from './svid-check.ts';
-import { readBundle, storeBundle } from './vault-bundle.ts';
 import { VaultPki } from './vault-pki.ts';
+import {
+  type KeptServerCertificate,
+  readBundle,
+  readServerCertificate,
+  storeBundle,
+  storeServerCertificate,
+} from './vault-state.ts';
 
 export interface VaultIssuerOptions {
   readonly trustDomain: string;
-  /** Keeps the trust bundle. */
+  /** Keeps the trust bundle and the authority's own certificate. */
   readonly stateDir: string;
   readonly session: VaultSession;
   readonly mount: string;
@@ -49,11 +57,19 @@ export class VaultIssuer implements Issuer {
   #awaySinceMs: number | null = null;
   #toldStale = false;
 
-  /** Waits for Vault when no bundle was kept from an earlier start. */
+  /** Waits a while for Vault; without it, an authority that was here before goes on with what it has kept. */
   static async open(options: VaultIssuerOptions): Promise<VaultIssuer> {
     const pki = new VaultPki(options.session, options.mount);
     const stored = await readBundle(options.stateDir);
-    return new VaultIssuer(options, pki, stored ?? (await waitForBundle(pki, options)));
+    const late = new AbortController();
+    await Promise.race([
+      options.session.loggedIn,
+      sleep(LIMITS.firstLoginMs, undefined, { signal: late.signal }).catch(() => {}),
+    ]);
+    late.abort();
+    const issuer = new VaultIssuer(options, pki, stored ?? (await waitForBundle(pki, options)));
+    if (stored !== null) void issuer.#tryRefresh();
+    return issuer;
   }
 
   private constructor(options: VaultIssuerOptions, pki: VaultPki, bundle: TrustBundle) {
@@ -86,14 +102,17 @@ export class VaultIssuer implements Issuer {
   }
 
   async issueServerCertificate(names: readonly string[], ttlSeconds: number): Promise<ServerCertificate> {
-    const { csrPem, keyPem } = await createKeyAndCsr();
-    const chain = await this.#sign(this.#options.serverRole, {
-      csr: csrPem,
-      alt_names: names.filter((name) => isIP(name) === 0).join(),
-      ip_sans: names.filter((name) => isIP(name) !== 0).join(),
-      ttl: `${ttlSeconds}s`,
-    });
-    return { certificatePem: toPem(chain), keyPem, notAfterMs: chain[0]?.validToDate.getTime() ?? 0 };
+    const { stateDir } = this.#options;
+    try {
+      const signed = await this.#signServerCertificate(names, ttlSeconds);
+      await storeServerCertificate(stateDir, signed);
+      return signed;
+    } catch (error) {
+      const kept = await readServerCertificate(stateDir);
+      if (kept === null || kept.notAfterMs <= Date.now() || !isDeepStrictEqual(kept.names, names))
+        throw error;
+      return kept;
+    }
   }
 
   trustBundle(): TrustBundle {
@@ -108,6 +127,19 @@ export class VaultIssuer implements Issuer {
   close(): void {
     clearInterval(this.#timer);
     this.#options.session.close();
+  }
+
+  async #signServerCertificate(names: readonly string[], ttlSeconds: number): Promise<KeptServerCertificate> {
+    const { csrPem, keyPem } = await createKeyAndCsr();
+    const chain = await this.#sign(this.#options.serverRole, {
+      csr: csrPem,
+      alt_names: names.filter((name) => isIP(name) === 0).join(),
+      ip_sans: names.filter((name) => isIP(name) !== 0).join(),
+      ttl: `${ttlSeconds}s`,
+    });
+    const [leaf] = chain;
+    if (leaf === undefined) throw new Error('Vault has signed no certificate for the authority');
+    return { names, certificatePem: toPem(chain), keyPem, notAfterMs: leaf.validToDate.getTime() };
   }
 
   /** The leaf first, without the root. */
@@ -159,7 +191,9 @@ export class VaultIssuer implements Issuer {
       this.#awaySinceMs = null;
       return result;
     } catch (error) {
-      this.#awaySinceMs ??= performance.now();
+      // That there is too much to do for now does not mean that nothing is done.
+      if (!(error instanceof Refusal && error.code === 'issuer_busy'))
+        this.#awaySinceMs ??= performance.now();
       throw error;
     }
   }

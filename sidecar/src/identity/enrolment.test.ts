@@ -102,7 +102,7 @@ describe('enrolment', () => {
     const obtain = open('a.test', LATE);
     const ended = await open()(NEVER, null);
     await rm(join(folder, 'token'));
-    await expect(obtain(NEVER, ended)).rejects.toThrow('token: cannot be read (ENOENT)');
+    await expect(obtain(NEVER, ended)).rejects.toThrow('token: cannot be read (ENOENT); without an SVID');
     await writeToken();
     expect((await obtain(NEVER, ended)).spiffeId).toBe(SPIFFE_ID);
     expect(proofs()).toEqual(['join-token', 'join-token']);

@@ -74,15 +74,16 @@ async function renew(ask: (proof: Proof) => Promise<Svid>, svid: Svid, evidence:
 }
 
 async function readToken({ kind, file }: Evidence): Promise<Proof> {
-  const token = (await readText(file)).trim();
+  const hint = kind === 'join-token' ? '; without an SVID to renew it takes a new join token' : '';
+  const token = (await readText(file, hint)).trim();
   if (/^[\x21-\x7e]+$/.test(token)) return { kind, token };
   throw new PermanentFailure(`${file}: must hold one token and nothing else`);
 }
 
-async function readText(path: string): Promise<string> {
+async function readText(path: string, hint = ''): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new PermanentFailure(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    throw new PermanentFailure(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code})${hint}`);
   }
 }

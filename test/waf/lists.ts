@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import type { Inspector } from '../../sidecar/src/filters/waf/inspector.ts';
 import { findInGoModule, findInWheel } from '../parts/install.ts';
-import { operatorRequests, operatorsOfDriver, operatorsOfMingo } from './operators.ts';
+import { operatorRequests, operatorsOfDriver, operatorsOfMingo, operatorsOfMongoose } from './operators.ts';
 
 export type Attack = 'sqli' | 'nosqli' | 'traversal' | 'command' | 'xss' | 'prototype-pollution';
 
@@ -25,6 +25,8 @@ export interface List {
   readonly licence: string;
   /** Nobody looked at it, or ran it, while rules were written. */
   readonly isHeldOut: boolean;
+  /** Tests of another engine's rules, one for each piece that an expression is to match. */
+  readonly isOfRules?: boolean;
   readonly samples: readonly Sample[];
 }
 
@@ -58,7 +60,8 @@ async function coreRuleSet(): Promise<List[]> {
     source: CRS,
     licence: 'Apache-2.0',
     isHeldOut: false,
-    samples: await crsSamples(join(folder, path), first, last, true),
+    isOfRules: true,
+    samples: await crsSamples(join(folder, path), first, last),
   });
   return Promise.all([
     list('sqli', 'REQUEST-942-APPLICATION-ATTACK-SQLI', 942_100, 942_999),
@@ -70,7 +73,7 @@ async function coreRuleSet(): Promise<List[]> {
 }
 
 interface CrsTest {
-  stages: { input: CrsInput; output: { log?: { expect_ids?: number[]; no_expect_ids?: number[] } } }[];
+  stages: { input: CrsInput; output: { log?: { expect_ids?: number[] } } }[];
 }
 
 interface CrsInput {
@@ -81,7 +84,7 @@ interface CrsInput {
 }
 
 /** Whole requests, as they stand in the tests of rules `first` to `last`. */
-async function crsSamples(folder: string, first: number, last: number, isAttack: boolean): Promise<Sample[]> {
+async function crsSamples(folder: string, first: number, last: number): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (const file of (await readdir(folder)).sort()) {
     const id = Number(file.slice(0, 6));
@@ -89,7 +92,7 @@ async function crsSamples(folder: string, first: number, last: number, isAttack:
     const { tests } = readYaml(await readFile(join(folder, file), 'utf8')) as { tests: CrsTest[] };
     for (const { stages } of tests) {
       for (const { input, output } of stages) {
-        const ids = (isAttack ? output.log?.expect_ids : output.log?.no_expect_ids) ?? [];
+        const ids = output.log?.expect_ids ?? [];
         if (!ids.includes(id) || input.encoded_request !== undefined) continue;
         samples.push({
           text: `${file} ${JSON.stringify(input)}`,
@@ -288,8 +291,16 @@ async function operators(): Promise<List[]> {
       attack: 'nosqli',
       source: 'npm mingo 7.2.6',
       licence: 'MIT',
-      isHeldOut: true,
+      isHeldOut: false,
       samples: operatorRequests(await operatorsOfMingo()),
+    },
+    {
+      name: 'operators of mongoose',
+      attack: 'nosqli',
+      source: 'npm mongoose 9.12.1',
+      licence: 'MIT',
+      isHeldOut: true,
+      samples: operatorRequests(await operatorsOfMongoose()),
     },
   ];
 }

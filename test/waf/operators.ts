@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findInNpm } from '../parts/install.ts';
 import type { Sample } from './lists.ts';
 
 /** The folders of the packages' entries. */
@@ -25,10 +26,26 @@ export async function operatorsOfMingo(): Promise<string[]> {
     for (const file of await readdir(join(MINGO, 'operators', folder), { recursive: true })) {
       if (!file.endsWith('.js')) continue;
       const code = await readFile(join(MINGO, 'operators', folder, file), 'utf8');
-      for (const [name] of code.matchAll(/\$[a-z]\w+/gi)) names.add(name);
+      for (const [name] of code.matchAll(/\$[a-z]\w+/g)) names.add(name);
     }
   }
   return [...names];
+}
+
+const MONGOOSE = {
+  part: 'The types of mongoose',
+  name: 'mongoose@9.12.1',
+  integrity:
+    'sha512-wPw1NKurTDShT+kr/JJvhdwPKIJkxFJv5GEbv++QahN8snPR9Fp/BFg6nQbbCyUHBB8DexwwlCQW6SfBD99QCg==',
+};
+
+/** Those that pipelines may have, by the types of mongoose: stages and expressions. */
+export async function operatorsOfMongoose(): Promise<string[]> {
+  const folder = await findInNpm(MONGOOSE.part, MONGOOSE.name, MONGOOSE.integrity);
+  const files = ['pipelinestage', 'expressions'].map((name) =>
+    readFile(join(folder, `types/${name}.d.ts`), 'utf8'),
+  );
+  return [...new Set((await Promise.all(files)).join('').match(/\$\w+(?=\??:)/g) ?? [])];
 }
 
 const VALUES: readonly unknown[] = [null, '', 1, true, '.*', ['a'], { a: 1 }];

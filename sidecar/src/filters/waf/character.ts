@@ -5,13 +5,12 @@
 export const LETTER = 1;
 export const DIGIT = 2;
 export const SPACE = 4;
-/** `'`, `"` and the backtick. */
-export const QUOTE = 8;
+export const APOSTROPHE = 8;
 /** `<`. */
 export const ANGLE = 16;
 /** What SQL and markup give a meaning: `( ) { } [ ] = ! # * ~ ^ >`. */
 export const SYNTAX = 32;
-/** `/`, `\` and `:`, as in paths and schemes. */
+/** `/` and `\`, as in paths. */
 export const SLASH = 64;
 /** `%`, `&` and `\`, which begin encodings. */
 export const ESCAPE = 128;
@@ -23,6 +22,12 @@ export const HIGH = 512;
 export const MARK = 1_024;
 /** What separates or substitutes commands in a shell: `; | & $`, the backtick and line ends. */
 export const SHELL = 2_048;
+export const DOUBLE_QUOTE = 4_096;
+export const BACKTICK = 8_192;
+export const BACKSLASH = 16_384;
+/** As in schemes and casts. */
+export const COLON = 32_768;
+export const QUOTE = APOSTROPHE | DOUBLE_QUOTE | BACKTICK;
 
 /** By byte. */
 export const CLASS = new Uint16Array(256).fill(HIGH, 0x80);
@@ -32,14 +37,16 @@ assign('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ', LETTER);
 assign('0123456789', DIGIT);
 assign(' \t', SPACE);
 assign('\n\r', SPACE | SHELL);
-assign('\'"', QUOTE);
-assign('`', QUOTE | SHELL);
+assign("'", APOSTROPHE);
+assign('"', DOUBLE_QUOTE);
+assign('`', BACKTICK | SHELL);
 assign('<', ANGLE | SYNTAX);
 assign('(){}[]=!#*~^>', SYNTAX);
 assign(';|$', SHELL);
 assign('&', SHELL | ESCAPE);
-assign('/:', SLASH);
-assign('\\', SLASH | ESCAPE);
+assign('/', SLASH);
+assign('\\', SLASH | ESCAPE | BACKSLASH);
+assign(':', COLON);
 assign('%', ESCAPE);
 assign('.-_+?,@', MARK);
 
@@ -91,6 +98,6 @@ export function beginsWith(text: Uint8Array, at: number, end: number, word: Uint
   return true;
 }
 
-function lowerCase(byte: number): number {
+export function lowerCase(byte: number): number {
   return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
 }

@@ -2,7 +2,7 @@
  * Tells commands for a shell: behind what separates or substitutes commands there is the name of a program, and what follows looks like its
  * arguments. Quotes, backslashes and empty variables within the name (`c'a't`, `c\at`, `c$@at`) are what shells drop, and are dropped here.
  */
-import { beginsWith, isDigit, isLetter, isSpace, isWordByte } from '../character.ts';
+import { ANGLE, beginsWith, CLASS, isDigit, isLetter, isSpace, isWordByte, SHELL } from '../character.ts';
 import { type RuleSet, Rules } from '../rules.ts';
 import { WordTable } from '../words.ts';
 
@@ -23,10 +23,13 @@ const PROGRAMS = new WordTable({
     reg sc if for while function let true false split join paste comm diff timeout pause rename`,
 });
 
+const TELLING = SHELL | ANGLE;
+
 export function inspectCommand(text: Uint8Array, start: number, end: number, found: RuleSet): void {
   const areLinesCommands = end - start <= LONGEST_SCRIPT;
   for (let i = start; i < end; i++) {
     const byte = text[i] as number;
+    if (((CLASS[byte] as number) & TELLING) === 0) continue;
     switch (byte) {
       case 0x3b: // ;
       case 0x7c: // |
@@ -214,7 +217,7 @@ function isMarkup(text: Uint8Array, at: number, start: number, end: number): boo
     before === 0x60 ||
     (isSpace(before) && at - start > 1 && isLetter(text[at - 2] as number)) ||
     before === 0x0a ||
-    (hasProse(text, start, end) && isSpace(before))
+    (isSpace(before) && hasProse(text, start, end))
   );
 }
 

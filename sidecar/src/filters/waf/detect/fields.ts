@@ -120,7 +120,7 @@ export class FieldReader implements Place {
     this.name = name;
     this.nameStart = start;
     this.nameEnd = end;
-    this.values.inspectName(name, start, end, classesOf(name, start, end), this);
+    this.values.inspectName(name, start, end, classesOf(name, start, end), this, true);
   }
 
   private inspect(value: Uint8Array, start: number, end: number): void {

@@ -171,7 +171,7 @@ export class JsonWalker implements Place {
     if (this.keys.add(key, from, to, this.depth)) this.values.report(Rules.duplicateKey, key, from, to, this);
     if (isPrototype(key, from, to) && this.isWithinConstructor())
       this.values.report(Rules.prototypeKey, key, from, to, this);
-    this.values.inspectName(key, from, to, this.hasEscapes ? classesOf(key, from, to) : classes, this);
+    this.values.inspectName(key, from, to, this.hasEscapes ? classesOf(key, from, to) : classes, this, false);
     return true;
   }
 

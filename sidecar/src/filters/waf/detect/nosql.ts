@@ -2,41 +2,17 @@
  * Tells injections into document stores: operators as keys, in JSON and in the names of forms and queries (`user[$ne]`), operators and JavaScript
  * in texts, and keys that reach the prototype of all objects.
  */
-import { beginsWith, isLetter, isSpace } from '../character.ts';
+import { beginsWith, CLASS, isLetter, isSpace, MARK, SHELL, SPACE, SYNTAX } from '../character.ts';
 import { type RuleSet, Rules } from '../rules.ts';
 import { WordTable } from '../words.ts';
+import { HARMLESS, OPERATOR, OPERATORS, QUERY_OPTION, STAGE, UPDATE } from './nosql-words.ts';
 
-const OPERATOR = 1;
-/** Stages and expressions of a pipeline. */
-const STAGE = 2;
-const UPDATE = 3;
-/** JSON Schema, extended JSON and references have these. */
-const HARMLESS = 4;
-
-/** Names without their `$`; those that OData has for queries (`$filter`, `$count`, `$skip`, `$search`, `$orderby`) are unknown ones here. */
-const OPERATORS = new WordTable({
-  [OPERATOR]: `eq ne gt gte lt lte in nin and or not nor exists type expr jsonschema mod regex options text where all elemmatch size
-    bitsallclear bitsallset bitsanyclear bitsanyset geointersects geowithin near nearsphere geometry maxdistance mindistance center centersphere
-    box polygon uniquedocs slice meta natural query explain maxscan maxtimems hint function accumulator eval within like ilike notin language
-    casesensitive diacriticsensitive rand
-    regexmatch regexfind regexfindall samplerate`,
-  [STAGE]: `match group project lookup out merge unwind facet graphlookup unionwith bucket bucketauto sortbycount addfields replaceroot
-    replacewith redact sample limit sort indexstats collstats currentop listsessions listlocalsessions geonear documents densify fill
-    setwindowfields plancachestats changestream searchmeta vectorsearch listsampledqueries querystats shardeddatadistribution cond ifnull
-    switch map reduce concat substr substrbytes substrcp indexofbytes arrayelemat objecttoarray arraytoobject mergeobjects getfield
-    setfield let literal tostring toint todouble tolong tobool todate toobjectid convert strcasecmp strlenbytes strlencp add subtract multiply
-    divide sum avg first last cmp`,
-  [UPDATE]: `set unset inc push pull pullall pop addtoset rename currentdate mul min max setoninsert bit each position sort setonce`,
-  [HARMLESS]: `ref id schema defs db comment anchor dynamicref dynamicanchor recursiveref recursiveanchor vocabulary definitions oid date
-    timestamp numberlong numberint numberdouble numberdecimal binary minkey maxkey undefined symbol code scope uuid regularexpression dbpointer
-    value type$ data`,
-});
-
-/** Looks at the name of a member, or of a field with its path in brackets or dots. */
+/** Looks at the name of a member, or (`isField`) of a field with its path in brackets or dots. */
 export function inspectName(
   text: Uint8Array,
   start: number,
   end: number,
+  isField: boolean,
   found: RuleSet,
   level: number,
 ): void {
@@ -45,7 +21,8 @@ export function inspectName(
   while (segment <= end) {
     let stop = segment;
     while (stop < end && !isSeparator(text[stop] as number)) stop++;
-    if (text[segment] === 0x24 && stop > segment + 1) judgeOperator(text, segment, stop, found, level);
+    if (text[segment] === 0x24 && stop > segment + 1)
+      judgeOperator(text, segment, stop, isField && segment === start && stop === end, found, level);
     if (isProto(text, segment, stop) || (previousIsConstructor && isPrototype(text, segment, stop)))
       found.add(Rules.prototypeKey, segment);
     if (stop > segment) previousIsConstructor = isConstructor(text, segment, stop);
@@ -53,18 +30,25 @@ export function inspectName(
   }
 }
 
-function judgeOperator(text: Uint8Array, start: number, end: number, found: RuleSet, level: number): void {
+/** `isWhole`: it is the name of a field, and not a part of one, as options of OData are. */
+function judgeOperator(
+  text: Uint8Array,
+  start: number,
+  end: number,
+  isWhole: boolean,
+  found: RuleSet,
+  level: number,
+): void {
   const kind = OPERATORS.find(text, start + 1, end);
-  if (kind === HARMLESS) return;
-  const rule =
-    kind === OPERATOR
-      ? Rules.nosqlOperator
-      : kind === STAGE
-        ? Rules.nosqlStage
-        : kind === UPDATE
-          ? Rules.nosqlUpdate
-          : Rules.nosqlUnknown;
-  if (rule.level <= level && (kind !== 0 || isLetter(text[start + 1] as number))) found.add(rule, start);
+  if (kind === HARMLESS || (kind === 0 && !isLetter(text[start + 1] as number))) return;
+  const rule = ruleOf(kind, isWhole);
+  if (rule.level <= level) found.add(rule, start);
+}
+
+function ruleOf(kind: number, isWhole: boolean): (typeof Rules)[keyof typeof Rules] {
+  if (kind === OPERATOR) return Rules.nosqlOperator;
+  if (kind === STAGE || (kind === QUERY_OPTION && !isWhole)) return Rules.nosqlStage;
+  return kind === UPDATE ? Rules.nosqlUpdate : Rules.nosqlUnknown;
 }
 
 /** `[`, `]`, `.` */
@@ -94,13 +78,17 @@ function isWord(text: Uint8Array, start: number, end: number, word: Uint8Array):
   return true;
 }
 
+/** Of the bytes at which something is looked for: `$`, `.`, `[`, `(`, and the space behind `return`. */
+const TELLING = SHELL | MARK | SYNTAX | SPACE;
+
 /** Looks for operators and JavaScript in a text. */
 export function inspectNosqlText(text: Uint8Array, start: number, end: number, found: RuleSet): void {
   for (let i = start; i < end; i++) {
     const byte = text[i] as number;
+    if (((CLASS[byte] as number) & TELLING) === 0) continue;
     if (byte === 0x24) judgeTextOperator(text, i, start, end, found);
-    else if (byte === 0x74 || byte === 0x64 || byte === 0x72 || byte === 0x6e)
-      judgeScript(text, i, start, end, found);
+    else if (i > start && mayEndScript(byte, text[i - 1] as number))
+      judgeScript(text, i + 1, start, end, found);
   }
 }
 
@@ -133,15 +121,22 @@ function isValueAt(text: Uint8Array, from: number, end: number): boolean {
 
 const VALUES = ['null', 'true', 'false', 'this', 'function'].map((word) => Buffer.from(word));
 
+/** The last two bytes of `this.`, `db.`, `this[`, `date(` and `return `. */
+function mayEndScript(byte: number, before: number): boolean {
+  if (byte === 0x20) return before === 0x6e;
+  if (byte === 0x2e) return before === 0x73 || before === 0x62;
+  return (byte === 0x5b && before === 0x73) || (byte === 0x28 && before === 0x65);
+}
+
 /** What `$where` takes: `this.a`, `db.a.find(`, `function(`, `return `. */
 function judgeScript(text: Uint8Array, at: number, start: number, end: number, found: RuleSet): void {
-  if (at > start && isNamePart(text[at - 1] as number)) return;
   for (const [word, follows] of SCRIPTS) {
-    if (!beginsWith(text, at, end, word)) continue;
-    if (follows(text, at + word.length, end)) {
-      found.add(Rules.nosqlScript, at);
-      return;
-    }
+    const begin = at - word.length;
+    if (begin < start || !beginsWith(text, begin, at, word)) continue;
+    if (begin > start && isNamePart(text[begin - 1] as number)) continue;
+    if (!follows(text, at, end)) continue;
+    found.add(Rules.nosqlScript, begin);
+    return;
   }
 }
 
@@ -207,9 +202,4 @@ function hasByte(text: Uint8Array, at: number, end: number, one: number, other: 
 
 function isNamePart(byte: number): boolean {
   return isLetter(byte) || (byte >= 0x30 && byte <= 0x39) || byte === 0x5f || byte === 0x24;
-}
-
-/** Of a name without its `$`. */
-export function isOperatorName(text: Uint8Array, start: number, end: number): boolean {
-  return OPERATORS.find(text, start, end) !== 0;
 }

@@ -7,7 +7,7 @@
 import { isDigit, isWordByte } from '../character.ts';
 import { isProgram } from './command.ts';
 import { MOST_SAMPLE_LENGTH } from './limits.ts';
-import { isOperatorName } from './nosql.ts';
+import { isOperatorName } from './nosql-words.ts';
 import { isSqlWord } from './sql-words.ts';
 import { isScriptWord } from './xss.ts';
 

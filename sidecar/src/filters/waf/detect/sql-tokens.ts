@@ -37,13 +37,18 @@ export class SqlTokens {
   private lastLineEnd = 0;
   private lastCommentEnd = 0;
 
-  /** Of `text[start, end)`, no more than `most`; returns where the rest begins. */
-  read(text: Uint8Array, start: number, end: number, most: number, backslashEscapes: boolean): number {
+  /** Begins with another text, or another reading of it: all of `text` up to `end` is read in pieces from now on. */
+  begin(text: Uint8Array, end: number, backslashEscapes: boolean): void {
     this.text = text;
     this.end = end;
     this.backslashEscapes = backslashEscapes;
     this.lastLineEnd = end;
     this.lastCommentEnd = end;
+  }
+
+  /** The tokens from `start` on, no more than `most`; returns where the rest begins. */
+  read(start: number, most: number): number {
+    const { end } = this;
     this.count = 0;
     this.counts.fill(0);
     this.versionComment = false;

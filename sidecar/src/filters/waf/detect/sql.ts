@@ -7,7 +7,7 @@
  *
  * Invariant: time is linear in the value; of a long value the tokens are judged in pieces that overlap.
  */
-import { indexOfByte, isSpace, QUOTE, SLASH } from '../character.ts';
+import { APOSTROPHE, BACKSLASH, BACKTICK, DOUBLE_QUOTE, indexOfByte, isSpace, QUOTE } from '../character.ts';
 import { type RuleSet, Rules } from '../rules.ts';
 import { MOST_SQL_TOKENS } from './limits.ts';
 import { isLiteral, isSign, SqlGrammar } from './sql-grammar.ts';
@@ -18,8 +18,12 @@ import * as Sql from './sql-words.ts';
 const OVERLAP = 32;
 /** Tokens of a list of values that are looked at. */
 const REACH = 64;
-const BACKTICK = 0x60;
-const QUOTES = [0x27, 0x22, BACKTICK];
+const BACKTICK_BYTE = 0x60;
+const QUOTES: readonly (readonly [byte: number, classes: number])[] = [
+  [0x27, APOSTROPHE],
+  [0x22, DOUBLE_QUOTE],
+  [BACKTICK_BYTE, BACKTICK],
+];
 
 export class SqlDetector {
   private readonly tokens = new SqlTokens();
@@ -40,10 +44,11 @@ export class SqlDetector {
     this.inspectFrom(text, start, end, 0, true);
     if ((classes & QUOTE) === 0) return;
     // Where a backslash stands before a quote, some databases see the end of a literal, and others do not.
-    const readings = (classes & SLASH) !== 0 && hasEscapedQuote(text, start, end) ? 2 : 1;
+    const readings = (classes & BACKSLASH) !== 0 && hasEscapedQuote(text, start, end) ? 2 : 1;
     for (let reading = 0; reading < readings; reading++) {
       if (reading === 1) this.inspectFrom(text, start, end, 0, false);
-      for (const quote of QUOTES) {
+      for (const [quote, itsClass] of QUOTES) {
+        if ((classes & itsClass) === 0) continue;
         const at = indexOfByte(text, quote, start, end);
         this.isWordQuoted = at > start && isSpace(text[at - 1] as number);
         if (at !== -1) this.inspectFrom(text, at + 1, end, quote, reading === 0);
@@ -54,23 +59,24 @@ export class SqlDetector {
   /** `quote`: the one that the query has before it, or 0. */
   private inspectFrom(text: Uint8Array, start: number, end: number, quote: number, escapes: boolean): void {
     const { tokens, grammar } = this;
+    tokens.begin(text, end, escapes);
     if (quote !== 0) {
       // As in O'Connor: nothing follows a quote like this in SQL.
-      tokens.read(text, start, end, 1, escapes);
+      tokens.read(start, 1);
       const type = tokens.types[0];
       if (type === Sql.NAME || type === Sql.PARTICLE || type === Sql.ENGLISH) return;
     }
     grammar.quote = quote;
     let at = start;
     for (let piece = 0; at < end; piece++) {
-      const next = tokens.read(text, at, end, MOST_SQL_TOKENS, escapes);
+      const next = tokens.read(at, MOST_SQL_TOKENS);
       if (tokens.versionComment) this.add(Rules.sqlVersionComment, 0);
       if (tokens.splitsWord) this.add(Rules.sqlSplitWord, 0);
       this.extent = grammar.extent();
       if (this.extent > 0) {
         if (quote !== 0 && piece === 0) this.judgeBreakout();
         // Backticks are what Markdown has its code in.
-        if (quote !== BACKTICK) this.judge(quote !== 0);
+        if (quote !== BACKTICK_BYTE) this.judge(quote !== 0);
       }
       if (next >= end) return;
       at = Math.max(tokens.starts[tokens.count - OVERLAP] as number, at + 1);

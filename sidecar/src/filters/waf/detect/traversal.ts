@@ -3,7 +3,7 @@
  *
  * One `../` is what relative links have; two of them, or one in the path of a request, or one that was escaped, are not.
  */
-import { isSpace } from '../character.ts';
+import { isSpace, lowerCase } from '../character.ts';
 import { type RuleSet, Rules } from '../rules.ts';
 
 export function inspectTraversal(
@@ -74,6 +74,13 @@ const FILES: readonly Uint8Array[] = [
   '/inetpub/',
 ].map((path) => Buffer.from(path));
 
+/** By the byte behind the slash, so that a look at that is enough for most. */
+const FILES_BY_BYTE: (readonly Uint8Array[] | undefined)[] = [];
+for (const file of FILES) {
+  const byte = file[1] as number;
+  FILES_BY_BYTE[byte] = [...(FILES_BY_BYTE[byte] ?? []), file];
+}
+
 const SCHEMES: readonly Uint8Array[] = [
   'file://',
   'php://',
@@ -110,11 +117,14 @@ function inspectFiles(
   if (!isRooted) return;
   for (let i = first; i < end; i++) {
     if (!isSlash(text[i] as number)) continue;
-    for (const file of FILES)
+    const files = i + 1 < end ? FILES_BY_BYTE[lowerCase(text[i + 1] as number)] : undefined;
+    if (files === undefined) continue;
+    for (const file of files) {
       if (matches(text, i, end, file)) {
         found.add(Rules.traversalFile, i);
         return;
       }
+    }
   }
 }
 
@@ -122,8 +132,7 @@ function matches(text: Uint8Array, at: number, end: number, word: Uint8Array): b
   if (at + word.length > end) return false;
   for (let i = 0; i < word.length; i++) {
     const byte = text[at + i] as number;
-    const lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte === 0x5c ? 0x2f : byte;
-    if (lower !== word[i]) return false;
+    if ((byte === 0x5c ? 0x2f : lowerCase(byte)) !== word[i]) return false;
   }
   return true;
 }

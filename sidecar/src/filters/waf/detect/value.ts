@@ -21,7 +21,7 @@ const ENCODED = Character.ESCAPE | Character.HIGH | Character.CONTROL;
 const SQL = Character.SPACE | Character.QUOTE | Character.SYNTAX | Character.SHELL | Character.CONTROL;
 const SCRIPT = Character.SHELL | Character.SYNTAX;
 const COMMAND = Character.SHELL | Character.ANGLE | Character.SLASH | Character.SPACE;
-const MARKUP = Character.SYNTAX | Character.SLASH;
+const MARKUP = Character.SYNTAX | Character.COLON;
 const BASE64 = PLAIN | Character.SLASH | Character.SYNTAX;
 const LEAST_BASE64 = 16;
 const BASE64_LEVEL = 2;
@@ -49,9 +49,16 @@ export class ValueInspector {
   }
 
   /** The name of a member or a field. */
-  inspectName(text: Uint8Array, start: number, end: number, classes: number, place: Place): void {
+  inspectName(
+    text: Uint8Array,
+    start: number,
+    end: number,
+    classes: number,
+    place: Place,
+    isField: boolean,
+  ): void {
     if (end - start > 1 && (classes & ~(Character.LETTER | Character.DIGIT)) !== 0) {
-      inspectName(text, start, end, this.found, this.level);
+      inspectName(text, start, end, isField, this.found, this.level);
       if (this.found.count > 0) this.hits.take(this.found, text, start, end, place);
     }
     if ((classes & ~PLAIN) !== 0) this.inspect(text, start, end, classes, place);

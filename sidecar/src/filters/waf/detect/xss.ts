@@ -2,7 +2,7 @@
  * Tells markup and script for a browser: elements that run or load something, attributes that handle events, addresses that are scripts. Elements
  * of plain formatting (`<b>`, `<p>`, `<a href="https:…">`) are what editors of text send, and count for little.
  */
-import { beginsWith, isLetter, isSpace, isWordByte } from '../character.ts';
+import { beginsWith, CLASS, COLON, isLetter, isSpace, isWordByte, MARK, SYNTAX } from '../character.ts';
 import { type RuleSet, Rules } from '../rules.ts';
 import { WordTable } from '../words.ts';
 
@@ -38,6 +38,9 @@ const HANDLERS = new WordTable({
 
 const CALLS = new WordTable({ [CALL]: 'alert confirm prompt eval fromcharcode' });
 
+/** Of the bytes at which something is looked for: `<`, `>`, `:`, `=`, `(`, `[`, `.`. */
+const TELLING = SYNTAX | COLON | MARK;
+
 export function inspectXss(
   text: Uint8Array,
   start: number,
@@ -48,6 +51,7 @@ export function inspectXss(
   let inTag = false;
   for (let i = start; i < end; i++) {
     const byte = text[i] as number;
+    if (((CLASS[byte] as number) & TELLING) === 0) continue;
     if (byte === 0x3c) inTag = judgeTag(text, i, end, found, level) || inTag;
     else if (byte === 0x3e) inTag = false;
     else if (byte === 0x3a) judgeScheme(text, i, start, end, inTag, found);

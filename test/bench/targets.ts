@@ -48,7 +48,7 @@ const TARGETS: Target[] = [
   },
   {
     name: 'hop with features that inspects a JSON body of 1 KB: CPU',
-    limit: 2,
+    limit: 2.5,
     baseline: 'tulle-plain',
     metric: cpu,
     applies: (cell) => cell.scenario === 'waf',

@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { startOtlpReceiver } from '../../examples/demo/otlp-receiver.ts';
+import type { Span } from '../../examples/demo/span.ts';
 import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
 import { Inspector } from '../../sidecar/src/filters/waf/inspector.ts';
 import { createFolder, type Folder, sidecarConfig } from './mesh-fixture.ts';
@@ -45,7 +47,10 @@ interface Guarded {
   send(protocol: UploadProtocol, body: string | Uint8Array, options?: UploadOptions): Promise<UploadAnswer>;
 }
 
-async function guard(spec: Record<string, unknown> = {}): Promise<Guarded> {
+async function guard(
+  spec: Record<string, unknown> = {},
+  telemetry: Record<string, unknown> = {},
+): Promise<Guarded> {
   const name = `waf-${opened.length}`;
   const witness = await startWitness();
   const policy = {
@@ -54,7 +59,7 @@ async function guard(spec: Record<string, unknown> = {}): Promise<Guarded> {
   };
   const sidecarText = sidecarConfig(name, {
     inbound: [{ name: 'http', listen: '127.0.0.1:0', mtls: 'off', target: `127.0.0.1:${witness.port}` }],
-    ...{ telemetry: { accessLog: `./${name}.log` }, timeouts: { drainMs: 500 } },
+    ...{ telemetry: { accessLog: `./${name}.log`, ...telemetry }, timeouts: { drainMs: 500 } },
   });
   const text = [sidecarText, JSON.stringify(policy)].join('\n---\n');
   const sidecar = await startSidecar({ configPath: await folder.write(`${name}.yaml`, text) });
@@ -442,16 +447,25 @@ it('a route has exceptions of its own by a policy of its own', async () => {
   expect(await metric(sidecar, 'tulle_waf_requests_total', 'policy="e2e/search"', 'result="clean"')).toBe(1);
 });
 
-it('tells the log what was found, masked, and nobody else', async () => {
-  const guarded = await guard();
+it('tells the log what was found, masked, the span where, and the caller no more than that', async () => {
+  const spans: Span[] = [];
+  const collector = await startOtlpReceiver((batch) => spans.push(...batch));
+  const endpoint = `http://127.0.0.1:${collector.port}`;
+  const guarded = await guard({}, { traces: { endpoint, headSampleRatio: 1 } });
   const answer = await guarded.send('http1', ATTACK, { path: '/orders?token=secret' });
-  await until(async () => (await guarded.log()).length === 1);
+  await until(async () => (await guarded.log()).length === 1 && spans.length === 1);
+  await collector.close();
   const [line] = await guarded.log();
   expect(line).toMatchObject({ status: 403, failure: 'waf_blocked', waf: 'block', waf_policy: 'e2e/shop' });
   expect(line?.waf_score).toBeGreaterThanOrEqual(5);
   expect(line?.waf_hits).toMatch(/^sqli-[a-z-]+ in \S+: /);
   for (const text of [answer.body, String(line?.failure_detail)]) expect(text).not.toMatch(/password|users/);
   expect(JSON.stringify(line)).not.toContain('secret');
+  const attributes: Record<string, unknown> = Object.fromEntries(spans[0]?.attributes ?? []);
+  expect(attributes).toMatchObject({ 'tulle.waf.decision': 'block', 'tulle.waf.policy': 'e2e/shop' });
+  expect(attributes['tulle.waf.rule']).toMatch(/^sqli-/);
+  expect(attributes['tulle.failure.detail']).toBe(line?.failure_detail);
+  expect(JSON.stringify(attributes)).not.toMatch(/password|users|secret/);
   expect(await metric(guarded.sidecar, 'tulle_waf_hits_total', 'policy="e2e/shop"', 'rule="sqli-')).toBe(1);
   expect(await metric(guarded.sidecar, 'tulle_waf_held_bytes')).toBe(0);
 });

@@ -59,11 +59,11 @@ export function readBody(
 
 function inspect(body: Buffer, type: ContentType, whole: boolean, inspector: Inspector): BodyReading {
   const { kind } = type;
-  const utf8 = kind === 'malformed' ? null : inUtf8(body, type);
-  if (utf8 === null) return 'unparsable';
-  const text = whole ? utf8 : closeValue(utf8, type);
-  if (kind === 'json') inspector.json(text);
-  else if (kind === 'json-lines') for (const line of linesOf(text)) inspector.json(line);
+  const text = kind === 'malformed' ? null : inUtf8(body, type);
+  if (text === null) return 'unparsable';
+  if (kind === 'json') inspector.json(whole ? text : closeString(text));
+  else if (kind === 'json-lines')
+    for (const line of linesOf(whole ? text : closeString(text))) inspector.json(line);
   else if (!inspectOther(text, type, whole, inspector)) return 'binary';
   return readingOf(inspector.problem, whole);
 }
@@ -76,22 +76,25 @@ function inspectOther(
   inspector: Inspector,
 ): boolean {
   const isDocument = looksLikeJson(text) && (!whole || isJson(text));
-  if (isDocument) inspector.json(text);
-  if (kind === 'multipart') inspector.multipart(text, boundary);
+  if (isDocument) inspector.json(whole ? text : closeString(text));
+  if (kind === 'multipart') inspector.multipart(whole ? text : closePart(text, boundary), boundary);
   else if (kind === 'unknown' && !isDocument && isBinary(text, whole)) return false;
   else if (kind === 'form' || !isDocument || !whole) inspector.form(text);
   return true;
 }
 
-/** Ends the value that was cut, so that what is there of it is looked at. */
-function closeValue(body: Buffer, { kind, boundary }: ContentType): Buffer {
-  if (kind === 'multipart') return Buffer.concat([body, Buffer.from(`\r\n--${boundary}--`, 'latin1')]);
-  if (kind === 'form') return body;
+/** Of JSON that was cut: ends the string that it was cut in, so that what is there of it is looked at. */
+function closeString(body: Buffer): Buffer {
   // Half an escape would make the value none, and a backslash the quote a part of it.
   const last = body.lastIndexOf(BACKSLASH);
   let end = last !== -1 && last >= body.length - LONGEST_ESCAPE ? last : body.length;
   while (end > 0 && body[end - 1] === BACKSLASH) end--;
   return Buffer.concat([body.subarray(0, end), QUOTE]);
+}
+
+/** The same for a part of multipart. */
+function closePart(body: Buffer, boundary: string): Buffer {
+  return Buffer.concat([body, Buffer.from(`\r\n--${boundary}--`, 'latin1')]);
 }
 
 /** `whole`: there is nothing behind what was inspected. */

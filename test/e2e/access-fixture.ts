@@ -27,10 +27,13 @@ export interface Worker {
   readonly origin: EchoOrigin;
   readonly tcp: TcpServer;
   readonly grpcPort: number;
+  /** Of gRPC, so far. */
+  calls(): number;
   close(): Promise<void>;
 }
 
-const NO_HTTP = Buffer.from([0, 1, 2, 3]);
+// No TLS either, and enough to tell.
+const NO_HTTP = Buffer.from([0, 1, 2, 3, 4, 5, 6, 7]);
 const CALL = '/demo.Echo/Say';
 const same = (bytes: Buffer): Buffer => bytes;
 
@@ -38,6 +41,7 @@ export async function startWorker(): Promise<Worker> {
   const origin = await startOrigin();
   const tcp = await listenTcp(echo);
   const server = new Server();
+  let calls = 0;
   const method = {
     ...{ path: CALL, requestStream: false, responseStream: false },
     ...{
@@ -50,8 +54,10 @@ export async function startWorker(): Promise<Worker> {
   server.addService(
     { Say: method },
     {
-      Say: (call: { request: Buffer }, done: (error: null, answer: Buffer) => void) =>
-        done(null, call.request),
+      Say: (call: { request: Buffer }, done: (error: null, answer: Buffer) => void) => {
+        calls++;
+        done(null, call.request);
+      },
     },
   );
   const grpcPort = await new Promise<number>((resolve, reject) =>
@@ -63,6 +69,7 @@ export async function startWorker(): Promise<Worker> {
     origin,
     tcp,
     grpcPort,
+    calls: () => calls,
     async close() {
       origin.close();
       server.forceShutdown();
@@ -150,8 +157,8 @@ export class Caller {
     const secured = () =>
       credentials.createSsl(
         Buffer.from(svid?.rootsPem ?? ''),
-        Buffer.from(svid?.keyPem ?? ''),
-        Buffer.from(svid?.certificatePem ?? ''),
+        pemOf(svid?.keyPem),
+        pemOf(svid?.certificatePem),
         { checkServerIdentity: () => undefined },
       );
     const channel = svid === null ? credentials.createInsecure() : secured();
@@ -189,13 +196,19 @@ export class Caller {
       svid === null
         ? net.connect({ port, host: '127.0.0.1' })
         : tls.connect({
-            ...{ port, host: '127.0.0.1', ca: svid.rootsPem, cert: svid.certificatePem, key: svid.keyPem },
+            ...{ port, host: '127.0.0.1', ca: svid.rootsPem },
+            ...(svid.certificatePem === '' ? {} : { cert: svid.certificatePem, key: svid.keyPem }),
             // A stranger does not care whom it talks to.
             ...{ rejectUnauthorized: false, ...(alpn === null ? {} : { ALPNProtocols: [alpn] }) },
           });
     socket.on('error', () => {});
     return socket;
   }
+}
+
+/** Null for a caller without a certificate. */
+function pemOf(text = ''): Buffer | null {
+  return text === '' ? null : Buffer.from(text);
 }
 
 function fateOf(status: number): Fate {

@@ -1,60 +1,14 @@
-// A worker behind its sidecar takes calls from the API and from nobody else: real certificates, real sockets, and a real Envoy on either
-// side of the line.
+// What an access policy does, over real sockets and with real certificates. Who is kept out altogether: intruders.test.ts.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAuthority } from '../../mesh/ca/authority.ts';
-import { issueSvid } from '../../mesh/ca/issue-svid.ts';
-import type { Sidecar } from '../../sidecar/src/app.ts';
-import { bootstrap, httpCluster, httpListener, upstreamTls } from '../bench/contenders/envoy-config.ts';
-import { type Envoy, startEnvoy } from '../parts/envoy.ts';
-import { Caller, type Fate, PROTOCOLS, type Spoken } from './access-fixture.ts';
 import { API, GuardedWorker, ONLY_API, portOf } from './guarded-worker.ts';
-import { openAuthority, send, spiffeId, svidFiles } from './mesh-fixture.ts';
+import { spiffeId } from './mesh-fixture.ts';
 import { metric, until } from './tcp-fixture.ts';
-
-const DAY_MS = 24 * 3_600_000;
 
 let mesh: GuardedWorker;
 beforeAll(async () => {
   mesh = await GuardedWorker.start();
 });
 afterAll(() => mesh.close());
-
-describe.each(PROTOCOLS)('over %s the worker', (protocol: Spoken) => {
-  let sidecar: Sidecar;
-  beforeAll(async () => {
-    sidecar = await mesh.guard(`only-api-${protocol}`, { rules: ONLY_API });
-  });
-  const fateOf = (who: Caller): Promise<Fate> => who.call(protocol, portOf(sidecar, protocol));
-
-  it('serves the API', async () => {
-    expect(await fateOf(await mesh.caller('api'))).toBe('served');
-    expect(await metric(sidecar, 'tulle_access_decisions_total', 'rule="api"', 'decision="allow"')).toBe(1);
-  });
-
-  it('does not serve who speaks in clear', async () => {
-    expect(await fateOf(new Caller(null))).toBe('closed');
-  });
-
-  it('does not serve a certificate of another trust domain, not even one that another authority wrote for ours', async () => {
-    const strangers = await createAuthority({ trustDomain: 'strangers.test' });
-    const svid = await issueSvid(strangers, { spiffeId: 'spiffe://strangers.test/ns/e2e/sa/api' });
-    expect(await fateOf(new Caller(svid))).toBe('closed');
-    const forged = await issueSvid(await openAuthority(), { spiffeId: API });
-    expect(await fateOf(new Caller(forged))).toBe('closed');
-  });
-
-  it('does not serve an expired certificate', async () => {
-    expect(await fateOf(await mesh.caller('api', { validFromMs: Date.now() - DAY_MS }))).toBe('closed');
-  });
-
-  it('does not serve a valid certificate of a service that is not on the list, and counts it', async () => {
-    // A connection has no words for it.
-    expect(await fateOf(await mesh.caller('intruder'))).toBe(protocol === 'tcp' ? 'closed' : 'denied');
-    expect(await metric(sidecar, 'tulle_access_decisions_total', 'rule="no_rule"', 'decision="deny"')).toBe(
-      1,
-    );
-  });
-});
 
 describe('a denial', () => {
   it('names policy, rule and peer, to the caller and in the log', async () => {
@@ -141,32 +95,5 @@ describe('a policy that changes', () => {
     expect(await batch.callHttp1(port)).toBe('served');
     expect(await api.callHttp1(port)).toBe('denied');
     expect(await Promise.all(slow)).toEqual(slow.map(() => 'served'));
-  });
-});
-
-describe.each(['http/1.1', 'h2'] as const)('a real Envoy over %s', (protocol) => {
-  const envoys: Envoy[] = [];
-  let sidecar: Sidecar;
-  beforeAll(async () => {
-    sidecar = await mesh.guard(`envoy-${protocol === 'h2' ? 2 : 1}`, { rules: ONLY_API });
-    for (const service of ['api', 'intruder']) {
-      const port = portOf(sidecar, 'http1');
-      const parts = {
-        listener: httpListener({ hasFeatures: false, service, tls: null }),
-        clusters: [httpCluster({ port, protocol, tls: upstreamTls(spiffeId('worker'), protocol) })],
-      };
-      const files = svidFiles(await issueSvid(mesh.authority, { spiffeId: spiffeId(service) }));
-      envoys.push(await startEnvoy({ config: bootstrap(parts), files }));
-    }
-  });
-  afterAll(() => Promise.all(envoys.map((envoy) => envoy.stop())));
-
-  it('is served as the API, and not as an intruder', async () => {
-    const [api, intruder] = await Promise.all(
-      envoys.map((envoy) => send(envoy.ports.client as number, '/', { host: 'worker' })),
-    );
-    expect(api?.status).toBe(200);
-    expect(intruder?.status).toBe(403);
-    expect(JSON.parse(intruder?.body ?? '').detail).toContain(`peer ${spiffeId('intruder')}`);
   });
 });

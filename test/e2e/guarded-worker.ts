@@ -4,6 +4,7 @@ import type { Authority } from '../../mesh/ca/authority.ts';
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
 import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
 import { Caller, startWorker, type Worker } from './access-fixture.ts';
+import { CarelessAuthority } from './intruder-fixture.ts';
 import {
   createFolder,
   type Folder,
@@ -33,17 +34,21 @@ export interface GuardedSidecar extends Sidecar {
 export class GuardedWorker {
   readonly folder: Folder;
   readonly authority: Authority;
+  /** Trusted like the other, and not worth it. */
+  readonly careless: CarelessAuthority;
   readonly worker: Worker;
   private readonly sidecars: Sidecar[] = [];
 
-  private constructor(folder: Folder, authority: Authority, worker: Worker) {
+  private constructor(folder: Folder, authority: Authority, careless: CarelessAuthority, worker: Worker) {
     this.folder = folder;
     this.authority = authority;
+    this.careless = careless;
     this.worker = worker;
   }
 
   static async start(): Promise<GuardedWorker> {
-    return new GuardedWorker(await createFolder(), await openAuthority(), await startWorker());
+    const authorities = [await openAuthority(), await CarelessAuthority.open()] as const;
+    return new GuardedWorker(await createFolder(), ...authorities, await startWorker());
   }
 
   async close(): Promise<void> {
@@ -55,6 +60,10 @@ export class GuardedWorker {
   /** With an inbound entry for each protocol, named after it, and `auto`. */
   async guard(name: string, guard: Guard): Promise<GuardedSidecar> {
     const identity = await writeIdentity(this.folder, this.authority, { spiffeId: spiffeId('worker') });
+    await this.folder.write(
+      'worker-roots.pem',
+      `${this.authority.trustBundle().rootsPem}${this.careless.rootPem}`,
+    );
     const configPath = await this.folder.write(`${name}.yaml`, this.configText(name, identity, guard));
     const sidecar = await startSidecar({ configPath });
     this.sidecars.push(sidecar);

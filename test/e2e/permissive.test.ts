@@ -90,7 +90,8 @@ describe('under a policy', () => {
   });
 
   it('a handshake may come in any pieces, and one that stops is given up', async () => {
-    const failures = () => metric(sidecar, 'tulle_downstream_tls_failures_total', 'listener="http1"');
+    const failures = () =>
+      metric(sidecar, 'tulle_downstream_tls_failures_total', '"http1"', 'reason="timeout"');
     const before = await failures();
     const socket = open('http1');
     socket.write(Buffer.from([0x16]));

@@ -287,6 +287,13 @@ export const Failure = Object.freeze({
     'Whether the bearer token of the request is good could not be found out.',
     true,
   ),
+  handshakeFailed: define(
+    'handshake_failed',
+    'downstream',
+    0,
+    16,
+    'The TLS handshake of the caller failed, or left open who it is.',
+  ),
   accessDenied: define(
     'access_denied',
     'policy',

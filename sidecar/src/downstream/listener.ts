@@ -14,6 +14,7 @@ import { Transport, type TransportContext } from '../transport/transport.ts';
 import { Arrival, type ArrivalOwner, type ConnectionKind } from './arrival.ts';
 import type { Destination } from './destination.ts';
 import { FirstBytes } from './first-bytes.ts';
+import { type HandshakeFailure, handshakeFailureOf } from './handshake-failure.ts';
 
 const KEEP_ALIVE_MS = 30_000;
 
@@ -45,7 +46,8 @@ export interface ListenerObserver {
   onClosed(): void;
   /** Closed at once, because there were too many. */
   onRejected(): void;
-  onHandshakeFailed(reason: string): void;
+  /** `nowMs` is monotonic. */
+  onHandshakeFailed(reason: HandshakeFailure, peerAddress: string, nowMs: number): void;
   /** What a connection turned out to speak. */
   onRecognised(kind: ConnectionKind): void;
 }
@@ -135,7 +137,7 @@ export class Listener implements ArrivalOwner {
   }
 
   private createSecureServer(common: tls.TlsOptions, security: ListenerSecurity): tls.Server {
-    const { observer, handshakeTimeoutMs } = this.options;
+    const { handshakeTimeoutMs } = this.options;
     const secure = {
       ...common,
       ...security.tlsOptions,
@@ -146,11 +148,16 @@ export class Listener implements ArrivalOwner {
     server.on('tlsClientError', (error, socket) => {
       // The reason of a refused certificate is on the socket; the error says that the connection broke.
       const { authorizationError } = socket as { authorizationError?: Error | string | null };
-      observer.onHandshakeFailed(String(authorizationError ?? error.message));
-      // Of a handshake that took too long Node tells, and leaves the connection open.
-      socket.destroy();
+      this.refuse(socket, handshakeFailureOf(error, authorizationError));
     });
     return server;
+  }
+
+  /** Of a handshake that took too long Node tells, and leaves the connection open. */
+  private refuse(socket: tls.TLSSocket, reason: HandshakeFailure): void {
+    const { observer, context } = this.options;
+    observer.onHandshakeFailed(reason, socket.remoteAddress ?? '', context.clock.monotonicMs());
+    socket.destroy();
   }
 
   private tellApart(socket: net.Socket, secureServer: tls.Server): void {
@@ -168,8 +175,7 @@ export class Listener implements ArrivalOwner {
   private acceptSecure(socket: tls.TLSSocket, security: ListenerSecurity): void {
     const identity = security.peerIdentity(socket);
     if (identity === null) {
-      this.options.observer.onHandshakeFailed('the peer has no acceptable SPIFFE id');
-      socket.destroy();
+      this.refuse(socket, 'no_identity');
       return;
     }
     this.accept(socket, identity, true);

@@ -1,11 +1,15 @@
+import { resourceFromAttributes } from '@opentelemetry/resources';
 import { expect, test } from 'vitest';
 import { inboundProfile, type RouteProfile } from '../config/snapshot.ts';
 import { compileChain } from '../core/chain.ts';
 import { FAILURES, Failure } from '../core/failure.ts';
 import { RandomWords } from '../observe/random-words.ts';
+import { toReadableSpan } from '../observe/readable-span.ts';
 import { keepingOf } from '../observe/retention/keeping.fixture.ts';
 import { Series } from '../observe/series.ts';
 import { WORD } from '../observe/span-record.ts';
+import { AccessControl } from './access/access-control.ts';
+import { spec as accessSpec } from './access/config.ts';
 import { travel } from './hand-made-exchange.ts';
 import { buildFilters } from './index.ts';
 import { openJwt } from './jwt/jwt.fixture.ts';
@@ -41,6 +45,29 @@ test('a request that can not be read has one id in its answer, the log and its s
   expect(returned).toContain(`x-request-id: ${exchange.requestId}`);
   expect(JSON.parse(body).requestId).toBe(exchange.requestId);
   expect(spans).toEqual([[exchange.requestId, 'malformed_request']]);
+});
+
+test('a denial stands in its span, with the policy and the rule', () => {
+  const keeping = keepingOf(16);
+  const spec = accessSpec.parse({
+    rules: [{ name: 'no-admin', action: 'deny', to: { paths: ['/admin/*'] } }],
+  });
+  const policy = { name: 'orders', namespace: 'prod', targets: [], spec };
+  const scope = { port: 80, ownTrustDomain: 'mesh.test', otherwise: 'deny' } as const;
+  const access = new AccessControl().compile(policy, scope);
+  const filters = buildFilters({ ...profile, access }, { ...context, keeping, headSampleRatio: 1 });
+  travel({ chain: compileChain(filters), requestLine: 'GET /admin/users HTTP/1.1' });
+  const spans: Record<string, unknown>[] = [];
+  const resource = resourceFromAttributes({});
+  keeping.ring.take(16, (span) => spans.push(toReadableSpan(span, resource, 0).attributes));
+  expect(spans).toHaveLength(1);
+  expect(spans[0]).toMatchObject({
+    'http.response.status_code': 403,
+    'tulle.failure.code': 'access_denied',
+    'tulle.access.decision': 'deny',
+    'tulle.access.policy': 'prod/orders',
+    'tulle.access.rule': 'no-admin',
+  });
 });
 
 test('what a request passes, without an access log', () => {

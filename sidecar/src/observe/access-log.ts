@@ -11,6 +11,7 @@ import type { AccessLogConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
+import type { FailureKind } from '../core/failure.ts';
 import type { RelayedConnection } from '../protocol/tcp/tcp-route.ts';
 import { writeAccess } from './access-outcome.ts';
 import { writeConnectionLine } from './connection-line.ts';
@@ -77,6 +78,17 @@ export class AccessLog {
     this.line.time(this.wallTime.at(connection.endedMs));
     this.line.raw(origin);
     writeConnectionLine(this.line, connection, trace);
+    this.endLine();
+  }
+
+  /** Of a caller that did not get as far as a request, at a monotonic time. */
+  appendRefusal(failure: FailureKind, detail: string, peer: string, atMs: number, origin: Buffer): void {
+    if (!this.beginLine()) return;
+    this.line.time(this.wallTime.at(atMs));
+    this.line.raw(origin);
+    this.line.text(KEY.failure, failure.name);
+    this.line.text(KEY.failureDetail, detail);
+    this.line.text(KEY.peer, peer);
     this.endLine();
   }
 

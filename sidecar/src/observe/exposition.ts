@@ -7,6 +7,7 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
+import { HANDSHAKE_FAILURES } from '../downstream/handshake-failure.ts';
 import { type AccessReadings, registerAccess } from '../filters/access/metrics.ts';
 import { registerBackends } from '../filters/backend/metrics.ts';
 import { registerConcurrency } from '../filters/concurrency/metrics.ts';
@@ -159,7 +160,11 @@ function registerConnections(registry: Registry, series: Series): void {
     registry,
     'tulle_downstream_tls_failures_total',
     'TLS handshakes with peers that failed.',
-    downstream((listener) => listener.tlsFailures),
+    function* () {
+      for (const { listener, tlsFailures } of series.listeners.values())
+        for (const reason of HANDSHAKE_FAILURES)
+          if (tlsFailures[reason] > 0) yield [{ listener, reason }, tlsFailures[reason]];
+    },
   );
   registerCounter(
     registry,

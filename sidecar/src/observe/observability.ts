@@ -35,6 +35,7 @@ import { DataStoreWatch } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
 import { GroupWatch } from './group-watch.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import { ListenerWatch } from './listener-watch.ts';
 import { SpanExport } from './otlp.ts';
 import { RandomWords } from './random-words.ts';
 import { Budget } from './retention/budget.ts';
@@ -55,6 +56,7 @@ export interface ObservabilityOptions {
 }
 
 export class Observability {
+  private readonly service: string;
   private readonly clock: Clock;
   private readonly report: ObservabilityOptions['report'];
   private readonly rateLimits: RateLimits;
@@ -76,6 +78,7 @@ export class Observability {
 
   constructor({ config, clock, rateLimits, access, jwt, waf, random, report }: ObservabilityOptions) {
     const { traces, accessLog } = config.telemetry;
+    this.service = config.service;
     this.headers = config.headers;
     this.headSampleRatio = traces?.headSampleRatio ?? 0;
     this.clock = clock;
@@ -204,7 +207,9 @@ export class Observability {
   }
 
   listenerObserver(name: string): ListenerObserver {
-    return this.series.listener(name);
+    const { accessLog, service } = this;
+    const origin = accessLog?.originOf({ direction: 'inbound', service, name }) ?? Buffer.alloc(0);
+    return new ListenerWatch(this.series.listener(name), accessLog, origin);
   }
 
   /** In the text format of Prometheus. */

@@ -31,13 +31,13 @@ describe('Series', () => {
     listener.onOpened(false);
     listener.onClosed();
     listener.onRejected();
-    listener.onHandshakeFailed();
+    listener.onHandshakeFailed('expired');
     expect(listener).toMatchObject({
       connections: 1,
       accepted: 2,
       rejected: 1,
       tlsHandshakes: 1,
-      tlsFailures: 1,
+      tlsFailures: { expired: 1, timeout: 0 },
     });
   });
 

@@ -8,7 +8,7 @@
 import { Failure, type FailureKind } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
 import type { ConnectionKind } from '../downstream/arrival.ts';
-import type { ListenerObserver } from '../downstream/listener.ts';
+import { HANDSHAKE_FAILURES, type HandshakeFailure } from '../downstream/handshake-failure.ts';
 import { BackendSeries } from '../filters/backend/metrics.ts';
 import { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import { FaultSeries } from '../filters/fault/metrics.ts';
@@ -26,8 +26,8 @@ import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { OVERFLOW, RouteSeries, type SeriesBudget } from './route-series.ts';
 
-/** Connections of one listener: the observer of that listener. */
-export class ListenerSeries implements ListenerObserver {
+/** Connections of one listener. */
+export class ListenerSeries {
   readonly listener: string;
   /** Open now. */
   connections = 0;
@@ -35,7 +35,10 @@ export class ListenerSeries implements ListenerObserver {
   /** Closed at once, because there were too many. */
   rejected = 0;
   tlsHandshakes = 0;
-  tlsFailures = 0;
+  readonly tlsFailures = Object.fromEntries(HANDSHAKE_FAILURES.map((reason) => [reason, 0])) as Record<
+    HandshakeFailure,
+    number
+  >;
   /** Connections that could have proved who they are, and spoke in clear. */
   plaintext = 0;
   /** Connections by what they turned out to speak. */
@@ -63,8 +66,8 @@ export class ListenerSeries implements ListenerObserver {
     this.rejected++;
   }
 
-  onHandshakeFailed(): void {
-    this.tlsFailures++;
+  onHandshakeFailed(reason: HandshakeFailure): void {
+    this.tlsFailures[reason]++;
   }
 
   onRecognised(kind: ConnectionKind): void {

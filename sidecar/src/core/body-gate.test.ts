@@ -16,10 +16,20 @@ import {
 import { type Hop, type HopOptions, openHop } from '../protocol/http2/hop.fixture.ts';
 import { Http1Peer } from '../protocol/http2/http1-peer.fixture.ts';
 import { answerWithPath, openUpstream, type SeenRequest } from '../protocol/http2/upstream.fixture.ts';
+import { NO_RETRY, type RetryPolicy } from './attempts.ts';
 import { type BodyJudge, HeldBytes, holdBody, watchBody } from './body-gate.ts';
+import {
+  begin as beginExchange,
+  onRequestBody,
+  onRequestEnd,
+  onResponseHead,
+  onUpstreamFailed,
+  onUpstreamReady,
+} from './course.ts';
 import type { Exchange } from './exchange.ts';
 import { Failure } from './failure.ts';
 import { CONTINUE, type Filter, PAUSED } from './filter.ts';
+import { answer, BODY, type Stage, setStage } from './hand-led-exchange.ts';
 import { reply, resume } from './moves.ts';
 
 const MAX_BYTES = 1_000;
@@ -246,19 +256,18 @@ describe.each(UPLOAD_PROTOCOLS)('over %s', (protocol) => {
     expect(witness.requests.map(({ body }) => body.length)).toEqual([10, 5_000]);
   });
 
-  test('what was held is sent again when the connection turns out to be closed', async () => {
+  test('what was sent is held no longer, however long the answer takes', async () => {
     held = new HeldBytes();
-    const closesOnce = (arrived: Arrived, response: ServerResponse): void => {
-      if (witness.requests.length === 2) response.socket?.destroy();
-      else response.end(String(arrived.body.length));
-    };
-    await start(protocol, [gate(judge())], closesOnce);
-    const put = { method: 'PUT' };
-    expect(await send('first', put)).toMatchObject({ status: 200 });
-    expect(await send('q'.repeat(900), put)).toMatchObject({ status: 200, body: '900' });
-    expect(witness.requests.map(({ body }) => body.length)).toEqual([5, 900, 900]);
-    expect(hop.ended[1]).toMatchObject({ attempts: 2, requestBytes: 900 });
+    let answer = (): void => {};
+    await start(protocol, [gate(judge())], (_, response) => {
+      answer = () => response.end();
+    });
+    const sent = begin(protocol);
+    sent.end('slow');
+    await until(() => witness.requests[0]?.complete === true);
     expect(held.used).toBe(0);
+    answer();
+    expect(await sent.answer).toMatchObject({ status: 200 });
   });
 
   test('a drain lets a held request complete', async () => {
@@ -369,4 +378,43 @@ test('a request behind a refused one on the same connection is served', async ()
   await peer.until(() => peer.text.includes('HTTP/1.1 200'));
   expect(peer.text).toMatch(/^HTTP\/1\.1 403 /);
   expect(witness.requests.map(({ body }) => body.toString())).toEqual(['good']);
+});
+
+describe('with retries', () => {
+  const retry = (bufferBytes: number): RetryPolicy => ({
+    bufferBytes,
+    begin: () => {},
+    decide: ({ attemptFailure }) => (attemptFailure === Failure.none ? NO_RETRY : 0),
+  });
+
+  function fail(bufferBytes: number): Stage {
+    held = new HeldBytes();
+    const stage = setStage([gate(judge())], {
+      body: true,
+      retry: retry(bufferBytes),
+      requestLine: 'PUT / HTTP/1.1',
+    });
+    beginExchange(stage.exchange);
+    onRequestBody(stage.exchange, BODY, 0, BODY.length);
+    onRequestEnd(stage.exchange, null);
+    onUpstreamReady(stage.exchange, stage.connect());
+    onUpstreamFailed(stage.exchange, Failure.upstreamReset, 'closed');
+    return stage;
+  }
+
+  test('what was held is kept for another attempt', () => {
+    const stage = fail(BODY.length);
+    expect(held.used).toBe(BODY.length);
+    onUpstreamReady(stage.exchange, stage.connect());
+    expect(stage.events.filter((event) => event === 'upstream body')).toHaveLength(2);
+    onResponseHead(stage.exchange, answer());
+    expect(held.used).toBe(0);
+  });
+
+  test('within the bound of every other body', () => {
+    const stage = fail(BODY.length - 1);
+    expect(held.used).toBe(0);
+    expect(stage.events).toContain('head 502');
+    expect(stage.events.filter((event) => event === 'upstream body')).toHaveLength(1);
+  });
 });

@@ -5,7 +5,8 @@
  *
  * Invariants
  * - What is held is what is sent later: `exchange.kept` refers to it, for the first attempt, for repetitions and for mirrors alike.
- * - Memory is counted in one `HeldBytes` for all exchanges, from the moment it is taken until the response begins or the exchange is over.
+ * - Memory is counted in one `HeldBytes` for all exchanges, from the moment it is taken until the body was sent; where it is kept for repetitions,
+ *   or the upstream could not take it at once, until the response begins.
  * - A hold is bounded in time as a whole, however slowly a body trickles in. An exchange without a gate pays nothing.
  * - A gate that watches changes nothing: when there is no room for its copy, the body passes unseen.
  */
@@ -145,6 +146,17 @@ export class BodyGate implements Watched {
 
   onDeadline(): void {
     reply(this.exchange, Failure.requestBodyTimeout, `not complete within ${this.terms.timeoutMs} ms`);
+  }
+
+  /** What is held was sent. It is kept for repetitions within the bound of every other body. */
+  onSent(congested: boolean): void {
+    const { exchange } = this;
+    if (this.counted === 0) return;
+    const { retry } = exchange.route;
+    if (retry !== null && exchange.keptBytes <= retry.bufferBytes) return;
+    exchange.unrepeatable = true;
+    // Otherwise it waits to leave: as much memory as before.
+    if (!congested) this.letGo();
   }
 
   /** There will be no further attempt that what is held could be sent for. */

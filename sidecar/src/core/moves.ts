@@ -195,6 +195,7 @@ export function sendRequest(exchange: Exchange, from: number): void {
   limitAttempt(exchange);
   upstream.sendRequestHead(exchange);
   resendBody(exchange, upstream);
+  exchange.gate?.onSent(upstream.congested);
   if (exchange.requestComplete) upstream.endRequest(exchange.gate === null ? null : exchange.gate.trailers);
   else exchange.downstream.resumeRequest();
   if (exchange.attempts === 1) exchange.route.hedge?.watch(exchange);

@@ -2,7 +2,8 @@
 import { newInspector } from './measure.ts';
 
 const ROUNDS = 7;
-const ROUND_MS = 150;
+const ROUND_US = 150_000;
+const CALLS_AT_ONCE = 32;
 
 export interface Cost {
   readonly body: string;
@@ -104,17 +105,18 @@ export function measureCost(): void {
   }
 }
 
-/** Microseconds of one call. */
+/** Microseconds of one call, of CPU: others on the machine do not count. */
 function time(call: () => void): number {
-  const start = process.hrtime.bigint();
-  const end = start + BigInt(ROUND_MS) * 1_000_000n;
+  const before = process.cpuUsage();
   let calls = 0;
-  let now = start;
-  for (; now < end; now = process.hrtime.bigint()) {
-    for (let i = 0; i < 16; i++) call();
-    calls += 16;
+  let usedUs = 0;
+  while (usedUs < ROUND_US) {
+    for (let i = 0; i < CALLS_AT_ONCE; i++) call();
+    calls += CALLS_AT_ONCE;
+    const { user, system } = process.cpuUsage(before);
+    usedUs = user + system;
   }
-  return Number(now - start) / 1_000 / calls;
+  return usedUs / calls;
 }
 
 function median(values: readonly number[]): number {

@@ -30,6 +30,7 @@ import type { Exchange } from './exchange.ts';
 import { Failure } from './failure.ts';
 import { CONTINUE, type Filter, PAUSED } from './filter.ts';
 import { answer, BODY, type Stage, setStage } from './hand-led-exchange.ts';
+import { LIMITS } from './limits.ts';
 import { reply, resume } from './moves.ts';
 
 const MAX_BYTES = 1_000;
@@ -268,6 +269,31 @@ describe.each(UPLOAD_PROTOCOLS)('over %s', (protocol) => {
     expect(held.used).toBe(0);
     answer();
     expect(await sent.answer).toMatchObject({ status: 200 });
+  });
+
+  test('a caller waits while its request waits behind the verdict', async () => {
+    held = new HeldBytes();
+    const waiting: Exchange[] = [];
+    const pausing: Filter = {
+      name: 'pausing',
+      onPickEndpoint(exchange) {
+        waiting.push(exchange);
+        return PAUSED;
+      },
+    };
+    await start(protocol, [gate(judge()), pausing]);
+    const body = Buffer.alloc(5_000_000, 'abcdefghij');
+    const sent = begin(protocol);
+    sent.end(body);
+    await until(() => waiting.length === 1);
+    await sleep(100);
+    expect(held.used).toBeLessThanOrEqual(MAX_BYTES + 2 * LIMITS.readBufferBytes);
+    const [exchange] = waiting;
+    expect(exchange?.requestBytes).toBeLessThanOrEqual(MAX_BYTES + 2 * LIMITS.readBufferBytes);
+    hop.context.handle(() => resume(exchange as Exchange));
+    expect(await sent.answer).toMatchObject({ status: 200, body: '5000000' });
+    expect(witness.requests[0]?.body.equals(body)).toBe(true);
+    expect(held.used).toBe(0);
   });
 
   test('a drain lets a held request complete', async () => {

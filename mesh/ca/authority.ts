@@ -15,6 +15,7 @@ import {
   createRootCertificate,
   createServerCertificate,
   createSvidCertificate,
+  endOfMs,
   exportKey,
   generateKeys,
   importSigner,
@@ -29,11 +30,14 @@ import {
   activateRoot,
   activationMs,
   cancelRoot,
+  describeRotation,
   type Intermediate,
   isMarked,
   markSigned,
   prepareRoot,
   type RootRecord,
+  type RotationStatus,
+  type RotationStep,
   requireRoot,
   requireSingleRoot,
   requireTime,
@@ -56,9 +60,8 @@ export interface Authority extends Issuer {
   /** Replaces the intermediate when it is time. Throws when that fails; then there is still the present one. */
   maintain(): Promise<void>;
   readonly expiry: AuthorityExpiry;
+  readonly rotation: RotationStatus;
 }
-
-export type RotationStep = 'prepare' | 'activate' | 'retire' | 'cancel';
 
 export interface AuthorityExpiry {
   readonly intermediateEndMs: number;
@@ -128,9 +131,13 @@ class EmbeddedAuthority implements Authority {
 
   get expiry(): AuthorityExpiry {
     return {
-      intermediateEndMs: endOf(this.#state.intermediate),
-      roots: this.#state.roots.map((root) => ({ id: root.id, role: root.role, endMs: endOf(root) })),
+      intermediateEndMs: endOfMs(this.#state.intermediate),
+      roots: this.#state.roots.map((root) => ({ id: root.id, role: root.role, endMs: endOfMs(root) })),
     };
+  }
+
+  get rotation(): RotationStatus {
+    return describeRotation(this.#state, this.#spreadMs);
   }
 
   sign = async (request: SignRequest): Promise<SignedSvid> => {
@@ -283,10 +290,6 @@ function within(period: Validity, { certificate }: Signer, startMs: number): Val
     );
   }
   return { notBefore: period.notBefore, notAfter: new Date(Math.min(period.notAfter.getTime(), endMs)) };
-}
-
-function endOf({ certificatePem }: { readonly certificatePem: string }): number {
-  return readValidity(certificatePem).notAfter.getTime();
 }
 
 /** Certificates do not know fractions of a second. */

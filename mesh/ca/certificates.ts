@@ -126,6 +126,10 @@ export function readValidity(certificatePem: string): Validity {
   return new X509Certificate(certificatePem);
 }
 
+export function endOfMs({ certificatePem }: { readonly certificatePem: string }): number {
+  return readValidity(certificatePem).notAfter.getTime();
+}
+
 export function toPem(certificate: X509Certificate): string {
   return `${certificate.toString('pem')}\n`;
 }

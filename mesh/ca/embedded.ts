@@ -3,6 +3,7 @@
  */
 import type { Registry } from 'prom-client';
 import { createAuthority } from './authority.ts';
+import type { Rotation } from './commands.ts';
 import type { AuthorityConfig } from './config.ts';
 import type { Issuer } from './issuer.ts';
 import { LIMITS } from './limits.ts';
@@ -11,6 +12,8 @@ import { readPassphrase } from './sealed-key.ts';
 /** An issuer, its metrics, and how it ends. */
 export interface OpenIssuer {
   readonly issuer: Issuer;
+  /** Null where the root is kept elsewhere. */
+  readonly rotation: Rotation | null;
   register(registry: Registry): void;
   close(): void;
 }
@@ -31,5 +34,5 @@ export async function openEmbedded(config: AuthorityConfig, report: Report): Pro
     issuer.maintain().catch(({ message }: Error) => report({ event: 'maintenance_failed', reason: message }));
   await maintain();
   const timer = setInterval(() => void maintain(), LIMITS.maintenanceMs).unref();
-  return { issuer, register: () => {}, close: () => clearInterval(timer) };
+  return { issuer, rotation: issuer, register: () => {}, close: () => clearInterval(timer) };
 }

@@ -11,6 +11,11 @@ export const LIMITS = {
   /** How long the first user of a join token may ask again, with the same key. */
   lostAnswerMs: 5 * 60_000,
   sweepMs: 3_600_000,
+  commandBytes: 4_096,
+  commandAnswerBytes: 262_144,
+  /** A step makes keys and seals them. */
+  commandMs: 30_000,
+  commandsUnderWay: 16,
   /** How often it is looked whether the intermediate has to be replaced. */
   maintenanceMs: 60_000,
   /** Those of Kubernetes have about 1,200. */

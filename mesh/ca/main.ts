@@ -9,6 +9,8 @@ import { systemClock } from '../../sidecar/src/core/clock.ts';
 import { startAdmin } from '../admin.ts';
 import { VaultSession } from '../secrets/vault-session.ts';
 import type { Attestor } from './attestor.ts';
+import { serveCommands } from './command-socket.ts';
+import { type Commanded, runCommand } from './commands.ts';
 import {
   type AuthorityConfig,
   type KubernetesConfig,
@@ -38,8 +40,14 @@ interface Running {
 
 async function start(path: string): Promise<Running> {
   const config = await loadAuthorityConfig(path);
-  const { issuer, register, close } =
+  // Before anything in the state folder is read: it is for one authority at a time.
+  const opened = Promise.withResolvers<Commanded>();
+  const commands = await serveCommands(config.stateDir, async (sent) =>
+    runCommand(sent, await opened.promise),
+  );
+  const { issuer, rotation, register, close } =
     config.vault === null ? await openEmbedded(config, report) : await openVault(config, config.vault);
+  opened.resolve({ rotation, report });
   const counts = new IssuanceCounts();
   const server = await startAuthorityServer({
     ...config,
@@ -61,6 +69,7 @@ async function start(path: string): Promise<Running> {
   return {
     ports: { port: server.port, adminPort: admin.port },
     async stop() {
+      commands.close();
       await server.stop();
       close();
       admin.close();
@@ -81,6 +90,7 @@ async function openVault(
   const issuer = await VaultIssuer.open({ trustDomain, stateDir, session: vault, ...pki, report });
   return {
     issuer,
+    rotation: null,
     register: (registry) => registerIssuerAway(registry, () => issuer.awaySeconds),
     close: () => issuer.close(),
   };

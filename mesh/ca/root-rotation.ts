@@ -8,6 +8,10 @@
  * Invariants: pure steps from one state to the next, or a `RotationRefused` that says when. Exactly one root signs, and there are never more
  * than two. Every change of the bundle raises its sequence.
  */
+import { endOfMs } from './certificates.ts';
+
+export type RotationStep = 'prepare' | 'activate' | 'retire' | 'cancel';
+
 export interface AuthorityState {
   /** Of the trust bundle. */
   readonly sequence: number;
@@ -31,8 +35,29 @@ export interface Intermediate {
   readonly keyPem: string;
 }
 
+/** For people, and for commands that go step by step. */
+export interface RotationStatus {
+  /** Of the trust bundle. */
+  readonly sequence: number;
+  readonly roots: readonly {
+    readonly id: string;
+    readonly role: RootRecord['role'];
+    readonly since: string;
+    readonly notAfter: string;
+  }[];
+  readonly nextStep: { readonly step: RotationStep; readonly notBefore: string | null };
+}
+
 /** Nothing was changed; the message says what to do. */
-export class RotationRefused extends Error {}
+export class RotationRefused extends Error {
+  /** When the step may be taken; null when waiting is of no use. */
+  readonly earliestMs: number | null;
+
+  constructor(message: string, earliestMs: number | null = null) {
+    super(message);
+    this.earliestMs = earliestMs;
+  }
+}
 
 export function prepareRoot(
   state: AuthorityState,
@@ -93,11 +118,33 @@ export function retirementMs(state: AuthorityState): number {
   return requireRoot(state, 'old').signedUntilMs;
 }
 
+export function describeRotation(state: AuthorityState, spreadMs: number): RotationStatus {
+  const { sequence, roots } = state;
+  return {
+    sequence,
+    roots: roots.map((root) => ({
+      id: root.id,
+      role: root.role,
+      since: toIso(root.sinceMs),
+      notAfter: toIso(endOfMs(root)),
+    })),
+    nextStep: nextStep(state, spreadMs),
+  };
+}
+
+function nextStep(state: AuthorityState, spreadMs: number): RotationStatus['nextStep'] {
+  const has = (role: RootRecord['role']) => state.roots.some((root) => root.role === role);
+  if (has('next')) return { step: 'activate', notBefore: toIso(activationMs(state, spreadMs)) };
+  if (has('old')) return { step: 'retire', notBefore: toIso(retirementMs(state)) };
+  return { step: 'prepare', notBefore: null };
+}
+
 export function requireTime(earliestMs: number, nowMs: number, why: string): void {
   if (nowMs >= earliestMs) return;
   const seconds = Math.ceil((earliestMs - nowMs) / 1000);
   throw new RotationRefused(
     `${why}: wait ${seconds} s, until ${new Date(earliestMs).toISOString()}, or force it and cut off who is late`,
+    earliestMs,
   );
 }
 
@@ -117,3 +164,7 @@ const MISSING: Record<RootRecord['role'], string> = {
   signing: 'no root signs: the state is damaged, restore it from a backup',
   old: 'there is no old root to retire: activate a prepared one first',
 };
+
+function toIso(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}

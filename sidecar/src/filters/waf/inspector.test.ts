@@ -71,6 +71,46 @@ describe('what cannot be looked at to its end', () => {
   });
 });
 
+describe('multipart', () => {
+  const file = 'content-disposition: form-data; name="f"; filename="a.txt"\r\n\r\n';
+  const field = 'content-disposition: form-data; name="a"\r\n\r\n';
+  const attack = "x' or 1=1 -- ";
+  it.each<[string, string, string, string[]]>([
+    ['a field', `--b\r\n${field}${attack}\r\n--b--\r\n`, '', ['sqli-breakout at form.a']],
+    ['an empty field', `--b\r\n${field}\r\n--b--`, '', []],
+    ['a preamble', `some text\r\n--b\r\n${field}${attack}\r\n--b--`, '', ['sqli-breakout at form.a']],
+    ['the content of a file', `--b\r\n${file}${attack}\r\n--b--`, '', []],
+    [
+      'the name of a file',
+      `--b\r\n${file.replace('a.txt', '../../a')}x\r\n--b--`,
+      '',
+      ['traversal-path at form.f'],
+    ],
+    [
+      'an end within a line',
+      `--b\r\n${file}x--b--\r\n--b\r\n${field}${attack}\r\n--b--`,
+      '',
+      ['sqli-breakout at form.a'],
+    ],
+    [
+      'parts behind the end',
+      `--b\r\n${field}x\r\n--b--\r\n--b\r\n${field}${attack}\r\n--b--`,
+      'unparsable',
+      [],
+    ],
+    ['no end', `--b\r\n${field}x\r\n`, 'unparsable', []],
+    ['line ends of Unix', `--b\n${field.replaceAll('\r', '')}x\n--b--`, 'unparsable', []],
+    ['no name', '--b\r\ncontent-type: text/plain\r\n\r\nx\r\n--b--', 'unparsable', []],
+  ])('%s', (_, body, problem, hits) => {
+    const inspector = inspectorWith();
+    inspector.multipart(Buffer.from(body), 'b');
+    expect([inspector.problem, found(inspector).filter((hit) => !hit.startsWith('sqli-tautology'))]).toEqual([
+      problem,
+      hits,
+    ]);
+  });
+});
+
 describe('exceptions', () => {
   const body = Buffer.from('{"query":{"$ne":1},"other":{"$ne":1}}');
   it.each([

@@ -16,7 +16,7 @@ const PROGRAMS = new WordTable({
     node lua gcc ping ping6 nslookup dig ifconfig ipconfig netstat ps chmod chown cp mv rm mkdir rmdir awk gawk sed grep egrep xargs tee base64 xxd
     printenv systeminfo tasklist taskkill wmic powershell pwsh cmd certutil bitsadmin rundll32 regsvr32 mshta cscript wscript telnet ftp tftp scp
     ssh socat openssl crontab useradd adduser usermod passwd sudo su nohup kill killall pkill tar gzip gunzip dd mkfifo mknod lsof hostname ipaddr
-    phpinfo tac head nl od strings rev vi vim nano ed chroot mount umount insmod route arp tracert traceroute findstr setenv lynx w3m aria2c fetch
+    getent phpinfo tac head nl od strings rev vi vim nano ed chroot mount umount insmod route arp tracert traceroute findstr setenv lynx w3m aria2c fetch
     shutdown reboot poweroff halt init systemctl`,
   [WORD]: `echo sleep set env export type dir del erase copy move more less tail sort find date time which who last top cut test touch read host
     net start exec eval source printf print file ip at nice watch users groups man help ver vol tree path call exit history jobs locate link ln

@@ -107,7 +107,7 @@ describe('names', () => {
     ['{"a":{"$ne":1}}', ['nosqli-operator at json.a.$ne']],
     ['{"a":{"\\u0024ne":1}}', ['nosqli-operator at json.a.\\u0024ne']],
     ['[{"$lookup":{}}]', ['nosqli-stage at json[].$lookup']],
-    ['{"a.$where":1}', ['nosqli-operator at json.a.$where']],
+    ['{"a.$where":1}', ['nosqli-operator at json.a?$where']],
     ['{"$set":{"a":1}}', ['nosqli-update at json.$set']],
     ['{"__proto__":{}}', ['prototype-key at json.__proto__']],
     ['{"constructor":{"prototype":{}}}', ['prototype-key at json.constructor.prototype']],

@@ -59,13 +59,16 @@ export class FieldReader implements Place {
   readMultipart(body: Uint8Array, boundary: string): FieldProblem {
     this.kind = 'form';
     const text = Buffer.from(body.buffer, body.byteOffset, body.length);
-    const delimiter = Buffer.from(`--${boundary}`, 'latin1');
-    let at = text.indexOf(delimiter);
-    if (boundary === '' || at === -1) return 'unparsable';
+    const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1');
+    if (boundary === '') return 'unparsable';
+    // The first one may stand at the very begin.
+    let at = text.indexOf(delimiter.subarray(2)) === 0 ? -2 : text.indexOf(delimiter);
+    if (at === -1) return 'unparsable';
     for (;;) {
       const start = at + delimiter.length;
-      if (text[start] === 0x2d && text[start + 1] === 0x2d) return '';
       const next = text.indexOf(delimiter, start);
+      // Parts behind the end are what another parser might read.
+      if (text[start] === 0x2d && text[start + 1] === 0x2d) return next === -1 ? '' : 'unparsable';
       if (next === -1) return 'unparsable';
       if (++this.fields > this.maxFields) return 'too-many-fields';
       if (!this.readPart(text, start, next)) return 'unparsable';
@@ -128,10 +131,10 @@ export class FieldReader implements Place {
     if (isDocument(value, start, end)) this.nested.inspectNested(value, start, end, this);
   }
 
-  /** Between two delimiters: line end, fields, empty line, content, line end. */
+  /** Between two delimiters: line end, fields, empty line, content. */
   private readPart(text: Buffer, start: number, end: number): boolean {
-    const head = text.indexOf('\r\n\r\n', start, 'latin1');
-    if (head === -1 || head >= end) return false;
+    const head = indexOfBlankLine(text, start, end);
+    if (head === -1) return false;
     const content = head + 4;
     const fields = text.toString('latin1', start, head);
     const disposition = /^content-disposition:([^\r\n]*)/im.exec(fields)?.[1] ?? '';
@@ -140,13 +143,22 @@ export class FieldReader implements Place {
     const nameBytes = Buffer.from(name ?? '', 'latin1');
     this.setName(nameBytes, 0, nameBytes.length);
     if (file === null) {
-      this.inspect(text, content, Math.max(content, end - 2));
+      this.inspect(text, Math.min(content, end), end);
     } else {
       const fileBytes = Buffer.from(file, 'latin1');
       this.inspect(fileBytes, 0, fileBytes.length);
     }
     return name !== null;
   }
+}
+
+/** Within `text[start, end)`; the line end of the delimiter behind it can be its second half. */
+function indexOfBlankLine(text: Uint8Array, start: number, end: number): number {
+  for (let at = start; at + 2 <= end; at++) {
+    if (text[at] === 0x0d && text[at + 1] === 0x0a && text[at + 2] === 0x0d && text[at + 3] === 0x0a)
+      return at;
+  }
+  return -1;
 }
 
 /** Of `form-data; name="a"; filename="b"`; null if it is not there. */

@@ -76,12 +76,13 @@ export class JsonWalker implements Place {
     return location.slice(0, MOST_LOCATION_LENGTH);
   }
 
+  /** Without the signs of paths, so that no name looks like a place for which there is an exception. */
   private keyAt(level: number): string {
     const start = this.keyStarts[level] as number;
     const end = Math.min(this.keyEnds[level] as number, start + MOST_LOCATION_LENGTH);
     return Buffer.from(this.text.subarray(start, end))
       .toString('utf8')
-      .replace(/[^\x21-\x7e]/g, '?');
+      .replace(/[^!-~]|[.[\]]/g, '?');
   }
 
   private readDocument(): void {

@@ -46,7 +46,7 @@ export class SqlGrammar {
   isUnion(index: number): boolean {
     let i = index;
     while (this.type(i) === Sql.QUANTIFIER || this.type(i) === Sql.LEFT) i++;
-    return this.type(i) === Sql.SELECT && this.isSelection(i + 1);
+    return this.type(i) === Sql.SELECT && (this.isSelection(i + 1) || this.hasTable(i + 1));
   }
 
   /** What follows `select` in SQL, and hardly in a sentence. */

@@ -36,7 +36,12 @@ const HANDLERS = new WordTable({
     onwebkitwillrevealbottom onwheel`,
 });
 
-const CALLS = new WordTable({ [CALL]: 'alert confirm prompt eval fromcharcode' });
+/** Those of `METHOD` count behind a dot, too. */
+const METHOD = 2;
+const CALLS = new WordTable({
+  [CALL]: 'alert confirm prompt eval expression',
+  [METHOD]: 'fromcharcode constructor',
+});
 
 /** Of the bytes at which something is looked for: `<`, `>`, `:`, `=`, `(`, `[`, `.`. */
 const TELLING = SYNTAX | COLON | MARK;
@@ -255,7 +260,9 @@ function judgeCall(text: Uint8Array, at: number, start: number, found: RuleSet):
     isIndirect = true;
   }
   const begin = beginOfWord(text, stop, start);
-  if (CALLS.find(text, begin, stop) !== CALL) return;
+  const kind = CALLS.find(text, begin, stop);
+  if (kind === METHOD && begin > start && text[begin - 1] === 0x2e) found.add(Rules.xssScript, begin);
+  if (kind !== CALL) return;
   if (isIndirect || isWithinScript(text, begin, start) || beginsWith(text, begin, stop, EVAL))
     found.add(Rules.xssScript, begin);
 }

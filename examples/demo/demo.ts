@@ -20,7 +20,7 @@ export async function runDemo(options: { once: boolean }): Promise<number> {
   const show = new Show(options.once, ending.fail);
   let code: number;
   try {
-    code = await Promise.race([show.play(), ending.reached]);
+    code = await Promise.race([show.play().catch(afterLostChildren), ending.reached]);
   } catch (error) {
     show.say(['', show.paint('red', error instanceof Error ? error.message : String(error))]);
     code = 1;
@@ -29,6 +29,12 @@ export async function runDemo(options: { once: boolean }): Promise<number> {
   if (!show.isUp || code !== SIGINT_CODE) return code;
   show.say(['', show.paint('dim', 'Stopped; nothing was left behind.')]);
   return 0;
+}
+
+/** A request that fails may be the first that is heard of a lost child, which then is the reason to tell. */
+async function afterLostChildren(error: unknown): Promise<never> {
+  await sleep(limits.lookMs);
+  throw error;
 }
 
 const SIGINT_CODE = 130;

@@ -1,6 +1,17 @@
+import { once } from 'node:events';
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { limits } from './limits.ts';
 import type { Expectation } from './proof.ts';
-import { DELIVERY_RETRY, EDGE, portsOf, SERVICE_NAMES, type Topology } from './topology.ts';
+import {
+  DELIVERY_RETRY,
+  EDGE,
+  INTRUSION,
+  portsOf,
+  SERVICE_NAMES,
+  spiffeId,
+  type Topology,
+} from './topology.ts';
 
 // What the demo asks for, as a client outside the mesh, and what each request must turn into. One step after the other: the second asks
 // about the first.
@@ -68,6 +79,18 @@ export const STEPS: readonly Step[] = [
       words: ['waf_blocked', 'sqli-union in json.input.orderId'],
     },
   },
+  {
+    title: 'A call with a good certificate, of somebody who is not on the list',
+    send: intrude,
+    expected: {
+      services: [],
+      spared: SERVICE_NAMES,
+      calls: [[INTRUSION.from, INTRUSION.to]],
+      outcome: 'refused',
+      blamed: INTRUSION.to,
+      words: ['access_denied', `peer ${spiffeId(INTRUSION.from)}`],
+    },
+  },
 ];
 
 export function edgeUrl(topology: Topology): string {
@@ -82,25 +105,41 @@ function startRun(topology: Topology, hook: string): Promise<Answer> {
   return send(topology, 'POST', RUN_PATH, runBody(hook));
 }
 
-async function send(
+/** As the caller itself would, through its sidecar. */
+function intrude(topology: Topology): Promise<Answer> {
+  const sidecar = `http://127.0.0.1:${portsOf(topology, INTRUSION.from).outbound}`;
+  const asked = { method: 'GET', headers: { host: INTRUSION.to } };
+  return exchange(`${sidecar}/v1/dead-letters`, asked, { status: FORBIDDEN });
+}
+
+function send(
   topology: Topology,
   method: string,
   path: string,
   body?: string,
   status?: number,
 ): Promise<Answer> {
-  const response = await fetch(edgeUrl(topology) + path, {
-    method,
-    ...(body !== undefined && { body }),
-    headers: { 'content-type': 'application/json', 'x-api-key': topology.apiKey },
-    signal: AbortSignal.timeout(limits.requestMs),
-  }).catch((error: Error) => {
-    throw new Error(`${method} ${path} had no answer: ${error.cause ?? error.message}`);
-  });
-  const text = await response.text();
-  const requestId = response.headers.get('x-request-id');
-  const isExpected = status === undefined ? response.ok : response.status === status;
-  if (isExpected && requestId !== null) return { requestId, body: text };
-  const lacks = requestId === null ? ' and no x-request-id' : '';
-  throw new Error(`${method} ${path} was answered ${response.status}${lacks}: ${text.slice(0, 300)}`);
+  const headers = { 'content-type': 'application/json', 'x-api-key': topology.apiKey };
+  return exchange(edgeUrl(topology) + path, { method, headers }, { body, status });
+}
+
+/** `status` is what the answer must have, if not success. Of node:http, since fetch lets nobody choose the host. */
+async function exchange(
+  url: string,
+  options: RequestOptions,
+  { body, status }: { body?: string | undefined; status?: number | undefined },
+): Promise<Answer> {
+  const outgoing = request(url, { ...options, signal: AbortSignal.timeout(limits.requestMs) });
+  outgoing.end(body);
+  const asked = `${options.method} ${outgoing.path}`;
+  const [response] = (await once(outgoing, 'response').catch((error: Error) => {
+    throw new Error(`${asked} had no answer: ${error.message}`);
+  })) as [IncomingMessage];
+  const answer = await text(response);
+  const { statusCode = 0, headers } = response;
+  const requestId = headers['x-request-id'];
+  const isExpected = status === undefined ? statusCode >= 200 && statusCode < 300 : statusCode === status;
+  if (isExpected && typeof requestId === 'string') return { requestId, body: answer };
+  const lacks = requestId === undefined ? ' and no x-request-id' : '';
+  throw new Error(`${asked} was answered ${statusCode}${lacks}: ${answer.slice(0, 300)}`);
 }

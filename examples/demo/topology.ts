@@ -9,7 +9,7 @@ import type { ChildSpec } from './processes.ts';
 
 // Who there is and who calls whom, and the config files that say so to each process.
 // Invariants: everything listens on loopback; secrets are made anew for each run and stand only in the run's folder; only the gateway's
-// sidecar takes plain HTTP from outside, between sidecars there is nothing but mTLS with a named peer.
+// sidecar takes plain HTTP from outside, between sidecars there is nothing but mTLS with a named peer, whom a policy allows.
 
 export const TRUST_DOMAIN = 'demo.tulle.test';
 export const NAMESPACE = 'demo';
@@ -22,6 +22,9 @@ export const SERVICES: Readonly<Record<string, readonly string[]>> = {
   'webhook-dispatcher': ['webhook-receiver'],
   'webhook-receiver': [],
 };
+
+/** Of what the demo tries in vain: the certificate is good, and nobody has allowed the call. */
+export const INTRUSION = { from: 'gateway', to: 'webhook-dispatcher' } as const;
 
 export const SERVICE_NAMES = Object.keys(SERVICES);
 
@@ -38,6 +41,21 @@ const EDGE_WAF = {
   metadata: { name: 'edge' },
   spec: { targetRefs: [{ kind: 'Service', name: EDGE }] },
 };
+
+/** Each is called by those who have to, and by nobody else; the edge by whoever is outside, for its API. */
+function accessTo(name: string): object {
+  const callers = SERVICE_NAMES.filter((caller) => SERVICES[caller]?.includes(name));
+  const rule =
+    name === EDGE
+      ? { name: 'api', action: 'allow', to: { paths: ['/v1/*'] } }
+      : { name: 'callers', action: 'allow', from: { identities: callers.map(spiffeId) } };
+  return {
+    apiVersion: 'mesh.tulle.dev/v1alpha1',
+    kind: 'AccessPolicy',
+    metadata: { name },
+    spec: { targetRefs: [{ kind: 'Service', name }], rules: [rule] },
+  };
+}
 
 export type Ports = { readonly service: number; readonly inbound: number; readonly outbound: number };
 
@@ -99,7 +117,7 @@ export async function planSidecar(
   authorityPort: number,
 ): Promise<ChildSpec> {
   const { service, inbound, outbound } = portsOf(topology, name);
-  const called = SERVICES[name] ?? [];
+  const called = [...(SERVICES[name] ?? []), ...(name === INTRUSION.from ? [INTRUSION.to] : [])];
   const config = {
     apiVersion: 'mesh.tulle.dev/v1alpha1',
     kind: 'Sidecar',
@@ -115,6 +133,7 @@ export async function planSidecar(
         },
       },
       admin: { listen: '127.0.0.1:0' },
+      access: { default: 'deny' },
       inbound: [
         {
           name: 'http',
@@ -138,7 +157,7 @@ export async function planSidecar(
       telemetry: { accessLog: 'stdout', traces: { endpoint: topology.otlpUrl, headSampleRatio: 1 } },
     },
   };
-  const policies = name === EDGE ? [EDGE_WAF] : [];
+  const policies = [accessTo(name), ...(name === EDGE ? [EDGE_WAF] : [])];
   return writeSpec(topology.folder, sidecarOf(name), '../../sidecar/src/main.ts', config, ...policies);
 }
 

@@ -83,6 +83,7 @@ export function openWorkerRedis(access: RedisAccess): Redis {
 class RotatingRedis extends Redis {
   // Not #private: BullMQ reaches these objects through a proxy.
   private readonly access: RedisAccess;
+  private readonly follow: (credentials: RedisCredentials) => void;
   private isOutdated = false;
 
   constructor(access: RedisAccess, options: Omit<RedisOptions, 'replyMapping'>) {
@@ -93,10 +94,19 @@ class RotatingRedis extends Redis {
       ...access.credentials,
     });
     this.access = access;
-    const follow = (credentials: RedisCredentials) => this.rotate(credentials);
-    access.followers.add(follow);
+    this.follow = (credentials) => this.rotate(credentials);
+    access.followers.add(this.follow);
     this.on('ready', () => void this.authenticate());
-    this.on('end', () => access.followers.delete(follow));
+    this.on('end', () => access.followers.delete(this.follow));
+  }
+
+  /** Also called by the constructor, which has the newest credentials, and by BullMQ for a connection that has ended. */
+  override connect(...callback: Parameters<Redis['connect']>): Promise<void> {
+    if (this.access !== undefined) {
+      Object.assign(this.options, this.access.credentials);
+      this.access.followers.add(this.follow);
+    }
+    return super.connect(...callback);
   }
 
   override duplicate(override?: Partial<RedisOptions>): Redis {

@@ -25,6 +25,7 @@ const SIDECAR_GROUP = 1337;
 const UNTIL_END = 1_000_000;
 /** Where the sidecar outside of the pod listens: the namespace is ours alone. */
 const PEER_PORT = 15_443;
+const PERMISSIVE_PORT = 15_444;
 const isRoot = process.getuid?.() === 0;
 
 describe.skipIf(!isRoot)('captured connections (needs root, to make network namespaces)', () => {
@@ -47,7 +48,7 @@ describe.skipIf(!isRoot)('captured connections (needs root, to make network name
       await pod.iptables(family, '-t nat -A PREROUTING -p tcp -j REDIRECT --to-ports 15006');
     }
     // Each service of the mesh runs outside, as its endpoints do; the local service runs in the pod.
-    inPod = await World.open(pod, 'http=8080', 'http=8443', 'banner=2525');
+    inPod = await World.open(pod, 'http=8080', 'http=8443', 'http=8444', 'banner=2525');
     outsidePod = await World.open(outside, 'http=9000', 'echo=9001', 'banner=9002');
     const services = [
       { host: 'web', addresses: ['10.96.0.1:80', '[fd00:96::1]:80'], endpoints: ['10.0.0.1:9000'] },
@@ -60,6 +61,7 @@ describe.skipIf(!isRoot)('captured connections (needs root, to make network name
       identity: await writeIdentity(folder, authority, { spiffeId: spiffeId('captures') }),
       inbound: [
         { name: 'secure', target: '127.0.0.1:8443' },
+        { name: 'permissive', mtls: 'permissive', target: '127.0.0.1:8444' },
         { name: 'http', mtls: 'off', target: '127.0.0.1:8080' },
         { name: 'mail', mtls: 'off', target: '127.0.0.1:2525' },
       ],
@@ -72,10 +74,14 @@ describe.skipIf(!isRoot)('captured connections (needs root, to make network name
       },
     });
     const identity = await writeIdentity(folder, authority, { spiffeId: spiffeId('peer') });
-    const secure = { host: 'secure', identity: spiffeId('captures'), endpoints: ['10.0.0.2:8443'] };
+    const toEntry = (host: string, port: number, listen: number) => ({
+      ...{ host, identity: spiffeId('captures') },
+      ...{ endpoints: [`10.0.0.2:${port}`], listen: `127.0.0.1:${listen}` },
+    });
+    const entries = [toEntry('secure', 8443, PEER_PORT), toEntry('permissive', 8444, PERMISSIVE_PORT)];
     peer = await startSidecar(outside, 'peer', {
       identity,
-      outbound: { listen: '127.0.0.1:0', services: [{ ...secure, listen: `127.0.0.1:${PEER_PORT}` }] },
+      outbound: { listen: '127.0.0.1:0', services: entries },
     });
   });
 
@@ -178,6 +184,17 @@ describe.skipIf(!isRoot)('captured connections (needs root, to make network name
       count: UNTIL_END,
     });
     expect(plain.received).not.toContain('HTTP');
+  });
+
+  it('and with mTLS or without where the entry takes both', async () => {
+    const ways = [
+      { host: '127.0.0.1', port: PERMISSIVE_PORT },
+      { host: '10.0.0.2', port: 8444 },
+    ];
+    for (const way of ways) {
+      const { received } = await outsidePod.follow({ ...way, send: get('pod.test'), count: UNTIL_END });
+      expect(received).toContain('http host=pod.test request-id=yes end');
+    }
   });
 
   it('and to a port of no entry nowhere, nor to the capture itself', async () => {

@@ -67,6 +67,7 @@ export async function startAuthorityUnderTest(
     listen: { host: '127.0.0.1', port: 0 },
     names: ['ca.demo.svc'],
     svidTtlSeconds: TTL_SECONDS,
+    trustRefreshSeconds: 1,
     report: (decision) => decisions.push(decision),
   });
   const { rootsPem } = issuer.trustBundle();

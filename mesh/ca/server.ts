@@ -1,5 +1,5 @@
 /**
- * The authority's HTTPS interface: `POST /v1/svid/<proof>` and two health endpoints.
+ * The authority's HTTPS interface: `POST /v1/svid/<proof>`, `GET /v1/bundle` and two health endpoints.
  *
  * Invariants: TLS 1.3 only, and nothing resumed, so that a certificate of the client is looked at each time. Body size, time and connections are bounded. Every
  * refusal is a problem+json with a stable code, and every decision about a certificate is reported.
@@ -9,6 +9,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Address } from '../../sidecar/src/config/address.ts';
+import { writeSpiffeBundle } from '../../sidecar/src/identity/spiffe-bundle.ts';
 import { type IssuanceOptions, issueSvid } from './issuance.ts';
 import { LIMITS } from './limits.ts';
 import { Refusal } from './refusal.ts';
@@ -18,6 +19,8 @@ export interface AuthorityServerOptions extends IssuanceOptions {
   readonly listen: Address;
   /** DNS names and IP addresses of the server certificate, besides those of the local machine. */
   readonly names: readonly string[];
+  /** How long sidecars may take to hear of a change of what is to be trusted. */
+  readonly trustRefreshSeconds: number;
 }
 
 export interface AuthorityServer {
@@ -101,6 +104,7 @@ function send(response: ServerResponse, status: number, contentType: string, bod
 }
 
 const SVID_PATH = '/v1/svid/';
+const BUNDLE_PATH = '/v1/bundle';
 
 async function route(request: IncomingMessage, options: AuthorityServerOptions): Promise<object> {
   const { url = '' } = request;
@@ -108,11 +112,22 @@ async function route(request: IncomingMessage, options: AuthorityServerOptions):
     requireMethod(request, 'POST');
     return issueSvid(request, url.slice(SVID_PATH.length), options);
   }
+  if (url === BUNDLE_PATH) {
+    requireMethod(request, 'GET');
+    return writeSpiffeBundle({
+      ...options.issuer.trustBundle(),
+      refreshSeconds: options.trustRefreshSeconds,
+    });
+  }
   if (url === '/healthz/ready' || url === '/healthz/live') {
     requireMethod(request, 'GET');
     return { status: 'ok' };
   }
-  throw new Refusal(404, 'not_found', `There are ${SVID_PATH}<proof>, /healthz/ready and /healthz/live.`);
+  throw new Refusal(
+    404,
+    'not_found',
+    `There are ${SVID_PATH}<proof>, ${BUNDLE_PATH}, /healthz/ready and /healthz/live.`,
+  );
 }
 
 function requireMethod(request: IncomingMessage, method: string): void {

@@ -1,14 +1,15 @@
 /**
- * One question to the authority: a certificate request and proof of who asks, `POST /v1/svid/<proof>`.
+ * What is asked of the authority: a certificate, by a request and proof of who asks (`POST /v1/svid/<proof>`), and what is to be trusted (`GET /v1/bundle`).
  *
  * Invariants: proof goes only to a server whose certificate one of the given roots signed for its name. The answer is hostile until checked:
  * bounded and parsed here, and looked at as an SVID by whoever asked.
  */
-import { request } from 'node:https';
+import { type RequestOptions, request } from 'node:https';
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { readBounded } from '../core/read-bounded.ts';
 import { PermanentFailure } from './rotate.ts';
+import { readSpiffeBundle, type SpiffeBundle } from './spiffe-bundle.ts';
 import type { SvidFiles } from './svid.ts';
 
 const LIMITS = {
@@ -33,17 +34,61 @@ export type Proof =
 export type Answer = z.infer<typeof svidAnswer>;
 
 /** Throws `PermanentFailure` when the authority said no. */
-export async function askAuthority(question: Question, clock: Clock, signal: AbortSignal): Promise<Answer> {
-  const { url } = question;
+export function askAuthority(question: Question, clock: Clock, signal: AbortSignal): Promise<Answer> {
+  const { url, roots, proof, csrPem } = question;
+  const body = JSON.stringify({ csr: csrPem });
+  const call: Call = {
+    url: new URL(`/v1/svid/${proof.kind}`, url),
+    body,
+    options: {
+      method: 'POST',
+      ca: [...roots],
+      ...(proof.kind === 'renewal' && { cert: proof.svid.certificatePem, key: proof.svid.keyPem }),
+      headers: {
+        ...(proof.kind !== 'renewal' && { authorization: `Bearer ${proof.token}` }),
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+      },
+    },
+  };
+  return withDeadline(url, clock, signal, async (bounded) => parseAnswer(await send(call, bounded)));
+}
+
+/** What is to be trusted now: `GET /v1/bundle`. */
+export function fetchBundle(
+  url: string,
+  roots: readonly string[],
+  trustDomain: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<SpiffeBundle> {
+  const call: Call = { url: new URL('/v1/bundle', url), body: '', options: { ca: [...roots] } };
+  return withDeadline(url, clock, signal, async (bounded) =>
+    readSpiffeBundle(parseJson(await send(call, bounded)), trustDomain),
+  );
+}
+
+interface Call {
+  readonly url: URL;
+  readonly body: string;
+  readonly options: RequestOptions;
+}
+
+async function withDeadline<Result>(
+  url: string,
+  clock: Clock,
+  signal: AbortSignal,
+  work: (bounded: AbortSignal) => Promise<Result>,
+): Promise<Result> {
   const deadline = new AbortController();
   const timer = clock.setTimer(() => deadline.abort(), LIMITS.requestMs);
   try {
-    return readAnswer(url, await post(question, AbortSignal.any([signal, deadline.signal])));
+    return await work(AbortSignal.any([signal, deadline.signal]));
   } catch (error) {
-    if (error instanceof PermanentFailure) throw error;
     const reason = deadline.signal.aborted
       ? `no answer within ${LIMITS.requestMs} ms`
       : (error as Error).message;
+    if (error instanceof PermanentFailure) throw new PermanentFailure(`${url}: ${reason}`);
     throw new Error(`${url}: ${reason}`, { cause: error });
   } finally {
     timer.cancel();
@@ -51,19 +96,6 @@ export async function askAuthority(question: Question, clock: Clock, signal: Abo
 }
 
 const svidAnswer = z.object({ certificates: z.string(), roots: z.string() });
-
-interface Response {
-  readonly status: number;
-  readonly text: string;
-}
-
-function readAnswer(url: string, { status, text }: Response): Answer {
-  if (status === 200) return parseAnswer(text);
-  const reason = `the authority answered ${status}: ${detailOf(text)}`;
-  // Repeating the same request helps when the authority was busy or broken, not when it said no.
-  const final = status >= 400 && status < 500 && status !== 408 && status !== 429;
-  throw final ? new PermanentFailure(`${url}: ${reason}`) : new Error(reason);
-}
 
 function parseAnswer(text: string): Answer {
   try {
@@ -73,35 +105,38 @@ function parseAnswer(text: string): Answer {
   }
 }
 
-function post({ url, roots, proof, csrPem }: Question, signal: AbortSignal): Promise<Response> {
-  const body = JSON.stringify({ csr: csrPem });
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('the answer is not JSON; is this an authority?');
+  }
+}
+
+/** The text of the answer. */
+function send({ url, body, options }: Call, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
-      new URL(`/v1/svid/${proof.kind}`, url),
-      {
-        method: 'POST',
-        // A connection of its own, so that nothing is left between renewals.
-        agent: false,
-        ca: [...roots],
-        ...(proof.kind === 'renewal' && { cert: proof.svid.certificatePem, key: proof.svid.keyPem }),
-        minVersion: 'TLSv1.3',
-        signal,
-        headers: {
-          ...(proof.kind !== 'renewal' && { authorization: `Bearer ${proof.token}` }),
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(body),
-        },
-      },
+      url,
+      // A connection of its own, so that nothing is left between renewals.
+      { ...options, agent: false, minVersion: 'TLSv1.3', signal },
       (response) => {
-        readBounded(response, LIMITS.answerBytes).then(
-          (bytes) => resolve({ status: response.statusCode ?? 0, text: bytes.toString('utf8') }),
-          reject,
-        );
+        readBounded(response, LIMITS.answerBytes)
+          .then((bytes) => requireSuccess(response.statusCode ?? 0, bytes.toString('utf8')))
+          .then(resolve, reject);
       },
     );
     outgoing.on('error', reject);
     outgoing.end(body);
   });
+}
+
+function requireSuccess(status: number, text: string): string {
+  if (status === 200) return text;
+  const reason = `the authority answered ${status}: ${detailOf(text)}`;
+  // Repeating the same request helps when the authority was busy or broken, not when it said no.
+  const final = status >= 400 && status < 500 && status !== 408 && status !== 429;
+  throw final ? new PermanentFailure(reason) : new Error(reason);
 }
 
 function detailOf(text: string): string {

@@ -8,12 +8,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { AuthorityIdentity } from '../config/schema.ts';
-import { askAuthority, type Proof } from './authority-client.ts';
+import { askAuthority, fetchBundle, type Proof } from './authority-client.ts';
 import { createKeyAndCsr, type KeyAndCsr } from './csr.ts';
 import type { Identity, IdentityDeps } from './identity.ts';
 import { type ObtainSvid, PermanentFailure, startRotation } from './rotate.ts';
 import { readSvid, type Svid } from './svid.ts';
 import { loadSvid, storeSvid } from './svid-state.ts';
+import { type FetchBundle, followTrust } from './trust-refresh.ts';
 
 export async function startEnrolment(
   source: AuthorityIdentity,
@@ -22,15 +23,23 @@ export async function startEnrolment(
 ): Promise<Identity> {
   const { stateDir } = source;
   const obtain = createEnrolment(source, trustDomain, deps);
-  if (stateDir === null) return startRotation(obtain, deps);
-  const keep: ObtainSvid = async (signal, current) => {
-    const svid = await obtain(signal, current);
+  const keep = async (svid: Svid): Promise<void> => {
+    if (stateDir === null) return;
     await storeSvid(stateDir, svid).catch((error: Error) =>
       deps.report({ kind: 'state_not_kept', reason: error.message }),
     );
+  };
+  const obtainAndKeep: ObtainSvid = async (signal, current) => {
+    const svid = await obtain(signal, current);
+    await keep(svid);
     return svid;
   };
-  return startRotation(keep, deps, await loadSvid(stateDir, trustDomain, deps));
+  const stored = stateDir === null ? null : await loadSvid(stateDir, trustDomain, deps);
+  const live = await startRotation(obtainAndKeep, deps, stored);
+  const ask: FetchBundle = async (signal) =>
+    fetchBundle(source.url, await rootsOf(source, live.svid), trustDomain, deps.clock, signal);
+  void followTrust(live, ask, deps, () => keep(live.svid));
+  return live;
 }
 
 export function createEnrolment(
@@ -42,9 +51,7 @@ export function createEnrolment(
   return async (signal, current) => {
     pending ??= await createKeyAndCsr();
     const { keyPem, csrPem } = pending;
-    const roots = [await readText(source.rootsFile)];
-    // A root that replaces the one in the file came with the SVID.
-    if (current !== null) roots.push(current.rootsPem);
+    const roots = await rootsOf(source, current);
     const ask = async (proof: Proof): Promise<Svid> => {
       const question = { url: source.url, roots, proof, csrPem };
       const { certificates: certificatePem, roots: rootsPem } = await askAuthority(question, clock, signal);
@@ -56,6 +63,12 @@ export function createEnrolment(
     pending = null;
     return svid;
   };
+}
+
+/** Of the authority itself. A root that replaces the one in the file came with the SVID. */
+async function rootsOf({ rootsFile }: AuthorityIdentity, current: Svid | null): Promise<readonly string[]> {
+  const inFile = await readText(rootsFile);
+  return current === null ? [inFile] : [inFile, current.rootsPem];
 }
 
 type Evidence = AuthorityIdentity['evidence'];

@@ -14,7 +14,7 @@ export interface Identity {
   readonly svid: Svid;
   /** The SVID is past its end, and peers refuse it in every new handshake. */
   readonly expired: boolean;
-  /** Returns the function that takes the listener off again. */
+  /** Called for a new SVID, and for the same one with other roots. Returns the function that takes the listener off again. */
   onRotated(listener: (svid: Svid) => void): () => void;
   stop(): void;
 }
@@ -30,6 +30,10 @@ export interface IdentityDeps {
 export type IdentityEvent =
   /** No first SVID yet; the sidecar waits. */
   | { readonly kind: 'start_delayed'; readonly reason: string; readonly retryInMs: number }
+  /** Other roots are trusted from now on. */
+  | { readonly kind: 'trust_changed'; readonly sequence: number }
+  /** The last good bundle stays. Once an outage. */
+  | { readonly kind: 'trust_not_refreshed'; readonly reason: string }
   | { readonly kind: 'rotated'; readonly spiffeId: string; readonly notAfterMs: number }
   /** The last good SVID stays. `overdue`: two thirds of its lifetime are over. */
   | {

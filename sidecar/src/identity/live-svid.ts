@@ -6,6 +6,7 @@
  */
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Identity, IdentityDeps } from './identity.ts';
+import type { SpiffeBundle } from './spiffe-bundle.ts';
 import type { Svid } from './svid.ts';
 
 /** Timers don't see it when the wall clock is set or the machine was asleep, so the clock is looked at that often. */
@@ -45,19 +46,32 @@ export class LiveSvid implements Identity {
     this.current = svid;
     this.watchExpiry();
     this.report({ kind: 'rotated', spiffeId: svid.spiffeId, notAfterMs: svid.notAfterMs });
-    for (const listener of this.listeners) {
-      try {
-        listener(svid);
-      } catch (error) {
-        this.report({ kind: 'listener_failed', reason: String(error) });
-      }
-    }
+    this.tell();
+  }
+
+  /** Whether that is another bundle than the one in use. Whoever uses the SVID hears of it as of a new one. */
+  trust({ sequence, rootsPem }: SpiffeBundle): boolean {
+    if (this.stopped.aborted || rootsPem === this.current.rootsPem) return false;
+    this.current = { ...this.current, rootsPem };
+    this.report({ kind: 'trust_changed', sequence });
+    this.tell();
+    return true;
   }
 
   stop(): void {
     this.stopping.abort();
     this.expiry?.cancel();
     this.listeners.clear();
+  }
+
+  private tell(): void {
+    for (const listener of this.listeners) {
+      try {
+        listener(this.current);
+      } catch (error) {
+        this.report({ kind: 'listener_failed', reason: String(error) });
+      }
+    }
   }
 
   private watchExpiry(): void {

@@ -5,7 +5,7 @@
  * not ask together. Failures are retried after growing, jittered, capped pauses; until one attempt succeeds the last good
  * SVID stays, and its end is an event of its own (live-svid.ts). An authority that is away for less than a tenth of the lifetime delays no renewal beyond two thirds.
  */
-import type { Identity, IdentityDeps } from './identity.ts';
+import type { IdentityDeps } from './identity.ts';
 import { LiveSvid } from './live-svid.ts';
 import { pause } from './pause.ts';
 import { checkValidity, type Svid } from './svid.ts';
@@ -23,7 +23,7 @@ export async function startRotation(
   obtain: ObtainSvid,
   deps: IdentityDeps,
   stored: Svid | null = null,
-): Promise<Identity> {
+): Promise<LiveSvid> {
   const live = new LiveSvid(stored ?? (await obtainFirst(obtain, deps)), deps);
   // How much of the time of a stored one is over is not known for sure, so it is renewed soon.
   void keepFresh(live, obtain, deps, stored === null ? renewalDelayMs : soonDelayMs);

@@ -52,7 +52,8 @@ export function readSvid(files: SvidFiles, trustDomain: string): Svid {
   };
 }
 
-function readCertificates(pem: string, part: string): X509Certificate[] {
+/** PEM. `part` names it in errors. */
+export function readCertificates(pem: string, part: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   if (blocks.length === 0) throw new Error(`${part}: no certificate in PEM format`);
   return blocks.map((block) => {

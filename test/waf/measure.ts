@@ -1,7 +1,7 @@
 // Shows lists to an inspector and counts.
 import { Inspector } from '../../sidecar/src/filters/waf/inspector.ts';
-import type { BenignList } from './benign.ts';
 import type { List } from './lists.ts';
+import type { BenignList } from './real.ts';
 
 export type Paranoia = 1 | 2 | 3;
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { decodeLayer } from './detect/decode.ts';
 import { isLike } from './detect/hits.ts';
-import { unescapeText } from './detect/json.ts';
+import { unescapeText } from './detect/json-text.ts';
 import { MOST_HITS, MOST_SAMPLE_LENGTH } from './detect/limits.ts';
 import { Inspector } from './inspector.ts';
 

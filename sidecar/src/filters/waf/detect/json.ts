@@ -5,9 +5,10 @@
  * Invariants: depth and number of values are bounded; every byte is read once (texts with something in them again by the detectors); what
  * JSON.parse refuses is refused here, so that nobody reads a body that was not looked at. A byte order mark is skipped.
  */
-import { CLASS, classesOf, hexValue, isDigit } from '../character.ts';
+import { CLASS, classesOf, isDigit } from '../character.ts';
 import { Rules } from '../rules.ts';
 import type { Place } from './hits.ts';
+import { escapeLength, unescapeText } from './json-text.ts';
 import { KeySet } from './key-set.ts';
 import { MOST_LOCATION_LENGTH } from './limits.ts';
 import { isConstructor, isPrototype } from './nosql.ts';
@@ -43,6 +44,8 @@ export class JsonWalker implements Place {
   private depth = 0;
   private problem: JsonProblem = '';
   private outer: Place | null = null;
+  /** Of the string that was read last. */
+  private hasEscapes = false;
 
   constructor(values: ValueInspector, nested: NestedJson | null, bounds: JsonBounds) {
     this.values = values;
@@ -99,7 +102,7 @@ export class JsonWalker implements Place {
     const isObject = this.isObject[this.depth] === 1;
     this.at++;
     if (byte === (isObject ? 0x7d : 0x5d)) {
-      this.leave();
+      this.depth--;
       return true;
     }
     if (byte !== 0x2c) return this.fail('unparsable');
@@ -144,14 +147,10 @@ export class JsonWalker implements Place {
     if (isObject) this.keys.enter(this.depth);
     if (this.skipSpace() === (isObject ? 0x7d : 0x5d)) {
       this.at++;
-      this.leave();
+      this.depth--;
       return true;
     }
     return isObject ? this.readMember() : this.readValue();
-  }
-
-  private leave(): void {
-    this.depth--;
   }
 
   private readKey(): boolean {
@@ -205,8 +204,6 @@ export class JsonWalker implements Place {
     if (this.nested !== null && isDocument(text, start, end))
       this.nested.inspectNested(text, start, end, this);
   }
-
-  private hasEscapes = false;
 
   /** To behind the closing quote. Returns the classes of the bytes, or -1. */
   private skipString(): number {
@@ -297,75 +294,4 @@ export function isDocument(text: Uint8Array, start: number, end: number): boolea
   let at = start;
   while (at < end && (text[at] as number) <= 0x20) at++;
   return end - at > 4 && (text[at] === 0x7b || text[at] === 0x5b);
-}
-
-/** Of an escape at `at`; 0 if it is none. */
-function escapeLength(text: Uint8Array, at: number, end: number): number {
-  if (at + 1 >= end) return 0;
-  switch (text[at + 1]) {
-    case 0x22:
-    case 0x5c:
-    case 0x2f:
-    case 0x62:
-    case 0x66:
-    case 0x6e:
-    case 0x72:
-    case 0x74:
-      return 2;
-    case 0x75:
-      break;
-    default:
-      return 0;
-  }
-  if (at + 5 >= end) return 0;
-  for (let i = at + 2; i < at + 6; i++) if (hexValue(text[i] as number) === -1) return 0;
-  return 6;
-}
-
-/** Of a string whose escapes are all good. Returns the length, which is never more than it was. */
-export function unescapeText(text: Uint8Array, start: number, end: number, out: Uint8Array): number {
-  let length = 0;
-  let at = start;
-  while (at < end) {
-    const byte = text[at++] as number;
-    if (byte !== 0x5c) {
-      out[length++] = byte;
-      continue;
-    }
-    const escaped = text[at++] as number;
-    if (escaped !== 0x75) {
-      out[length++] = unescaped(escaped);
-      continue;
-    }
-    let code = 0;
-    for (let i = 0; i < 4; i++) code = code * 16 + hexValue(text[at++] as number);
-    if (code < 0x80) {
-      out[length++] = code;
-    } else if (code < 0x800) {
-      out[length++] = 0xc0 | (code >> 6);
-      out[length++] = 0x80 | (code & 0x3f);
-    } else {
-      out[length++] = 0xe0 | (code >> 12);
-      out[length++] = 0x80 | ((code >> 6) & 0x3f);
-      out[length++] = 0x80 | (code & 0x3f);
-    }
-  }
-  return length;
-}
-
-function unescaped(byte: number): number {
-  switch (byte) {
-    case 0x62:
-      return 0x08;
-    case 0x66:
-      return 0x0c;
-    case 0x6e:
-      return 0x0a;
-    case 0x72:
-      return 0x0d;
-    case 0x74:
-      return 0x09;
-    default:
-      return byte;
-  }
 }

@@ -6,6 +6,7 @@
  */
 import type { SqlTokens } from './sql-tokens.ts';
 import * as Sql from './sql-words.ts';
+import { isLiteral, isSign } from './sql-words.ts';
 
 /** Tokens in which the end of a call, or the `from` of a `select`, is looked for. */
 const REACH = 64;
@@ -201,7 +202,7 @@ export class SqlGrammar {
       return false;
     const after = this.type(i + 1);
     const isSql = isLoose || this.isOperandFirst();
-    if (after === Sql.COMPARISON) return isSql && (this.isCompared(i + 1) || this.isSameName(i));
+    if (after === Sql.COMPARISON) return isSql && (this.isCompared(i + 1) || this.tokens.isSame(i, i + 2));
     if (after !== Sql.WORD_COMPARISON && after !== Sql.NOT) return false;
     return isSql && this.isCompared(after === Sql.NOT ? i + 2 : i + 1);
   }
@@ -233,11 +234,6 @@ export class SqlGrammar {
   /** `or 'x`: what an own quote of the query ends. */
   private isOpenWithin(index: number): boolean {
     return this.tokens.openQuote === this.quote && index === this.tokens.count - 1;
-  }
-
-  /** `a=a --`, `(a)=(a)` */
-  private isSameName(index: number): boolean {
-    return this.tokens.isSame(index, index + 2);
   }
 
   /** Formulas and sentences compare names, too; but what stands where a number was begins with one, or goes on from it. */
@@ -298,19 +294,4 @@ export class SqlGrammar {
   isShortStatement(index: number): boolean {
     return this.type(index + 1) === Sql.OBJECT && this.type(index + 2) === Sql.NAME;
   }
-}
-
-export function isLiteral(type: number): boolean {
-  return (
-    type === Sql.NUMBER ||
-    type === Sql.STRING ||
-    type === Sql.OPEN ||
-    type === Sql.CONSTANT ||
-    type === Sql.VARIABLE
-  );
-}
-
-/** What may stand before an operand. */
-export function isSign(type: number): boolean {
-  return type === Sql.LEFT || type === Sql.NOT || type === Sql.ARITHMETIC;
 }

@@ -10,6 +10,7 @@
 import { isDigit, isWordByte } from '../character.ts';
 import { FIRST_HASH, nextHash } from '../words.ts';
 import { MOST_SQL_TOKENS } from './limits.ts';
+import { isWordSplit } from './sql-split-word.ts';
 import * as Sql from './sql-words.ts';
 
 /** Of names that are compared with each other. */
@@ -24,10 +25,10 @@ export class SqlTokens {
   readonly ends = new Int32Array(MOST_SQL_TOKENS + BEYOND);
   /** How many there are of each type. */
   readonly counts = new Uint16Array(Sql.OTHER + 1);
-  /** A comment whose inside only MySQL runs. */
-  versionComment = false;
-  /** A comment within a word of SQL, as filters that cut comments out may turn it into that word. */
-  splitsWord = false;
+  /** Where there is a comment whose inside only MySQL runs; -1 if there is none. */
+  versionCommentAt = -1;
+  /** Where a comment stands within a word of SQL; -1 if none does. */
+  splitWordAt = -1;
   /** The quote of the literal that nothing closes, if there is something in it; 0 otherwise. */
   openQuote = 0;
   private text: Uint8Array = new Uint8Array(0);
@@ -51,8 +52,8 @@ export class SqlTokens {
     const { end } = this;
     this.count = 0;
     this.counts.fill(0);
-    this.versionComment = false;
-    this.splitsWord = false;
+    this.versionCommentAt = -1;
+    this.splitWordAt = -1;
     this.openQuote = 0;
     let at = start;
     while (at < end && this.count < most) at = this.readToken(at);
@@ -228,8 +229,7 @@ export class SqlTokens {
   }
 
   private isNameBehind(dot: number): boolean {
-    const next = this.byteAt(dot + 1);
-    return isWordByte(next) || (next === 0x2e && isWordByte(this.byteAt(dot + 2)));
+    return isWordByte(this.byteAt(this.byteAt(dot + 1) === 0x2e ? dot + 2 : dot + 1));
   }
 
   private readString(start: number, quote: number): number {
@@ -263,40 +263,19 @@ export class SqlTokens {
   private readComment(start: number): number {
     const mark = this.byteAt(start + 2);
     if (mark === 0x21 || ((mark | 0x20) === 0x6d && this.byteAt(start + 3) === 0x21)) {
-      this.versionComment = true;
+      this.versionCommentAt = start;
       let at = start + (mark === 0x21 ? 3 : 4);
       while (isDigit(this.byteAt(at))) at++;
       return at;
     }
     for (let at = start + 2; at < this.lastCommentEnd; at++) {
       if (this.text[at] === 0x2a && this.byteAt(at + 1) === 0x2f) {
-        this.splitsWord ||= this.isWordSplit(start, at + 2);
+        if (isWordSplit(this.text, start, at + 2, this.end)) this.splitWordAt = start;
         return at + 2;
       }
     }
     this.lastCommentEnd = Math.min(this.lastCommentEnd, start);
     return this.push(Sql.COMMENT, start, start + 2);
-  }
-
-  /** `un/**\/ion` */
-  private isWordSplit(start: number, end: number): boolean {
-    if (start === 0 || !isWordByte(this.text[start - 1] as number) || !isWordByte(this.byteAt(end)))
-      return false;
-    let length = 0;
-    let from = start;
-    while (from > 0 && start - from < LONGEST_HALF && isWordByte(this.text[from - 1] as number)) from--;
-    for (let i = from; i < start; i++) joined[length++] = this.text[i] as number;
-    for (let i = end; i < end + LONGEST_HALF && isWordByte(this.byteAt(i)); i++)
-      joined[length++] = this.byteAt(i);
-    const type = Sql.SQL_WORDS.find(joined, 0, length);
-    return (
-      type === Sql.UNION ||
-      type === Sql.SELECT ||
-      type === Sql.LOGIC ||
-      type === Sql.VERB ||
-      type === Sql.WHERE ||
-      type === Sql.FROM
-    );
   }
 
   private readVariable(start: number): number {
@@ -307,9 +286,6 @@ export class SqlTokens {
     return at === name ? this.push(Sql.OTHER, start, at) : this.readNames(start, at, Sql.VARIABLE);
   }
 }
-
-const LONGEST_HALF = 12;
-const joined = new Uint8Array(2 * LONGEST_HALF);
 
 /** Behind `--`: MySQL takes it for two signs where others see a comment. */
 function isOperand(byte: number): boolean {

@@ -125,3 +125,12 @@ export const SQL_TYPES = new WordTable({
 export function isSqlWord(text: Uint8Array, start: number, end: number): boolean {
   return SQL_WORDS.find(text, start, end) !== 0;
 }
+
+export function isLiteral(type: number): boolean {
+  return type === NUMBER || type === STRING || type === OPEN || type === CONSTANT || type === VARIABLE;
+}
+
+/** What may stand before an operand. */
+export function isSign(type: number): boolean {
+  return type === LEFT || type === NOT || type === ARITHMETIC;
+}

@@ -10,9 +10,10 @@
 import { APOSTROPHE, BACKSLASH, BACKTICK, DOUBLE_QUOTE, indexOfByte, isSpace, QUOTE } from '../character.ts';
 import { type RuleSet, Rules } from '../rules.ts';
 import { MOST_SQL_TOKENS } from './limits.ts';
-import { isLiteral, isSign, SqlGrammar } from './sql-grammar.ts';
+import { SqlGrammar } from './sql-grammar.ts';
 import { SqlTokens } from './sql-tokens.ts';
 import * as Sql from './sql-words.ts';
+import { isLiteral, isSign } from './sql-words.ts';
 
 /** Tokens of a piece that are judged again with the next. */
 const OVERLAP = 32;
@@ -70,11 +71,11 @@ export class SqlDetector {
     let at = start;
     for (let piece = 0; at < end; piece++) {
       const next = tokens.read(at, MOST_SQL_TOKENS);
-      if (tokens.versionComment) this.add(Rules.sqlVersionComment, 0);
-      if (tokens.splitsWord) this.add(Rules.sqlSplitWord, 0);
+      if (tokens.versionCommentAt !== -1) this.found.add(Rules.sqlVersionComment, tokens.versionCommentAt);
+      if (tokens.splitWordAt !== -1) this.found.add(Rules.sqlSplitWord, tokens.splitWordAt);
       this.extent = grammar.extent();
       if (this.extent > 0) {
-        if (quote !== 0 && piece === 0) this.judgeBreakout();
+        if (quote !== 0 && piece === 0) this.judgeBreakout(start);
         // Backticks are what Markdown has its code in.
         if (quote !== BACKTICK_BYTE) this.judge(quote !== 0);
       }
@@ -91,8 +92,12 @@ export class SqlDetector {
     if (rule.level <= this.level) this.found.add(rule, this.tokens.starts[index] as number);
   }
 
+  private addQuoteEnd(position: number): void {
+    if (Rules.sqlQuoteEnd.level <= this.level) this.found.add(Rules.sqlQuoteEnd, position);
+  }
+
   /** What stands directly behind the quote that ended the query's own. */
-  private judgeBreakout(): void {
+  private judgeBreakout(start: number): void {
     const { grammar } = this;
     let i = 0;
     while (this.type(i) === Sql.RIGHT) i++;
@@ -100,7 +105,7 @@ export class SqlDetector {
     const next = i + 1;
     switch (this.type(i)) {
       case Sql.END:
-        this.add(Rules.sqlQuoteEnd, Math.max(i - 1, 0));
+        this.addQuoteEnd(start);
         return;
       case Sql.COMMENT:
         if (!this.isQuoteBehind(i)) this.add(Rules.sqlBreakoutComment, i);
@@ -121,7 +126,7 @@ export class SqlDetector {
         return;
       case Sql.SEMICOLON:
         if (this.type(next) === Sql.COMMENT) this.add(Rules.sqlBreakoutComment, i);
-        else if (this.type(next) === Sql.END) this.add(Rules.sqlQuoteEnd, i);
+        else if (this.type(next) === Sql.END) this.addQuoteEnd(start);
         return;
       case Sql.COMMA:
         this.judgeList(i);

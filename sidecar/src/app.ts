@@ -39,6 +39,8 @@ export interface SidecarOptions {
 
 export interface Sidecar {
   readonly adminPort: number;
+  /** Where the service sends its own spans; null where it sends none here. */
+  readonly intakePort: number | null;
   readonly inboundPorts: ListeningPorts['inbound'];
   readonly inboundCapturePort: number | null;
   readonly outboundPort: number | null;
@@ -141,7 +143,7 @@ class SidecarCore {
     }
     const { control } = config;
     if (control !== null) {
-      observability.openTraceStream(control.address, () =>
+      observability.tracing?.openStream(control.address, () =>
         clientTlsOptions(this.requiredIdentity.svid, control.identity, minTlsVersionOf(config)),
       );
     }
@@ -241,10 +243,11 @@ async function openSidecar(
     });
     core.identity?.onRotated(() => {
       listening.renewCertificate();
-      observability.renewTraceStream();
+      observability.tracing?.renewStream();
       for (const pool of core.snapshot.pools.values()) pool.retireConnections();
     });
     const ports = await listening.open(config);
+    const intakePort = (await observability.tracing?.openIntake()) ?? null;
     const { port: adminPort, close: closeAdmin } = admin;
     const serve = (watch: ConfigWatch): Sidecar => {
       const reload = async (): Promise<void> => {
@@ -265,6 +268,7 @@ async function openSidecar(
       readiness = 'ready';
       return {
         adminPort,
+        intakePort,
         inboundPorts: ports.inbound,
         inboundCapturePort: ports.inboundCapture,
         outboundPort: ports.outbound,

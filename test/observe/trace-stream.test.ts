@@ -61,8 +61,7 @@ const controlAddress = () => ({ host: '127.0.0.1', port: sidecar.inboundPorts.gr
 async function join(service: string, { expected = CONTROL, issuer = authority } = {}) {
   const heard: string[] = [];
   const svid: Svid = await issueSvid(issuer, { spiffeId: spiffeId(service) });
-  const kept = { retain: () => {} };
-  const retention = new Retention({ slowShare: 0 }, kept, {
+  const retention = new Retention({ slowShare: 0 }, [], {
     clock: systemClock,
     random: () => random.next(),
   });

@@ -1,9 +1,20 @@
 // Five services behind sidecars, with a control plane, whose requests all make nine spans:
-// gateway -> orders -> (inventory, pricing -> rates). `x-trouble` says what goes wrong on the way.
+// gateway -> orders -> (inventory, pricing -> rates), and one of each service's own, which goes to its sidecar. `x-trouble` says what goes wrong.
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Context,
+  defaultTextMapGetter,
+  defaultTextMapSetter,
+  ROOT_CONTEXT,
+  trace,
+} from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Authority } from '../../mesh/ca/authority.ts';
 import { type ControlServer, startControlServer } from '../../mesh/control/server.ts';
 import { TraceSharing } from '../../mesh/control/trace-sharing.ts';
@@ -27,11 +38,11 @@ const CALLS: Record<string, string[]> = {
   orders: ['inventory', 'pricing'],
   gateway: ['orders'],
 };
-const SPANS = 9;
+const SPANS = 14;
 
 /** How many spans a request leaves: one that orders ends calls nobody any more. */
 export function spansOf(trouble: string): number {
-  return trouble === 'orders=reset' ? 3 : SPANS;
+  return trouble === 'orders=reset' ? 5 : SPANS;
 }
 
 /** What goes wrong in which service. Of a failed inventory the caller makes do, so that the request as a whole succeeds. */
@@ -42,7 +53,7 @@ export const TROUBLES = {
 
 /** More than what a busy machine does to a request. */
 const SLOW_MS = 1_000;
-const CARRIED = ['traceparent', 'x-request-id', 'x-trouble'] as const;
+const PROPAGATOR = new W3CTraceContextPropagator();
 
 export interface ShopOptions {
   collectorPort: number;
@@ -54,6 +65,7 @@ export class Shop {
   private readonly authority: Authority;
   private readonly options: ShopOptions;
   private readonly servers: http.Server[] = [];
+  private readonly apps: App[] = [];
   private readonly sidecars: Sidecar[] = [];
   private readonly agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
   private traces: TraceSharing | null = null;
@@ -95,6 +107,7 @@ export class Shop {
   /** Resolves when all spans that are to be exported have been. */
   async close(): Promise<void> {
     this.agent.destroy();
+    await Promise.all(this.apps.map((app) => app.close()));
     await Promise.all(this.sidecars.map((sidecar) => sidecar.drain()));
     await this.controlServer?.stop();
     this.traces?.close();
@@ -118,10 +131,8 @@ export class Shop {
 
   private async startService(service: string, ports: ReadonlyMap<string, number>): Promise<number> {
     const called = CALLS[service] ?? [];
-    let outbound = 0;
-    const server = http.createServer((request, response) => {
-      void serve(service, called, outbound, request, response, this.agent);
-    });
+    let app: App | null = null;
+    const server = http.createServer((request, response) => void app?.serve(request, response));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     this.servers.push(server);
@@ -147,10 +158,15 @@ export class Shop {
       },
       telemetry: {
         accessLog: 'off',
-        traces: { endpoint: `http://127.0.0.1:${collectorPort}`, headSampleRatio },
+        traces: {
+          endpoint: `http://127.0.0.1:${collectorPort}`,
+          headSampleRatio,
+          intake: '127.0.0.1:0',
+        },
       },
     });
-    outbound = sidecar.outboundPort ?? 0;
+    app = new App(service, called, sidecar, this.agent);
+    this.apps.push(app);
     return sidecar.inboundPorts.http ?? 0;
   }
 
@@ -162,38 +178,59 @@ export class Shop {
   }
 }
 
-async function serve(
-  service: string,
-  called: string[],
-  outbound: number,
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-  agent: http.Agent,
-): Promise<void> {
-  const [where, what] = String(request.headers['x-trouble'] ?? '').split('=');
-  const trouble = where === service ? what : '';
-  if (trouble === 'reset') {
-    request.destroy();
-    return;
-  }
-  if (trouble === 'slow') await sleep(SLOW_MS);
-  const statuses = await Promise.all(called.map((host) => call(host, outbound, request.headers, agent)));
-  const failed = statuses.some((status, i) => status >= 500 && called[i] !== 'inventory');
-  response.writeHead(Number(trouble) || (failed ? 502 : 200));
-  response.end('{}');
-}
+/** A service with the SDK of OpenTelemetry as it is by default, but for where it sends its spans. */
+class App {
+  private readonly name: string;
+  private readonly called: string[];
+  private readonly outboundPort: number;
+  private readonly agent: http.Agent;
+  private readonly provider: TracerProvider;
 
-async function call(
-  host: string,
-  port: number,
-  incoming: http.IncomingHttpHeaders,
-  agent: http.Agent,
-): Promise<number> {
-  const carried = CARRIED.flatMap((name) => (incoming[name] === undefined ? [] : [[name, incoming[name]]]));
-  const headers = { host, ...Object.fromEntries(carried) };
-  const request = http.get({ host: '127.0.0.1', port, path: '/', agent, headers });
-  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
-  response.resume();
-  await once(response, 'end');
-  return response.statusCode ?? 0;
+  constructor(name: string, called: string[], { outboundPort, intakePort }: Sidecar, agent: http.Agent) {
+    this.name = name;
+    this.called = called;
+    this.outboundPort = outboundPort ?? 0;
+    this.agent = agent;
+    const exporter = new OTLPTraceExporter({ url: `http://127.0.0.1:${intakePort}` });
+    this.provider = new TracerProvider({
+      resource: resourceFromAttributes({ 'service.name': name }),
+      spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: 500, maxQueueSize: 16_384 })],
+    });
+  }
+
+  async serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const parent = PROPAGATOR.extract(ROOT_CONTEXT, request.headers, defaultTextMapGetter);
+    const span = this.provider.getTracer('shop').startSpan(this.name, {}, parent);
+    const status = await this.answer(request.headers, trace.setSpan(parent, span));
+    span.end();
+    if (status === 0) request.destroy();
+    else response.writeHead(status).end('{}');
+  }
+
+  /** Sends what is left. */
+  close(): Promise<void> {
+    return this.provider.shutdown();
+  }
+
+  /** Resolves with the status; 0 for none. */
+  private async answer(incoming: http.IncomingHttpHeaders, context: Context): Promise<number> {
+    const [where, what] = String(incoming['x-trouble'] ?? '').split('=');
+    const trouble = where === this.name ? what : '';
+    if (trouble === 'reset') return 0;
+    if (trouble === 'slow') await sleep(SLOW_MS);
+    const headers: Record<string, string> = { 'x-trouble': String(incoming['x-trouble']) };
+    PROPAGATOR.inject(context, headers, defaultTextMapSetter);
+    const statuses = await Promise.all(this.called.map((host) => this.call(host, headers)));
+    const failed = statuses.some((status, i) => status >= 500 && this.called[i] !== 'inventory');
+    return Number(trouble) || (failed ? 502 : 200);
+  }
+
+  private async call(host: string, headers: Record<string, string>): Promise<number> {
+    const { outboundPort: port, agent } = this;
+    const request = http.get({ host: '127.0.0.1', port, path: '/', agent, headers: { ...headers, host } });
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    response.resume();
+    await once(response, 'end');
+    return response.statusCode ?? 0;
+  }
 }

@@ -129,6 +129,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
           fc.record({
             endpoint: target.map((address) => `http://${formatAddress(address)}`),
             headSampleRatio: ratio,
+            intake: fc.option(loopback),
             slowShare: ratio.map((share) => share / 10),
             ringSpans: fc.integer({ min: 1_024, max: 1_048_576 }),
           }),
@@ -195,7 +196,7 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
           accessLog:
             telemetry.accessLog.kind === 'file' ? telemetry.accessLog.path : telemetry.accessLog.kind,
         }),
-    ...(telemetry.traces === null ? {} : { traces: telemetry.traces }),
+    ...(telemetry.traces === null ? {} : { traces: toTraces(telemetry.traces) }),
   };
   return { apiVersion: 'mesh.tulle.dev/v1alpha1', kind: 'Sidecar', metadata, spec };
 }
@@ -228,6 +229,10 @@ function toIdentity(
   }
   const { certificateFile, keyFile, rootsFile } = source;
   return { ...identity, files: { certificate: certificateFile, key: keyFile, roots: rootsFile } };
+}
+
+function toTraces({ intake, ...rest }: NonNullable<SidecarConfig['telemetry']['traces']>): Mapping {
+  return intake === null ? rest : { ...rest, intake: formatAddress(intake) };
 }
 
 function toYaml(document: Mapping, flow = false): string {
@@ -314,6 +319,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir files ' +
     'certificate key roots control admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes traces endpoint headSampleRatio slowShare ringSpans'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes traces endpoint headSampleRatio intake slowShare ringSpans'
   ).split(' '),
 );

@@ -77,6 +77,7 @@ describe('a valid file', () => {
         traces: {
           endpoint: 'http://127.0.0.1:4317',
           headSampleRatio: 0.01,
+          intake: null,
           slowShare: 0.005,
           ringSpans: 16_384,
         },

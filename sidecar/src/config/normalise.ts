@@ -65,7 +65,10 @@ export function normalise(
     telemetry: {
       accessLog: normaliseAccessLog(telemetry.accessLog, folder),
       keyPrefixes: telemetry.keyPrefixes === 'on',
-      traces: telemetry.traces ?? null,
+      traces:
+        telemetry.traces === undefined
+          ? null
+          : { ...telemetry.traces, intake: telemetry.traces.intake ?? null },
     },
     routes: normaliseRoutes(resources, metadata.namespace),
     policies: normalisePolicies(resources, metadata.namespace, folder),

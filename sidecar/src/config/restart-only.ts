@@ -96,6 +96,8 @@ export function findRestartOnly(running: SidecarConfig, wanted: SidecarConfig): 
   const tracesPath = ['spec', 'telemetry', 'traces'];
   const [before, after] = [running.telemetry.traces, wanted.telemetry.traces];
   if (before !== null && after !== null)
+    compare([...tracesPath, 'intake'], formatListen(before.intake), formatListen(after.intake));
+  if (before !== null && after !== null)
     compare([...tracesPath, 'ringSpans'], before.ringSpans, after.ringSpans);
   if (running.outbound !== null && wanted.outbound !== null)
     compareOutbound(running.outbound, wanted.outbound);

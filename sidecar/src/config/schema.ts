@@ -176,6 +176,8 @@ export type TracesConfig = {
   readonly headSampleRatio: number;
   /** Of the requests that enter the mesh by a route, the slowest are kept; 0 for none. */
   readonly slowShare: number;
+  /** Where the service sends its own spans, by OTLP over gRPC; null when it sends none here. */
+  readonly intake: Address | null;
   /** How many spans lie ready for the case that their trace is worth keeping. */
   readonly ringSpans: number;
 };
@@ -273,6 +275,7 @@ export const sidecarDocument = z.strictObject({
           .strictObject({
             endpoint: url(['http:', 'https:']),
             headSampleRatio: z.number().min(0).max(1).default(0.01),
+            intake: loopbackAddress().optional(),
             slowShare: z.number().min(0).max(CONFIG_LIMITS.slowShare).default(0.005),
             ringSpans: z.int().min(CONFIG_LIMITS.minRingSpans).max(CONFIG_LIMITS.ringSpans).default(16_384),
           })

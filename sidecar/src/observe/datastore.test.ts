@@ -48,8 +48,7 @@ function command(protocol: DataStoreProtocol, fields: Partial<DataStoreCommand>)
 async function expose(...names: string[]): Promise<string[]> {
   const sources = {
     series,
-    keeping: null,
-    spanExport: null,
+    tracing: null,
     accessLog: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),

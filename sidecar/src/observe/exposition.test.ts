@@ -41,8 +41,7 @@ function count(journey: Omit<Parameters<typeof travel>[0], 'chain'> = {}): void 
 async function expose(service = 'orders'): Promise<Map<string, Family>> {
   const sources = {
     series,
-    keeping: null,
-    spanExport: null,
+    tracing: null,
     accessLog: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),

@@ -26,21 +26,21 @@ import { errorTypeOf } from './error-type.ts';
 import { type Labels, type Reading, registerCounter, registerGauge, registerHistogram } from './family.ts';
 import { registerGroups } from './group-exposition.ts';
 import type { Histogram } from './histogram.ts';
-import type { SpanExport } from './otlp.ts';
+import { registerIntake } from './intake/metrics.ts';
 import { METHODS } from './request-line.ts';
 import { registerRetention } from './retention/metrics.ts';
-import type { TraceKeeping } from './retention/trace-keeping.ts';
 import type { RequestSeries, RouteSeries } from './route-series.ts';
 import { statusError, statusName } from './rpc.ts';
 import type { CallSeries } from './rpc-series.ts';
 import type { ListenerSeries, Series, UpstreamSeries } from './series.ts';
+import type { SpanExport } from './span-export.ts';
 import type { SpanRing } from './spans.ts';
+import type { Tracing } from './tracing.ts';
 
 /** What the sidecar has to show; telemetry that is off is null and has no metrics. */
 export interface Sources {
   readonly series: Series;
-  readonly keeping: TraceKeeping | null;
-  readonly spanExport: SpanExport | null;
+  readonly tracing: Tracing | null;
   readonly accessLog: AccessLog | null;
   readonly rateLimits: RateLimitReadings;
   readonly access: AccessReadings;
@@ -67,9 +67,12 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerJwt(registry, sources.jwt);
   registerWaf(registry, sources.waf);
   registerSidecar(registry, sources.series);
-  if (sources.keeping !== null && sources.spanExport !== null) {
-    registerSpans(registry, sources.keeping.ring, sources.spanExport);
-    registerRetention(registry, sources.keeping.retention);
+  if (sources.tracing !== null) {
+    const { keeping, ownExport, appExport } = sources.tracing;
+    registerSpans(registry, keeping.ring, ownExport);
+    registerRetention(registry, keeping.retention);
+    if (keeping.appSpans !== null && appExport !== null)
+      registerIntake(registry, keeping.appSpans, appExport);
   }
   if (sources.accessLog !== null) registerAccessLog(registry, sources.accessLog);
   for (const metric of processMetrics()) registry.registerMetric(metric as unknown as Metric);

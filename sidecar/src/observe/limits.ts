@@ -18,6 +18,13 @@ export const OBSERVE_LIMITS = {
   /** Kept traces that wait for that word. */
   toldTraces: 1_024,
   traceIdBytes: 16,
+  /** Spans of the service itself: the ring's size, one span, what one takes as a rule, resources and scopes, and one message of OTLP. */
+  appSpansBytes: 8_388_608,
+  appSpanBytes: 65_536,
+  appSpanTypicalBytes: 256,
+  appOrigins: 64,
+  appOriginBytes: 16_384,
+  intakeMessageBytes: 4_194_304,
   /** Pause after the stream to the control plane was lost; doubles up to the maximum. */
   traceStreamBackoffMs: 1_000,
   traceStreamBackoffMaxMs: 30_000,

@@ -43,6 +43,7 @@ beforeEach(async () => {
       headSampleRatio: 1,
       slowShare: 0,
       ringSpans: 1_024,
+      intake: null,
     },
   });
 });
@@ -242,7 +243,7 @@ test('what may change in a running sidecar holds for chains built after it did',
       telemetry: {
         accessLog: { kind: 'off' },
         keyPrefixes: false,
-        traces: { endpoint: 'http://unused', headSampleRatio, slowShare: 0, ringSpans: 1_024 },
+        traces: { endpoint: 'http://unused', headSampleRatio, slowShare: 0, ringSpans: 1_024, intake: null },
       },
     });
   follow(0, false);

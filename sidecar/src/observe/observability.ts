@@ -3,10 +3,8 @@
  *
  * Invariants: where telemetry goes is fixed at start; nothing here can fail or delay a request.
  */
-import type { ConnectionOptions } from 'node:tls';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { Registry } from 'prom-client';
-import type { Address } from '../config/address.ts';
 import type { HeadersConfig, SidecarConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import { type Chain, compileChain } from '../core/chain.ts';
@@ -36,12 +34,11 @@ import { createRegistry } from './exposition.ts';
 import { GroupWatch } from './group-watch.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { ListenerWatch } from './listener-watch.ts';
-import { SpanExport } from './otlp.ts';
 import { RandomWords } from './random-words.ts';
 import { Budget } from './retention/budget.ts';
-import { keepTraces, type TraceKeeping } from './retention/trace-keeping.ts';
-import { TraceStream } from './retention/trace-stream.ts';
+import type { TraceKeeping } from './retention/trace-keeping.ts';
 import { type LiveReadings, Series } from './series.ts';
+import { Tracing } from './tracing.ts';
 
 export interface ObservabilityOptions {
   readonly config: Pick<SidecarConfig, 'name' | 'namespace' | 'service' | 'headers' | 'telemetry'>;
@@ -61,17 +58,14 @@ export class Observability {
   private readonly report: ObservabilityOptions['report'];
   private readonly rateLimits: RateLimits;
   private readonly jwt: JwtPolicies;
-  private readonly uniform: () => number;
   private readonly waf: WafControl;
   private readonly random: RandomWords;
   private readonly series = new Series();
   /** By the series that they count in, so that a route keeps its limit across configs. */
   private readonly gates = new Map<ConcurrencySeries, ConcurrencyFilter>();
-  private readonly keeping: TraceKeeping | null;
-  private readonly spanExport: SpanExport | null;
+  readonly tracing: Tracing | null;
   private readonly accessLog: AccessLog | null;
   private readonly registry: Registry;
-  private traceStream: TraceStream | null = null;
   private readonly keptCommands = new Budget(OBSERVE_LIMITS.keptCommandsPerSecond);
   private headers: HeadersConfig;
   private headSampleRatio: number;
@@ -85,22 +79,16 @@ export class Observability {
     this.report = report;
     this.rateLimits = rateLimits;
     this.jwt = jwt;
-    this.uniform = random;
     this.waf = waf;
     this.random = new RandomWords(random);
-    this.keeping = traces === null ? null : keepTraces(traces, { clock, random: () => this.random.next() });
-    this.spanExport =
-      this.keeping === null || traces === null
+    this.tracing =
+      traces === null
         ? null
-        : new SpanExport(this.keeping.ring, traces.endpoint, resourceOf(config), {
-            clock,
-            onFailure: (reason) => report('span_export_failed', { reason }),
-          });
+        : new Tracing(traces, resourceOf(config), { clock, random, words: this.random, report });
     this.accessLog = accessLog.kind === 'off' ? null : new AccessLog(accessLog, { clock, report });
     this.registry = createRegistry(config.service, {
       series: this.series,
-      keeping: this.keeping,
-      spanExport: this.spanExport,
+      tracing: this.tracing,
       accessLog: this.accessLog,
       rateLimits,
       access,
@@ -113,23 +101,11 @@ export class Observability {
   follow({ headers, telemetry }: Pick<SidecarConfig, 'headers' | 'telemetry'>): void {
     this.headers = headers;
     this.headSampleRatio = telemetry.traces?.headSampleRatio ?? 0;
-    if (telemetry.traces !== null) this.keeping?.retention.follow(telemetry.traces);
+    if (telemetry.traces !== null) this.tracing?.keeping.retention.follow(telemetry.traces);
   }
 
-  /** To the control plane, which tells other sidecars which traces are kept here, and the other way round. */
-  openTraceStream(control: Address, tlsOptions: () => ConnectionOptions): void {
-    const { keeping, clock, report } = this;
-    if (keeping === null) return;
-    this.traceStream = new TraceStream(control, keeping.retention, {
-      clock,
-      random: this.uniform,
-      tlsOptions,
-      report,
-    });
-  }
-
-  renewTraceStream(): void {
-    this.traceStream?.renew();
+  private get keeping(): TraceKeeping | null {
+    return this.tracing?.keeping ?? null;
   }
 
   readLive(live: LiveReadings): void {
@@ -224,7 +200,7 @@ export class Observability {
 
   /** Exports and writes what waits, for at most `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
-    const flushed = Promise.all([this.spanExport?.flush(timeoutMs), this.accessLog?.close()]);
+    const flushed = Promise.all([this.tracing?.flush(timeoutMs), this.accessLog?.close()]);
     const deadline = new Promise<void>((resolve) => {
       const timer = this.clock.setTimer(resolve, timeoutMs);
       void flushed.then(() => {
@@ -233,9 +209,7 @@ export class Observability {
       });
     });
     await deadline;
-    this.spanExport?.close();
-    this.traceStream?.close();
-    this.keeping?.retention.close();
+    this.tracing?.close();
   }
 }
 

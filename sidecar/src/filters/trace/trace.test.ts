@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { compileChain } from '../../core/chain.ts';
+import { systemClock } from '../../core/clock.ts';
+import type { Direction } from '../../core/route.ts';
 import { RandomWords } from '../../observe/random-words.ts';
 import { keepingOf } from '../../observe/retention/keeping.fixture.ts';
-import type { TraceKeeping } from '../../observe/retention/trace-keeping.ts';
+import { keepTraces, type TraceKeeping } from '../../observe/retention/trace-keeping.ts';
 import { type Arrival, travel } from '../hand-made-exchange.ts';
 import { TraceFilter } from './trace.ts';
+
+function withIntake(): TraceKeeping {
+  const intake = { host: '127.0.0.1', port: 0 };
+  return keepTraces({ ringSpans: 16, slowShare: 0, intake }, { clock: systemClock, random: () => 1 });
+}
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
@@ -89,6 +96,35 @@ describe('trace', () => {
 
   test.each(['00', '01', '02', '03'])('keeps the flags %s of a trusted parent', (flags) => {
     expect(sentContext(send([`traceparent: 00-${TRACE}-${SPAN}-${flags}`], 0.5)).flags).toBe(flags);
+  });
+
+  describe('of a service that sends its own spans to the sidecar', () => {
+    const flagsOf = (direction: Direction, keeping: TraceKeeping, flags: string, traceId = TRACE) => {
+      const filter = new TraceFilter(true, new RandomWords(Math.random), 0.5, keeping, 0);
+      const fields = ['host: a', `traceparent: 00-${traceId}-${SPAN}-${flags}`];
+      const arrival = travel({ chain: compileChain([filter]), direction, fields });
+      return [sentContext(arrival).flags, arrival.exchange.sampled];
+    };
+    // By the rule for roots the first is never sampled at 0.5, the second always.
+    const UNLIKELY = `${'1'.repeat(24)}f0000000`;
+    const LIKELY = `${'1'.repeat(24)}10000000`;
+
+    test('it is told that everything is sampled', () => {
+      expect(flagsOf('inbound', withIntake(), '00')).toEqual(['01', false]);
+      expect(flagsOf('inbound', withIntake(), '01')).toEqual(['01', true]);
+    });
+
+    test('what it says itself is replaced by what came in', () => {
+      const keeping = withIntake();
+      flagsOf('inbound', keeping, '01', UNLIKELY);
+      expect(flagsOf('outbound', keeping, '01', UNLIKELY)).toEqual(['01', true]);
+      expect(flagsOf('outbound', withIntake(), '01', UNLIKELY)).toEqual(['00', false]);
+    });
+
+    test('the id decides for what did not come in here', () => {
+      expect(flagsOf('outbound', withIntake(), '01', LIKELY)).toEqual(['01', true]);
+      expect(flagsOf('outbound', withIntake(), '00', LIKELY)).toEqual(['01', true]);
+    });
   });
 
   describe('of a stranger', () => {

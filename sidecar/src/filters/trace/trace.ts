@@ -9,6 +9,7 @@ import type { Exchange } from '../../core/exchange.ts';
 import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
 import { writeHexByte, writeHexWord } from '../../observe/hex.ts';
 import type { RandomWords } from '../../observe/random-words.ts';
+import type { Retention } from '../../observe/retention/retention.ts';
 import type { TraceKeeping } from '../../observe/retention/trace-keeping.ts';
 import { fieldId } from '../../protocol/field-names.ts';
 import type { RequestHead, ResponseHead } from '../../protocol/head.ts';
@@ -59,6 +60,8 @@ export class TraceFilter implements Filter {
     exchange.isEntry = !continued || !this.trustsPeer;
     if (!continued) this.beginTrace(exchange);
     else if (!this.trustsPeer) this.decideAnew(exchange);
+    const { appSpans, retention } = this.keeping;
+    if (appSpans !== null) this.rememberDecision(exchange, continued, retention);
     // Continued from b3: it belongs to a traceparent, and there was none.
     if (!request.has(TRACEPARENT)) request.drop(TRACESTATE);
     exchange.spanId0 = random.next();
@@ -74,7 +77,9 @@ export class TraceFilter implements Filter {
     writeHexWord(bytes, at + 27, exchange.traceId3);
     writeHexWord(bytes, at + 36, exchange.spanId0);
     writeHexWord(bytes, at + 44, exchange.spanId1);
-    const flags = (exchange.sampled ? FLAG_SAMPLED : 0) | (exchange.randomTraceId ? FLAG_RANDOM : 0);
+    // A service that sends its spans here records all: which of them are exported is decided later.
+    const records = exchange.sampled || (appSpans !== null && exchange.route.direction === 'inbound');
+    const flags = (records ? FLAG_SAMPLED : 0) | (exchange.randomTraceId ? FLAG_RANDOM : 0);
     writeHexByte(bytes, at + 53, flags);
     return CONTINUE;
   }
@@ -122,6 +127,18 @@ export class TraceFilter implements Filter {
     exchange.traceId3 = random.next();
     exchange.randomTraceId = true;
     exchange.sampled = exchange.traceId3 >>> 0 < this.threshold;
+  }
+
+  /**
+   * Of traces that went through a service which records all: its flag says nothing any more. Known is what came in; of others, such as those
+   * that came by a queue, the id decides, as where they began.
+   */
+  private rememberDecision(exchange: Exchange, continued: boolean, retention: Retention): void {
+    const { nowMs } = exchange.time;
+    if (continued && exchange.route.direction === 'outbound') {
+      exchange.sampled = exchange.traceId3 >>> 0 < this.threshold || retention.isSampled(exchange, nowMs);
+    }
+    if (exchange.sampled) retention.noteSampled(exchange, nowMs);
   }
 
   /** By a number of our own: a trace id can be chosen so that any rule about its bits comes out as wished. */

@@ -22,7 +22,7 @@ let keeping: TraceKeeping;
 function open(slowShare = 0): void {
   const words = new RandomWords(Math.random);
   clock = new ManualClock(0);
-  keeping = keepTraces({ ringSpans: 512, slowShare }, { clock, random: () => words.next() });
+  keeping = keepTraces({ ringSpans: 512, slowShare, intake: null }, { clock, random: () => words.next() });
 }
 
 beforeEach(() => open());

@@ -63,7 +63,9 @@ export class Retention {
   onKept: ((ids: Buffer) => void) | null = null;
   private readonly deps: RetentionDeps;
   private readonly traces: KeptTraces;
-  private readonly spans: RetainedSpans;
+  /** Those that the head sample took, while somebody asks. */
+  private readonly sampled: KeptTraces;
+  private readonly spans: readonly RetainedSpans[];
   /** Two for each origin: of requests that enter the mesh there, and of all others. */
   private readonly quantiles: (LiveQuantile | undefined)[] = [];
   private readonly budgets = REASONS.map((reason) => new Budget(PER_SECOND[reason]));
@@ -72,11 +74,12 @@ export class Retention {
   private sweep: Timer | null = null;
   private slowShare: number;
 
-  constructor(settings: RetentionSettings, spans: RetainedSpans, deps: RetentionDeps) {
+  constructor(settings: RetentionSettings, spans: readonly RetainedSpans[], deps: RetentionDeps) {
     this.slowShare = settings.slowShare;
     this.spans = spans;
     this.deps = deps;
     this.traces = new KeptTraces(deps.random);
+    this.sampled = new KeptTraces(deps.random);
   }
 
   follow({ slowShare }: RetentionSettings): void {
@@ -107,6 +110,23 @@ export class Retention {
   /** The next hop says that it keeps the trace. */
   adopt(exchange: Exchange, nowMs: number): void {
     if (exchange.retained <= 0) this.keep(exchange, TOLD, nowMs);
+  }
+
+  /** The mesh has decided for the trace, whatever the service says about it later. */
+  noteSampled({ traceId0, traceId1, traceId2, traceId3 }: Exchange, nowMs: number): void {
+    this.sampled.add(traceId0, traceId1, traceId2, traceId3, nowMs);
+  }
+
+  isSampled({ traceId0, traceId1, traceId2, traceId3 }: Exchange, nowMs: number): boolean {
+    return this.sampled.has(traceId0, traceId1, traceId2, traceId3, nowMs);
+  }
+
+  /** Whether spans of the trace are to be exported, as far as is known now. `traceId` is 16 bytes. */
+  isWanted(traceId: Uint8Array): boolean {
+    const nowMs = this.deps.clock.monotonicMs();
+    const view = new DataView(traceId.buffer, traceId.byteOffset, ID_BYTES);
+    const [id0, id1, id2, id3] = [view.getInt32(0), view.getInt32(4), view.getInt32(8), view.getInt32(12)];
+    return this.sampled.has(id0, id1, id2, id3, nowMs) || this.traces.has(id0, id1, id2, id3, nowMs);
   }
 
   /** For what is slow from now on. */
@@ -189,7 +209,8 @@ export class Retention {
   private scheduleSweep(): void {
     this.sweep ??= this.deps.clock.setTimer(() => {
       this.sweep = null;
-      this.spans.retain(this.traces, this.deps.clock.monotonicMs());
+      const nowMs = this.deps.clock.monotonicMs();
+      for (const spans of this.spans) spans.retain(this.traces, nowMs);
       const { newsBytes } = this;
       this.newsBytes = 0;
       if (newsBytes > 0) this.onKept?.(this.news.subarray(0, newsBytes));

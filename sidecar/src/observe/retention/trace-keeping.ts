@@ -1,17 +1,23 @@
 /** Where the spans of all requests lie, and what decides which of them are exported. */
 import type { TracesConfig } from '../../config/schema.ts';
+import { AppSpans } from '../intake/app-spans.ts';
+import { OBSERVE_LIMITS } from '../limits.ts';
 import { SpanRing } from '../spans.ts';
 import { Retention, type RetentionDeps } from './retention.ts';
 
 export interface TraceKeeping {
   readonly ring: SpanRing;
   readonly retention: Retention;
+  /** The service's own spans; null where it keeps them to itself. */
+  readonly appSpans: AppSpans | null;
 }
 
 export function keepTraces(
-  { ringSpans, slowShare }: Pick<TracesConfig, 'ringSpans' | 'slowShare'>,
+  { ringSpans, slowShare, intake }: Pick<TracesConfig, 'ringSpans' | 'slowShare' | 'intake'>,
   deps: RetentionDeps,
 ): TraceKeeping {
   const ring = new SpanRing(ringSpans);
-  return { ring, retention: new Retention({ slowShare }, ring, deps) };
+  const appSpans = intake === null ? null : new AppSpans(OBSERVE_LIMITS.appSpansBytes);
+  const spans = appSpans === null ? [ring] : [ring, appSpans];
+  return { ring, appSpans, retention: new Retention({ slowShare }, spans, deps) };
 }

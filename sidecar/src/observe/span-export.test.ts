@@ -11,10 +11,11 @@ import type { Direction } from '../core/route.ts';
 import { ENDPOINT, type Journey, STEP_MS, travel } from '../filters/hand-made-exchange.ts';
 import { RequestIdFilter } from '../filters/request-id/request-id.ts';
 import { TraceFilter } from '../filters/trace/trace.ts';
-import { SpanExport } from './otlp.ts';
+import { OwnSpans } from './otlp.ts';
 import { RandomWords } from './random-words.ts';
 import { keepingOf } from './retention/keeping.fixture.ts';
 import type { TraceKeeping } from './retention/trace-keeping.ts';
+import { SpanExport } from './span-export.ts';
 import type { SpanRing } from './spans.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -48,7 +49,11 @@ function exportTo(port: number): SpanExport {
   // An export given up on may still fail during the test after its own.
   const told = failures;
   const deps = { clock: systemClock, onFailure: (reason: string) => told.push(reason) };
-  const spanExport = new SpanExport(ring, `http://127.0.0.1:${port}`, resource, deps);
+  const spanExport = new SpanExport(
+    ring,
+    new OwnSpans(ring, `http://127.0.0.1:${port}`, resource, systemClock),
+    deps,
+  );
   open.push(spanExport);
   return spanExport;
 }

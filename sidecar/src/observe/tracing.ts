@@ -1,0 +1,83 @@
+/**
+ * All that has to do with spans: where they lie, what keeps them, and how they leave. Absent where traces are off.
+ *
+ * Invariant: `close` ends every connection and timer; `flush` before it is bounded.
+ */
+import type { ConnectionOptions } from 'node:tls';
+import type { Resource } from '@opentelemetry/resources';
+import type { Address } from '../config/address.ts';
+import type { TracesConfig } from '../config/schema.ts';
+import type { Clock } from '../core/clock.ts';
+import { ForwardedSpans } from './intake/forward.ts';
+import { type Intake, startIntake } from './intake/intake.ts';
+import { OwnSpans } from './otlp.ts';
+import type { RandomWords } from './random-words.ts';
+import { keepTraces, type TraceKeeping } from './retention/trace-keeping.ts';
+import { TraceStream } from './retention/trace-stream.ts';
+import { SpanExport } from './span-export.ts';
+
+export interface TracingDeps {
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly words: RandomWords;
+  readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+export class Tracing {
+  readonly keeping: TraceKeeping;
+  readonly ownExport: SpanExport;
+  /** Null where the service sends no spans here. */
+  readonly appExport: SpanExport | null;
+  private readonly deps: TracingDeps;
+  private readonly intakeAddress: Address | null;
+  private intake: Intake | null = null;
+  private stream: TraceStream | null = null;
+
+  constructor(traces: TracesConfig, resource: Resource, deps: TracingDeps) {
+    const { clock, words, report } = deps;
+    const { endpoint } = traces;
+    this.deps = deps;
+    this.intakeAddress = traces.intake;
+    this.keeping = keepTraces(traces, { clock, random: () => words.next() });
+    const { ring, appSpans } = this.keeping;
+    const exportDeps = {
+      clock,
+      onFailure: (reason: string) => report('span_export_failed', { reason }),
+    };
+    this.ownExport = new SpanExport(ring, new OwnSpans(ring, endpoint, resource, clock), exportDeps);
+    this.appExport =
+      appSpans === null ? null : new SpanExport(appSpans, new ForwardedSpans(appSpans, endpoint), exportDeps);
+  }
+
+  /** To the control plane, which tells other sidecars which traces are kept here, and the other way round. */
+  openStream(control: Address, tlsOptions: () => ConnectionOptions): void {
+    const { clock, random, report } = this.deps;
+    this.stream = new TraceStream(control, this.keeping.retention, { clock, random, tlsOptions, report });
+  }
+
+  /** The certificate is another. */
+  renewStream(): void {
+    this.stream?.renew();
+  }
+
+  /** Null where the service sends no spans here; else the port. */
+  async openIntake(): Promise<number | null> {
+    const { appSpans, retention } = this.keeping;
+    if (this.intakeAddress === null || appSpans === null) return null;
+    this.intake = await startIntake(this.intakeAddress, appSpans, retention);
+    return this.intake.port;
+  }
+
+  async flush(timeoutMs: number): Promise<void> {
+    await Promise.all([this.ownExport.flush(timeoutMs), this.appExport?.flush(timeoutMs)]);
+  }
+
+  close(): void {
+    this.intake?.close();
+    this.ownExport.close();
+    this.appExport?.close();
+    this.stream?.close();
+    this.keeping.retention.close();
+  }
+}

@@ -19,6 +19,9 @@ import { findIntruders, type Intruder } from './intruder-fixture.ts';
 import { spiffeId, svidFiles } from './mesh-fixture.ts';
 import { metric, until } from './tcp-fixture.ts';
 
+/** Nobody is to be refused for being slow. */
+const GUARD = { rules: ONLY_API, spec: { timeouts: { drainMs: 500, connectMs: 10_000 } } };
+
 let mesh: GuardedWorker;
 let intruders: Intruder[];
 beforeAll(async () => {
@@ -35,11 +38,11 @@ function reached(): number {
 
 /** One refusal of an intruder more than `before`, in metric and log. */
 async function expectSeen(sidecar: Sidecar, name: string, protocol: Spoken, { reason }: Intruder) {
-  const counted =
+  const counted = (): Promise<number> =>
     reason === null
-      ? await metric(sidecar, 'tulle_access_decisions_total', 'rule="no_rule"', 'decision="deny"')
-      : await metric(sidecar, 'tulle_downstream_tls_failures_total', `"${protocol}"`, `reason="${reason}"`);
-  expect(counted).toBeGreaterThan(0);
+      ? metric(sidecar, 'tulle_access_decisions_total', 'rule="no_rule"', 'decision="deny"')
+      : metric(sidecar, 'tulle_downstream_tls_failures_total', `"${protocol}"`, `reason="${reason}"`);
+  await expect.poll(counted, { message: `${name}: ${reason}` }).toBeGreaterThan(0);
   await until(async () => (await mesh.readLog(name)).length > 0);
   const line = (await mesh.readLog(name)).at(-1);
   const told =
@@ -52,7 +55,7 @@ async function expectSeen(sidecar: Sidecar, name: string, protocol: Spoken, { re
 
 describe.each(PROTOCOLS)('over %s', (protocol) => {
   it('the worker serves the API', async () => {
-    const sidecar = await mesh.guard(`api-${protocol}`, { rules: ONLY_API });
+    const sidecar = await mesh.guard(`api-${protocol}`, GUARD);
     expect(await (await mesh.caller('api')).call(protocol, portOf(sidecar, protocol))).toBe('served');
     expect(await metric(sidecar, 'tulle_access_decisions_total', 'rule="api"', 'decision="allow"')).toBe(1);
   });
@@ -61,7 +64,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     const before = reached();
     for (const [index, intruder] of intruders.entries()) {
       const name = `${protocol}-${index}`;
-      const sidecar = await mesh.guard(name, { rules: ONLY_API });
+      const sidecar = await mesh.guard(name, GUARD);
       const fate = await new Caller(intruder.svid).call(protocol, portOf(sidecar, protocol));
       // A connection has no words for a denial.
       const denied = intruder.reason === null && protocol !== 'tcp';
@@ -102,7 +105,7 @@ describe.each(['http1', 'http2', 'tcp'] as const)('a real Envoy over %s', (proto
   }
 
   it('is served as the API', async () => {
-    const sidecar = await mesh.guard(`envoy-api-${protocol}`, { rules: ONLY_API });
+    const sidecar = await mesh.guard(`envoy-api-${protocol}`, GUARD);
     const svid = await issueSvid(mesh.authority, { spiffeId: API });
     expect(await callThrough(await start(sidecar, svid))).toBe(protocol === 'tcp' ? 'served' : 200);
   });
@@ -113,7 +116,7 @@ describe.each(['http1', 'http2', 'tcp'] as const)('a real Envoy over %s', (proto
     const before = reached();
     for (const [index, intruder] of armed.entries()) {
       const name = `envoy-${protocol}-${index}`;
-      const sidecar = await mesh.guard(name, { rules: ONLY_API });
+      const sidecar = await mesh.guard(name, GUARD);
       const answer = await callThrough(await start(sidecar, intruder.svid));
       const words = intruder.reason === null ? 403 : 503;
       expect(answer, intruder.name).toBe(protocol === 'tcp' ? 'closed' : words);

@@ -128,6 +128,12 @@ describe('exceptions', () => {
   });
 });
 
+it('an exception for a name is none for what else the name holds', () => {
+  const inspector = inspectorWith({ exceptions: [{ rules: ['nosqli'], location: '*' }] });
+  inspector.form(Buffer.from(`a[$ne]'${encodeURIComponent(' or 1=1 -- ')}=1`));
+  expect(found(inspector).map((hit) => hit.split(' ')[0])).toContain('sqli-breakout');
+});
+
 it('samples tell the attack and no secret', () => {
   const inspector = inspectorWith();
   inspector.json(

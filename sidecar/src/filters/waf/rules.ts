@@ -80,7 +80,6 @@ export const Rules = Object.freeze({
 
   duplicateKey: define('protocol', 'json-duplicate-key', NOTICE, 2),
   overEncoded: define('protocol', 'encoded-too-often', WARNING, 2),
-  invalidText: define('protocol', 'invalid-text', WARNING, 2),
 });
 
 /** By index. */

@@ -53,7 +53,7 @@ export function inspectCommand(text: Uint8Array, start: number, end: number, fou
       case 0x24: // $
         if (
           text[i + 1] === 0x28 &&
-          i + 1 < end &&
+          i + 2 < end &&
           (text[i + 2] === 0x28 || isCommand(text, i + 2, end, byte))
         ) {
           found.add(Rules.commandSubstitution, i);

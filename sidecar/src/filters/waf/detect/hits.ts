@@ -37,8 +37,9 @@ export class Hits {
     this.list.length = 0;
   }
 
-  /** Takes what was found in `text[start, end)`, and forgets it there. */
-  take(found: RuleSet, text: Uint8Array, start: number, end: number, place: Place): void {
+  /** Takes what was found in `text[start, end)`, and forgets it there. Returns whether anything of it is a new hit. */
+  take(found: RuleSet, text: Uint8Array, start: number, end: number, place: Place): boolean {
+    const before = this.list.length;
     const location = place.location();
     for (let i = 0; i < found.count; i++) {
       const rule = RULES[found.indices[i] as number] as Rule;
@@ -48,6 +49,7 @@ export class Hits {
       this.score += rule.score;
     }
     found.clear();
+    return this.list.length > before;
   }
 
   private isKnown(rule: Rule, location: string): boolean {

@@ -59,10 +59,7 @@ export class ValueInspector {
   ): void {
     if (end - start > 1 && (classes & ~(Character.LETTER | Character.DIGIT)) !== 0) {
       inspectName(text, start, end, isField, this.found, this.level);
-      if (this.found.count > 0) {
-        this.hits.take(this.found, text, start, end, place);
-        return;
-      }
+      if (this.found.count > 0 && this.hits.take(this.found, text, start, end, place)) return;
     }
     if ((classes & ~PLAIN) !== 0) this.inspect(text, start, end, classes, place);
   }

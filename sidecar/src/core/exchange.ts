@@ -170,7 +170,7 @@ export class Exchange {
   sampled = false;
   /** Why the trace is kept although it was not sampled (observe/retention): above 0 when it is. */
   retained = 0;
-  /** Whoever made the trace id vouches that its last seven bytes are random (Trace Context level 2). */
+  /** Whoever made the trace id says that its last seven bytes are random (Trace Context level 2). */
   randomTraceId = false;
 
   /** Body bytes, framing not counted. */

@@ -32,6 +32,11 @@ export const LIMITS = {
   /** The rest of a request body that is read and thrown away behind an early response so that the connection can be kept. */
   discardBodyBytes: 65_536,
 
+  /** Members of a tracestate, and the key and value of each (Trace Context level 2, section 3.3.1). */
+  tracestateMembers: 32,
+  tracestateKeyBytes: 256,
+  tracestateValueBytes: 256,
+
   /** Bodies that all exchanges together hold until they were judged. */
   heldBodyBytes: 67_108_864,
 

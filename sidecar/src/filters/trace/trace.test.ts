@@ -136,9 +136,9 @@ describe('trace', () => {
     };
 
     test.each([
-      ['traceparent', [`traceparent: 00-${TRACE}-${SPAN}-03`]],
+      ['traceparent', [`traceparent: 00-${TRACE}-${SPAN}-01`]],
       ['b3', [`b3: ${TRACE}-${SPAN}-d`]],
-    ])('is joined by its %s, and neither kept nor vouched for on its word', (_what, fields) => {
+    ])('is joined by its %s, and not kept on its word', (_what, fields) => {
       expect(flagsOf(0, fields)).toBe('00');
       expect(flagsOf(1, fields)).toBe('01');
     });

@@ -14,6 +14,7 @@ import type { TraceKeeping } from '../../observe/retention/trace-keeping.ts';
 import { fieldId } from '../../protocol/field-names.ts';
 import type { RequestHead, ResponseHead } from '../../protocol/head.ts';
 import { FLAG_RANDOM, FLAG_SAMPLED, readB3, readTraceparent } from './trace-context.ts';
+import { checkTracestate } from './trace-state.ts';
 
 const TRACEPARENT = fieldId('traceparent');
 const TRACESTATE = fieldId('tracestate');
@@ -62,8 +63,9 @@ export class TraceFilter implements Filter {
     else if (!this.trustsPeer) this.decideAnew(exchange);
     const { appSpans, retention } = this.keeping;
     if (appSpans !== null) this.rememberDecision(exchange, continued, retention);
-    // Continued from b3: it belongs to a traceparent, and there was none.
-    if (!request.has(TRACEPARENT)) request.drop(TRACESTATE);
+    // A tracestate belongs to a traceparent, and without one b3 was continued, or nothing.
+    if (request.has(TRACEPARENT)) checkTracestate(request);
+    else request.drop(TRACESTATE);
     exchange.spanId0 = random.next();
     // A span id of zeros is invalid.
     exchange.spanId1 = random.next() | 1;
@@ -143,7 +145,6 @@ export class TraceFilter implements Filter {
 
   /** By a number of our own: a trace id can be chosen so that any rule about its bits comes out as wished. */
   private decideAnew(exchange: Exchange): void {
-    exchange.randomTraceId = false;
     exchange.sampled = this.random.next() >>> 0 < this.threshold;
   }
 }

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OtlpReceiver, startOtlpReceiver } from '../examples/demo/otlp-receiver.ts';
-import type { Span } from '../examples/demo/span.ts';
+import type { Span } from '../mesh/cli/trace/span.ts';
 import { startRedis } from '../test/parts/redis.ts';
 import { verifyWebhook } from './lib/webhook-signature.ts';
 import { OTHER_API_KEY, Platform, SIGNING_SECRET, waitFor } from './testing/platform.ts';

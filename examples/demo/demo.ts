@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { paintFor } from '../../mesh/cli/trace/paint.ts';
+import { text } from '../../mesh/cli/trace/span.ts';
+import type { Trace } from '../../mesh/cli/trace/trace.ts';
+import { drawWaterfall } from '../../mesh/cli/trace/waterfall.ts';
 import { limits } from './limits.ts';
 import { Mesh } from './mesh.ts';
-import { paintFor } from './paint.ts';
 import { countSeen, findMissing } from './proof.ts';
 import { type Answer, STEPS } from './scenario.ts';
 import * as screen from './screen.ts';
-import { text } from './span.ts';
 import type { Topology } from './topology.ts';
-import { type Trace, TraceStore } from './trace-store.ts';
+import { TraceStore } from './trace-store.ts';
 import { TraceWatch } from './trace-watch.ts';
-import { drawWaterfall } from './waterfall.ts';
 
 // The demo from start to end. Returns the exit code.
 // Invariants: however it ends (done, a signal, a lost child, a failure of its own, a closed terminal), the mesh is stopped before it

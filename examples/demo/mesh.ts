@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Span } from '../../mesh/cli/trace/span.ts';
 import { type Redis, startRedis } from '../../test/parts/redis.ts';
 import { limits } from './limits.ts';
 import { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
 import { type ChildLost, type ChildSpec, Processes, type ReadyLine } from './processes.ts';
-import type { Span } from './span.ts';
 import {
   planAuthority,
   planServices,

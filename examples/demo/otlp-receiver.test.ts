@@ -3,9 +3,9 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AlwaysOnSampler, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Span } from '../../mesh/cli/trace/span.ts';
 import { limits } from './limits.ts';
 import { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
-import type { Span } from './span.ts';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {

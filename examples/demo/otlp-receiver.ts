@@ -7,8 +7,8 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import type { Attributes, AttributeValue, Span, SpanKind } from '../../mesh/cli/trace/span.ts';
 import { limits } from './limits.ts';
-import type { Attributes, AttributeValue, Span, SpanKind } from './span.ts';
 
 // The demo's OTLP gRPC endpoint: what a collector is elsewhere. It decodes each exported span once into the demo's own Span.
 // Invariants: loopback only; an export is bounded by `exportBytes`, a span by the attribute limits; a span without valid ids is left

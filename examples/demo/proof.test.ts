@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { sketchCall, sketchTrace } from './hand-built-trace.ts';
+import { sketchCall, sketchTrace } from '../../mesh/cli/trace/hand-built-trace.fixture.ts';
+import type { AttributeValue, Span } from '../../mesh/cli/trace/span.ts';
+import type { Trace } from '../../mesh/cli/trace/trace.ts';
 import { countSeen, type Expectation, findMissing } from './proof.ts';
-import type { AttributeValue, Span } from './span.ts';
-import type { Trace } from './trace-store.ts';
 
 const EXPECTED: Expectation = {
   requestId: 'req-1',

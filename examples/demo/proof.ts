@@ -1,9 +1,9 @@
-import { direction, peerIdentity, type Span, text } from './span.ts';
+import { direction, peerIdentity, type Span, text } from '../../mesh/cli/trace/span.ts';
+import type { Trace } from '../../mesh/cli/trace/trace.ts';
+import { outstanding } from '../../mesh/cli/trace/trace-progress.ts';
+import { buildTree } from '../../mesh/cli/trace/trace-tree.ts';
+import { judge, type Outcome } from '../../mesh/cli/trace/verdict.ts';
 import { spiffeId } from './topology.ts';
-import { outstanding } from './trace-progress.ts';
-import type { Trace } from './trace-store.ts';
-import { buildTree } from './trace-tree.ts';
-import { judge, type Outcome } from './verdict.ts';
 
 // What a trace must show before the demo calls itself a success: every hop, one request id, an authenticated peer wherever two sidecars
 // talk, and the right verdict. Whatever is missing is said in a sentence; nothing missing is an empty list.

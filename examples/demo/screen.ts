@@ -1,6 +1,6 @@
-import { formatMs } from './columns.ts';
+import { formatMs } from '../../mesh/cli/trace/columns.ts';
+import type { Paint } from '../../mesh/cli/trace/paint.ts';
 import type { Started } from './mesh.ts';
-import type { Paint } from './paint.ts';
 import { edgeUrl, RUN_PATH, runBody } from './scenario.ts';
 import { SERVICE_NAMES, type Topology } from './topology.ts';
 

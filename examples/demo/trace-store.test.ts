@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { sketchTrace } from './hand-built-trace.ts';
-import type { Span } from './span.ts';
+import { sketchTrace } from '../../mesh/cli/trace/hand-built-trace.fixture.ts';
+import type { Span } from '../../mesh/cli/trace/span.ts';
 import { TraceStore } from './trace-store.ts';
 
 const ROOMY = { traces: 100, spansPerTrace: 100, storeBytes: 1_000_000 };

@@ -1,16 +1,11 @@
+import type { Span } from '../../mesh/cli/trace/span.ts';
+import type { Trace } from '../../mesh/cli/trace/trace.ts';
 import { limits } from './limits.ts';
-import type { Span } from './span.ts';
 
 // Keeps the spans of the latest traces in memory.
 // Invariants: at most `traces` traces, `spansPerTrace` spans a trace and `storeBytes` in all (by a plain estimate); the oldest trace
 // leaves first; spans left out of a trace are counted, so that its picture can say that it is incomplete. An exporter may send a batch
 // again, therefore a span id counts once.
-
-export type Trace = {
-  readonly traceId: string;
-  readonly spans: ReadonlyMap<string, Span>;
-  readonly dropped: number;
-};
 
 type Bounds = { traces: number; spansPerTrace: number; storeBytes: number };
 type Kept = { traceId: string; spans: Map<string, Span>; dropped: number; bytes: number };

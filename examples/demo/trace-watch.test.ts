@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type Sketch, sketchTrace } from './hand-built-trace.ts';
-import { outstanding } from './trace-progress.ts';
+import { type Sketch, sketchTrace } from '../../mesh/cli/trace/hand-built-trace.fixture.ts';
+import { outstanding } from '../../mesh/cli/trace/trace-progress.ts';
+import { buildTree } from '../../mesh/cli/trace/trace-tree.ts';
 import { TraceStore } from './trace-store.ts';
-import { buildTree } from './trace-tree.ts';
 import { TraceWatch } from './trace-watch.ts';
 
 const TIMES = { quietMs: 10, settleMs: 1_000 };

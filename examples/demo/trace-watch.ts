@@ -1,6 +1,7 @@
-import { outstanding } from './trace-progress.ts';
-import type { Trace, TraceStore } from './trace-store.ts';
-import { buildTree } from './trace-tree.ts';
+import type { Trace } from '../../mesh/cli/trace/trace.ts';
+import { outstanding } from '../../mesh/cli/trace/trace-progress.ts';
+import { buildTree } from '../../mesh/cli/trace/trace-tree.ts';
+import type { TraceStore } from './trace-store.ts';
 
 // Notices when a trace has settled: nothing outstanding and quiet for `quietMs`, or nothing new for `settleMs` whatever is outstanding.
 // Invariants: a settled trace is given once, and again only when more spans came since; what the store forgot is forgotten here too.

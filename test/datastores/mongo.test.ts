@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Span } from '../../examples/demo/span.ts';
+import type { Span } from '../../mesh/cli/trace/span.ts';
 import { until } from '../e2e/tcp-fixture.ts';
 import { type MongoWire, startMongoWire } from '../parts/mongo-wire.ts';
 import { runMongoSession } from './mongo-session.ts';

@@ -1,6 +1,6 @@
 // A real sidecar before a data store, and what it tells about the commands that pass.
 import { type OtlpReceiver, startOtlpReceiver } from '../../examples/demo/otlp-receiver.ts';
-import type { Span } from '../../examples/demo/span.ts';
+import type { Span } from '../../mesh/cli/trace/span.ts';
 import type { Sidecar } from '../../sidecar/src/app.ts';
 import { createFolder } from '../e2e/mesh-fixture.ts';
 import { createMesh } from '../e2e/tcp-fixture.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Span } from '../../examples/demo/span.ts';
+import type { Span } from '../../mesh/cli/trace/span.ts';
 import { REDIS_COMMANDS } from '../../sidecar/src/protocol/redis/commands.ts';
 import { type Redis as RedisPart, startRedis } from '../parts/redis.ts';
 import { counts, desyncs, type Observed, observe } from './observed.ts';

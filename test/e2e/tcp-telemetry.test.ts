@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type OtlpReceiver, startOtlpReceiver } from '../../examples/demo/otlp-receiver.ts';
-import type { Span } from '../../examples/demo/span.ts';
+import type { Span } from '../../mesh/cli/trace/span.ts';
 import type { Sidecar } from '../../sidecar/src/app.ts';
 import { createFolder, type Folder, openAuthority, send, spiffeId, writeIdentity } from './mesh-fixture.ts';
 import {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startOtlpReceiver } from '../../examples/demo/otlp-receiver.ts';
-import type { Span } from '../../examples/demo/span.ts';
+import type { Span } from '../../mesh/cli/trace/span.ts';
 import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
 import { Inspector } from '../../sidecar/src/filters/waf/inspector.ts';
 import { createFolder, type Folder, sidecarConfig } from './mesh-fixture.ts';

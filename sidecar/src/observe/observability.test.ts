@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type OtlpReceiver, startOtlpReceiver } from '../../../examples/demo/otlp-receiver.ts';
-import type { Span } from '../../../examples/demo/span.ts';
+import type { Span } from '../../../mesh/cli/trace/span.ts';
 import type { SidecarConfig } from '../config/schema.ts';
 import { inboundProfile, outboundProfile, type RouteProfile } from '../config/snapshot.ts';
 import { systemClock } from '../core/clock.ts';

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type OtlpReceiver, startOtlpReceiver } from '../../../examples/demo/otlp-receiver.ts';
-import type { Span } from '../../../examples/demo/span.ts';
+import type { Span } from '../../../mesh/cli/trace/span.ts';
 import { type Chain, compileChain } from '../core/chain.ts';
 import { systemClock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';

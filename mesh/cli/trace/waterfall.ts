@@ -3,8 +3,8 @@ import { HopRows } from './hop-rows.ts';
 import type { Paint, Tone } from './paint.ts';
 import { httpStatus, operation, text } from './span.ts';
 import { accountTime } from './time-budget.ts';
+import type { Trace } from './trace.ts';
 import { findOrphans } from './trace-progress.ts';
-import type { Trace } from './trace-store.ts';
 import { buildTree, CLOCK_GRAIN_MS, flatten, type TraceTree } from './trace-tree.ts';
 import { judge, type Outcome, type Verdict } from './verdict.ts';
 

@@ -1,5 +1,5 @@
 import type { AttributeValue, Span, SpanEvent, SpanKind } from './span.ts';
-import type { Trace } from './trace-store.ts';
+import type { Trace } from './trace.ts';
 
 // Traces for tests, written by hand as a tree: `at` is relative to the trace's begin, ids are counted.
 

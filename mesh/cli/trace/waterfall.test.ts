@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type Sketch, sketchCall, sketchTrace } from './hand-built-trace.ts';
+import { type Sketch, sketchCall, sketchTrace } from './hand-built-trace.fixture.ts';
 import { paintFor, plainPaint } from './paint.ts';
-import type { Trace } from './trace-store.ts';
+import type { Trace } from './trace.ts';
 import { drawWaterfall } from './waterfall.ts';
 
 describe('drawWaterfall', () => {

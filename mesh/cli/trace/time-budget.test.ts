@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Sketch, sketchCall, sketchTrace } from './hand-built-trace.ts';
+import { type Sketch, sketchCall, sketchTrace } from './hand-built-trace.fixture.ts';
 import { accountTime } from './time-budget.ts';
 import { buildTree } from './trace-tree.ts';
 

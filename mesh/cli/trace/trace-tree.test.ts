@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Sketch, sketchTrace } from './hand-built-trace.ts';
+import { type Sketch, sketchTrace } from './hand-built-trace.fixture.ts';
 import type { Span } from './span.ts';
-import type { Trace } from './trace-store.ts';
+import type { Trace } from './trace.ts';
 import { attemptGroups, buildTree, flatten } from './trace-tree.ts';
 
 describe('buildTree', () => {

@@ -1,5 +1,5 @@
 import type { Span } from './span.ts';
-import type { Trace } from './trace-store.ts';
+import type { Trace } from './trace.ts';
 
 // A trace as a tree on one clock.
 // Invariants: every span is in the tree exactly once, also when its parent never came or parents form a circle (anyone may send us

@@ -1,5 +1,5 @@
-// A span as the demo keeps it: decoded once at the receiver, frozen in shape, times in milliseconds. Everything after the receiver
-// (store, waterfall, verdict, proof) knows only this type and nothing of OTLP.
+// A span as people are shown it: decoded once where it came in, frozen in shape, times in milliseconds. What tells a trace (tree,
+// verdict, waterfall) knows only this type, and nothing of OTLP or of HTTP.
 
 export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer';
 export type AttributeValue = string | number | boolean;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Sketch, sketchCall, sketchTrace } from './hand-built-trace.ts';
+import { type Sketch, sketchCall, sketchTrace } from './hand-built-trace.fixture.ts';
 import { buildTree } from './trace-tree.ts';
 import { judge } from './verdict.ts';
 

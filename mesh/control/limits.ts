@@ -11,6 +11,11 @@ export const LIMITS = {
   batchMs: 100,
   /** Traces that are known, so that nobody is told twice: a power of two. */
   knownTraces: 65_536,
-  messageBytes: 32_768,
+  /** One message from a sidecar: the spans of a trace as JSON at the most. */
+  messageBytes: 4_194_304,
+  spansPerAnswer: 1_024,
+  /** How long sidecars have to answer a question, and how many questions may wait. */
+  answerMs: 1_000,
+  openQuestions: 64,
   stopMs: 5_000,
 } as const;

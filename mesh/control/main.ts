@@ -11,6 +11,8 @@ import { startAdmin } from '../admin.ts';
 import { loadControlConfig } from './config.ts';
 import { registerTraceSharing } from './metrics.ts';
 import { startControlServer } from './server.ts';
+import { answerTrace } from './trace-answer.ts';
+import { TraceQuestions } from './trace-questions.ts';
 import { TraceSharing } from './trace-sharing.ts';
 
 const running = await start(readArguments().config).catch((error: unknown) => fail(error));
@@ -20,10 +22,12 @@ async function start(path: string): Promise<{ stop(): Promise<void> }> {
   const config = await loadControlConfig(path);
   const random = new RandomWords(Math.random);
   const traces = new TraceSharing(systemClock, () => random.next());
-  const server = await startControlServer(config.listen, traces);
+  const questions = new TraceQuestions(systemClock);
+  const server = await startControlServer(config.listen, traces, questions);
   const admin = await startAdmin(config.admin, {
     service: 'control',
     register: (registry) => registerTraceSharing(registry, traces),
+    answer: (path) => answerTrace(path, questions),
   });
   print({ event: 'ready', port: server.port, adminPort: admin.port });
   return {

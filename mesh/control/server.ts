@@ -5,8 +5,14 @@
  */
 import { Metadata, Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../../sidecar/src/config/address.ts';
+import {
+  ANSWER,
+  type TraceAnswer,
+  type TraceQuestion,
+} from '../../sidecar/src/observe/explain/question-message.ts';
 import { SHARE } from '../../sidecar/src/observe/retention/kept-traces-message.ts';
 import { LIMITS } from './limits.ts';
+import type { TraceQuestions } from './trace-questions.ts';
 import type { TraceSharing } from './trace-sharing.ts';
 
 export interface ControlServer {
@@ -16,13 +22,22 @@ export interface ControlServer {
 }
 
 type Stream = ServerDuplexStream<Buffer, Buffer>;
+type AnswerStream = ServerDuplexStream<TraceAnswer, TraceQuestion>;
+type Streams = Set<{ end(): void }>;
 
-export async function startControlServer(listen: Address, traces: TraceSharing): Promise<ControlServer> {
+export async function startControlServer(
+  listen: Address,
+  traces: TraceSharing,
+  questions: TraceQuestions,
+): Promise<ControlServer> {
   const server = new Server({ 'grpc.max_receive_message_length': LIMITS.messageBytes });
-  const streams = new Set<Stream>();
+  const streams: Streams = new Set();
   server.addService(
-    { Share: { ...SHARE, originalName: 'share' } },
-    { Share: (stream: Stream) => serveTraces(stream, streams, traces) },
+    { Share: { ...SHARE, originalName: 'share' }, Answer: { ...ANSWER, originalName: 'answer' } },
+    {
+      Share: (stream: Stream) => serveTraces(stream, streams, traces),
+      Answer: (stream: AnswerStream) => serveQuestions(stream, streams, questions),
+    },
   );
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(formatAddress(listen), ServerCredentials.createInsecure(), (error, bound) =>
@@ -43,7 +58,7 @@ export async function startControlServer(listen: Address, traces: TraceSharing):
   };
 }
 
-function serveTraces(stream: Stream, streams: Set<Stream>, traces: TraceSharing): void {
+function serveTraces(stream: Stream, streams: Streams, traces: TraceSharing): void {
   let congested = false;
   const subscription = traces.subscribe({
     write(ids) {
@@ -76,4 +91,20 @@ function serveTraces(stream: Stream, streams: Set<Stream>, traces: TraceSharing)
   stream.on('error', end);
   // So that the other side knows that it is heard, before there is anything to say.
   stream.sendMetadata(new Metadata());
+}
+
+function serveQuestions(stream: AnswerStream, streams: Streams, questions: TraceQuestions): void {
+  const interview = questions.join({ ask: (question) => void stream.write(question) });
+  const end = (): void => {
+    streams.delete(stream);
+    interview.end();
+  };
+  streams.add(stream);
+  stream.on('data', (answer: TraceAnswer) => interview.answer(answer));
+  stream.on('end', () => {
+    end();
+    stream.end();
+  });
+  stream.on('cancelled', end);
+  stream.on('error', end);
 }

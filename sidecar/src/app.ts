@@ -143,7 +143,7 @@ class SidecarCore {
     }
     const { control } = config;
     if (control !== null) {
-      observability.tracing?.openStream(control.address, () =>
+      observability.tracing?.openControl(control.address, () =>
         clientTlsOptions(this.requiredIdentity.svid, control.identity, minTlsVersionOf(config)),
       );
     }
@@ -238,12 +238,13 @@ async function openSidecar(
       readiness: () => readiness,
       configStatus: readConfigStatus,
       svid: () => summarise(core.identity),
+      findTrace: (id) => observability.tracing?.finder.find(id) ?? null,
       metrics: () => observability.metrics(),
       drain: () => startDrain(),
     });
     core.identity?.onRotated(() => {
       listening.renewCertificate();
-      observability.tracing?.renewStream();
+      observability.tracing?.renewControl();
       for (const pool of core.snapshot.pools.values()) pool.retireConnections();
     });
     const ports = await listening.open(config);

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Authority } from '../../mesh/ca/authority.ts';
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
 import { type ControlServer, startControlServer } from '../../mesh/control/server.ts';
+import { TraceQuestions } from '../../mesh/control/trace-questions.ts';
 import { TraceSharing } from '../../mesh/control/trace-sharing.ts';
 import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
 import { systemClock } from '../../sidecar/src/core/clock.ts';
@@ -24,6 +25,7 @@ import { until } from '../e2e/tcp-fixture.ts';
 
 const CONTROL = spiffeId('control');
 const random = new RandomWords(Math.random);
+const questions = new TraceQuestions(systemClock);
 
 let folder: Folder;
 let authority: Authority;
@@ -39,7 +41,7 @@ beforeEach(async () => {
   streams = [];
   events = [];
   traces = new TraceSharing(systemClock, () => random.next());
-  server = await startControlServer({ host: '127.0.0.1', port: 0 }, traces);
+  server = await startControlServer({ host: '127.0.0.1', port: 0 }, traces, questions);
   const identity = await writeIdentity(folder, authority, { spiffeId: CONTROL });
   const inbound = [
     { name: 'grpc', listen: '127.0.0.1:0', protocol: 'grpc', target: `127.0.0.1:${server.port}` },
@@ -74,6 +76,7 @@ async function join(service: string, { expected = CONTROL, issuer = authority } 
     clock: systemClock,
     random: Math.random,
     tlsOptions: () => clientTlsOptions(svid, expected),
+    find: () => null,
     report: (event, { reason = '' }) => events.push(`${event} ${reason}`),
   });
   streams.push(stream);
@@ -110,7 +113,7 @@ test('a stream that was lost comes back, and what could not be told meanwhile is
   await until(() => !one.stream.connected && !two.stream.connected);
   tell(one, ID);
   expect(one.retention.untold).toBe(1);
-  server = await startControlServer({ host: '127.0.0.1', port }, traces);
+  server = await startControlServer({ host: '127.0.0.1', port }, traces, questions);
   await until(() => one.stream.connected && two.stream.connected);
   tell(one, 'f'.repeat(32));
   await until(() => two.heard.length > 0);

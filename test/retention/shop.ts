@@ -17,6 +17,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Authority } from '../../mesh/ca/authority.ts';
 import { type ControlServer, startControlServer } from '../../mesh/control/server.ts';
+import { TraceQuestions } from '../../mesh/control/trace-questions.ts';
 import { TraceSharing } from '../../mesh/control/trace-sharing.ts';
 import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
 import { systemClock } from '../../sidecar/src/core/clock.ts';
@@ -68,6 +69,7 @@ export class Shop {
   private readonly apps: App[] = [];
   private readonly sidecars: Sidecar[] = [];
   private readonly agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  readonly questions = new TraceQuestions(systemClock);
   private traces: TraceSharing | null = null;
   private controlServer: ControlServer | null = null;
   private controlPort = 0;
@@ -89,8 +91,7 @@ export class Shop {
 
   private entryPort = 0;
 
-  /** Resolves with the status. */
-  async request(traceId: string, trouble: string): Promise<number> {
+  async request(traceId: string, trouble: string): Promise<{ status: number; requestId: string }> {
     const request = http.get({
       host: '127.0.0.1',
       port: this.entryPort,
@@ -101,7 +102,7 @@ export class Shop {
     const [response] = (await once(request, 'response')) as [http.IncomingMessage];
     response.resume();
     await once(response, 'end');
-    return response.statusCode ?? 0;
+    return { status: response.statusCode ?? 0, requestId: String(response.headers['x-request-id']) };
   }
 
   /** Resolves when all spans that are to be exported have been. */
@@ -121,7 +122,11 @@ export class Shop {
   private async startControl(): Promise<void> {
     const random = new RandomWords(Math.random);
     this.traces = new TraceSharing(systemClock, () => random.next());
-    this.controlServer = await startControlServer({ host: '127.0.0.1', port: 0 }, this.traces);
+    this.controlServer = await startControlServer(
+      { host: '127.0.0.1', port: 0 },
+      this.traces,
+      this.questions,
+    );
     const identity = await writeIdentity(this.folder, this.authority, { spiffeId: spiffeId('control') });
     const target = `127.0.0.1:${this.controlServer.port}`;
     const inbound = [{ name: 'grpc', listen: '127.0.0.1:0', protocol: 'grpc', target }];
@@ -218,7 +223,10 @@ class App {
     const trouble = where === this.name ? what : '';
     if (trouble === 'reset') return 0;
     if (trouble === 'slow') await sleep(SLOW_MS);
-    const headers: Record<string, string> = { 'x-trouble': String(incoming['x-trouble']) };
+    const headers: Record<string, string> = {
+      'x-trouble': String(incoming['x-trouble']),
+      'x-request-id': String(incoming['x-request-id']),
+    };
     PROPAGATOR.inject(context, headers, defaultTextMapSetter);
     const statuses = await Promise.all(this.called.map((host) => this.call(host, headers)));
     const failed = statuses.some((status, i) => status >= 500 && this.called[i] !== 'inventory');

@@ -81,6 +81,7 @@ export async function start(changes: Partial<AdminSource> = {}): Promise<number>
       lastError: 'x',
     }),
     svid: () => ({ id: 'spiffe://demo/ns/default/sa/a', expiresAtMs: 0, expired: false }),
+    findTrace: () => null,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
     drain: () => {},
     ...changes,

@@ -7,13 +7,15 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isIP } from 'node:net';
 import type { Address } from '../config/address.ts';
 import { formatAddress, isLoopback } from '../config/address.ts';
 import type { ConfigStatus } from '../config/watch.ts';
 import type { Clock } from '../core/clock.ts';
+import type { FoundTrace } from '../observe/explain/trace-finder.ts';
+import { readTraceQuery, TRACE_QUERY_HELP, TRACE_UNKNOWN } from '../observe/explain/trace-query.ts';
 import type { SvidSummary } from './config-dump.ts';
 import { buildConfigDump, showSvid } from './config-dump.ts';
+import { findForeign } from './foreign.ts';
 
 /** What the endpoint shows and triggers. All of it is asked anew for each request. */
 export type AdminSource = {
@@ -24,6 +26,8 @@ export type AdminSource = {
   configStatus(): ConfigStatus | null;
   /** Null without an identity, or before its first certificate. */
   svid(): SvidSummary | null;
+  /** What is known of a request, by its own or its trace's id; null where nothing is. */
+  findTrace(id: string): FoundTrace | null;
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Begins to drain and returns at once; more calls change nothing. */
   drain(): void;
@@ -71,7 +75,13 @@ type Reply = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-type Route = { readonly method: 'GET' | 'POST'; reply(source: AdminSource): Reply | Promise<Reply> };
+type Route = {
+  readonly method: 'GET' | 'POST';
+  /** `rest` is what stands behind a path that ends with a slash. */
+  reply(source: AdminSource, rest: string): Reply | Promise<Reply>;
+};
+
+const TRACES = '/traces/';
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/healthz/live', { method: 'GET', reply: () => json(200, { status: 'live' }) }],
@@ -79,16 +89,18 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/metrics', { method: 'GET', reply: replyMetrics }],
   ['/config_dump', { method: 'GET', reply: replyConfigDump }],
   ['/drain', { method: 'POST', reply: replyDrain }],
+  [TRACES, { method: 'GET', reply: replyTrace }],
 ]);
 
 /** Every request ends in a reply: whatever the source throws becomes a 500. */
 async function answer(request: IncomingMessage, source: AdminSource): Promise<Reply> {
   // Before the route is looked up, so that a foreign page learns nothing, not even which paths exist.
-  const refusal = refuseForeign(request) ?? refuseBody(request);
+  const foreign = findForeign(request);
+  const refusal = foreign === null ? refuseBody(request) : problem(403, foreign);
   if (refusal !== null) return refusal;
 
   const path = (request.url ?? '').split('?', 1)[0] ?? '';
-  const route = ROUTES.get(path);
+  const route = ROUTES.get(path.startsWith(TRACES) ? TRACES : path);
   if (route === undefined) return problem(404, `there is no ${path}; try ${[...ROUTES.keys()].join(', ')}`);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   if (method !== route.method) {
@@ -96,7 +108,7 @@ async function answer(request: IncomingMessage, source: AdminSource): Promise<Re
     return problem(405, `${path} takes ${allow}, not ${request.method}`, { allow });
   }
   try {
-    return await route.reply(source);
+    return await route.reply(source, path.slice(TRACES.length));
   } catch (error) {
     return problem(500, error instanceof Error ? error.message : String(error));
   }
@@ -129,23 +141,17 @@ function replyConfigDump(source: AdminSource): Reply {
   return json(200, buildConfigDump(source.configPath, status, source.svid()));
 }
 
+function replyTrace(source: AdminSource, rest: string): Reply {
+  const id = readTraceQuery(rest);
+  if (id === null) return problem(400, TRACE_QUERY_HELP);
+  const trace = source.findTrace(id);
+  if (trace === null) return problem(404, TRACE_UNKNOWN);
+  return json(200, { ...trace, asked: 1, answered: 1 });
+}
+
 function replyDrain(source: AdminSource): Reply {
   source.drain();
   return json(202, { status: 'draining' });
-}
-
-/** A page in a browser can reach loopback, but not without its own host name or origin in the request. */
-function refuseForeign(request: IncomingMessage): Reply | null {
-  const { host, origin } = request.headers;
-  const name = /^(?:\[([^[\]]+)\]|([^:[\]]+))(?::\d{1,5})?$/.exec(host ?? '');
-  const hostName = (name?.[1] ?? name?.[2] ?? '').toLowerCase();
-  if (request.headersDistinct.host?.length !== 1 || (isIP(hostName) === 0 && !isLoopback(hostName))) {
-    return problem(403, 'the Host header must be localhost or an IP address');
-  }
-  if (origin !== undefined && origin !== `http://${host}`) {
-    return problem(403, 'requests from web pages of other origins are refused');
-  }
-  return null;
 }
 
 /** No route reads a body. What a client sends along by habit is let pass and dropped by node:http. */

@@ -25,6 +25,11 @@ export const OBSERVE_LIMITS = {
   appOrigins: 64,
   appOriginBytes: 16_384,
   intakeMessageBytes: 4_194_304,
+  /** Exported spans that are remembered for who asks later, and spans of one trace that are shown. */
+  rememberedSpans: 4_096,
+  foundSpans: 512,
+  /** Questions of the control plane that are answered in one second. */
+  questionsPerSecond: 20,
   /** Pause after the stream to the control plane was lost; doubles up to the maximum. */
   traceStreamBackoffMs: 1_000,
   traceStreamBackoffMaxMs: 30_000,

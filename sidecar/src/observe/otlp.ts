@@ -8,16 +8,26 @@ import type { Clock } from '../core/clock.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { toReadableSpan } from './readable-span.ts';
 import type { Shipment } from './span-export.ts';
+import { WORD } from './span-record.ts';
 import type { SpanRing } from './spans.ts';
 
 export class OwnSpans implements Shipment {
   private readonly ring: SpanRing;
   private readonly resource: Resource;
   private readonly clock: Clock;
+  private readonly onShip: (span: ReadableSpan, origin: number) => void;
   private readonly exporter: OTLPTraceExporter;
 
-  constructor(ring: SpanRing, endpoint: string, resource: Resource, clock: Clock) {
+  /** `onShip` gets each span that leaves, and the number of its origin. */
+  constructor(
+    ring: SpanRing,
+    endpoint: string,
+    resource: Resource,
+    clock: Clock,
+    onShip: (span: ReadableSpan, origin: number) => void,
+  ) {
     this.ring = ring;
+    this.onShip = onShip;
     this.resource = resource;
     this.clock = clock;
     this.exporter = new OTLPTraceExporter({
@@ -31,7 +41,9 @@ export class OwnSpans implements Shipment {
     const spans: ReadableSpan[] = [];
     const wallOffsetMs = this.clock.nowMs() - this.clock.monotonicMs();
     this.ring.take(limit, (record) => {
-      spans.push(toReadableSpan(record, this.resource, wallOffsetMs));
+      const span = toReadableSpan(record, this.resource, wallOffsetMs);
+      spans.push(span);
+      this.onShip(span, record.word(WORD.origin));
     });
     const sent = new Promise<string>((resolve) => {
       // Success is code 0 in the exporters' result.

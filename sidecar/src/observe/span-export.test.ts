@@ -51,7 +51,7 @@ function exportTo(port: number): SpanExport {
   const deps = { clock: systemClock, onFailure: (reason: string) => told.push(reason) };
   const spanExport = new SpanExport(
     ring,
-    new OwnSpans(ring, `http://127.0.0.1:${port}`, resource, systemClock),
+    new OwnSpans(ring, `http://127.0.0.1:${port}`, resource, systemClock, () => {}),
     deps,
   );
   open.push(spanExport);

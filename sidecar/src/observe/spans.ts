@@ -154,6 +154,16 @@ export class SpanRing implements RetainedSpans {
     }
   }
 
+  /** All records that lie here, oldest first. */
+  each(visit: (record: SpanRecord) => void): void {
+    const record = new SpanRecord(this);
+    const held = Math.min(this.recorded, this.capacity);
+    for (let i = this.capacity - held; i < this.capacity; i++) {
+      record.point((this.next + i) % this.capacity);
+      visit(record);
+    }
+  }
+
   /** Hands out up to `limit` records that wait, oldest first. */
   take(limit: number, visit: (record: SpanRecord) => void): void {
     const record = new SpanRecord(this);

@@ -8,8 +8,13 @@ import type { Resource } from '@opentelemetry/resources';
 import type { Address } from '../config/address.ts';
 import type { TracesConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
+import { appSpan, ownSpan } from './explain/found-span.ts';
+import { SpanMemory } from './explain/span-memory.ts';
+import { TraceFinder } from './explain/trace-finder.ts';
 import { ForwardedSpans } from './intake/forward.ts';
 import { type Intake, startIntake } from './intake/intake.ts';
+import type { RawSpan } from './intake/otlp-message.ts';
+import { OBSERVE_LIMITS } from './limits.ts';
 import { OwnSpans } from './otlp.ts';
 import type { RandomWords } from './random-words.ts';
 import { keepTraces, type TraceKeeping } from './retention/trace-keeping.ts';
@@ -26,6 +31,7 @@ export interface TracingDeps {
 
 export class Tracing {
   readonly keeping: TraceKeeping;
+  readonly finder: TraceFinder;
   readonly ownExport: SpanExport;
   /** Null where the service sends no spans here. */
   readonly appExport: SpanExport | null;
@@ -45,19 +51,37 @@ export class Tracing {
       clock,
       onFailure: (reason: string) => report('span_export_failed', { reason }),
     };
-    this.ownExport = new SpanExport(ring, new OwnSpans(ring, endpoint, resource, clock), exportDeps);
+    const memory = new SpanMemory(OBSERVE_LIMITS.rememberedSpans);
+    this.finder = new TraceFinder(this.keeping, memory, resource, clock);
+    const own = new OwnSpans(ring, endpoint, resource, clock, (span, origin) =>
+      memory.add(ownSpan(span, this.keeping.retention.usualOf(origin))),
+    );
+    this.ownExport = new SpanExport(ring, own, exportDeps);
     this.appExport =
-      appSpans === null ? null : new SpanExport(appSpans, new ForwardedSpans(appSpans, endpoint), exportDeps);
+      appSpans === null
+        ? null
+        : new SpanExport(
+            appSpans,
+            new ForwardedSpans(appSpans, endpoint, (span) => rememberApp(memory, span)),
+            exportDeps,
+          );
   }
 
-  /** To the control plane, which tells other sidecars which traces are kept here, and the other way round. */
-  openStream(control: Address, tlsOptions: () => ConnectionOptions): void {
+  /** To the control plane, by which sidecars tell each other which traces are kept, and which asks for traces. */
+  openControl(control: Address, tlsOptions: () => ConnectionOptions): void {
     const { clock, random, report } = this.deps;
-    this.stream = new TraceStream(control, this.keeping.retention, { clock, random, tlsOptions, report });
+    const find = (id: string) => this.finder.find(id);
+    this.stream = new TraceStream(control, this.keeping.retention, {
+      clock,
+      random,
+      tlsOptions,
+      report,
+      find,
+    });
   }
 
   /** The certificate is another. */
-  renewStream(): void {
+  renewControl(): void {
     this.stream?.renew();
   }
 
@@ -79,5 +103,14 @@ export class Tracing {
     this.appExport?.close();
     this.stream?.close();
     this.keeping.retention.close();
+  }
+}
+
+/** Bytes that an SDK got wrong are the collector's affair. */
+function rememberApp(memory: SpanMemory, span: Pick<RawSpan, 'resource' | 'span'>): void {
+  try {
+    memory.add(appSpan(span));
+  } catch {
+    // Only its memory here is lost.
   }
 }

@@ -27,15 +27,20 @@ export class LiveQuantile {
     if (++this.fresh === OBSERVE_LIMITS.quantileRefresh) this.refresh();
   }
 
+  /** The duration that a share of all, in (0, 1), exceeds, in milliseconds; null while too few were seen. */
+  exceededBy(share: number): number | null {
+    const { cells, total } = this;
+    if (total * share < 1) return null;
+    let slower = 0;
+    let cell = CELLS - 1;
+    while (cell > 0 && slower + (cells[cell] as number) <= total * share) slower += cells[cell--] as number;
+    return upperEdgeUs(cell) / 1_000;
+  }
+
   private refresh(): void {
     const { cells, share } = this;
     this.fresh = 0;
-    const allowed = this.total * share;
-    if (allowed < 1) return;
-    let slower = 0;
-    let cell = CELLS - 1;
-    while (cell > 0 && slower + (cells[cell] as number) <= allowed) slower += cells[cell--] as number;
-    this.thresholdMs = upperEdgeUs(cell) / 1_000;
+    this.thresholdMs = this.exceededBy(share) ?? Number.POSITIVE_INFINITY;
     if (this.total < OBSERVE_LIMITS.quantileWindow) return;
     this.total = 0;
     for (let i = 0; i < CELLS; i++) {

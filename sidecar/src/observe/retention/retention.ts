@@ -142,6 +142,13 @@ export class Retention {
     quantile.observe(exchange.endedMs - exchange.startedMs);
   }
 
+  /** How long requests of an origin take as a rule; null while too few were seen. */
+  usualOf(origin: number): { p50Ms: number; p99Ms: number } | null {
+    const quantile = this.quantiles[2 * origin] ?? this.quantiles[2 * origin + 1];
+    const [p50Ms, p99Ms] = [quantile?.exceededBy(0.5), quantile?.exceededBy(0.01)];
+    return p50Ms == null || p99Ms == null ? null : { p50Ms, p99Ms };
+  }
+
   /** A connection is a trace of its own, which concerns nobody else. */
   takesConnection(failure: FailureKind, nowMs: number): boolean {
     const reason = reasonOfFailure(failure);

@@ -1,14 +1,17 @@
 /**
- * The stream to the control plane by which sidecars tell each other which traces they keep.
+ * The streams to the control plane: by one sidecars tell each other which traces they keep, by the other it asks for the spans of a trace.
  *
- * Invariants: one stream at a time; while there is none, or the control plane takes no more, what would be told is counted as untold:
+ * Invariants: one connection at a time; while there is none, or the control plane takes no more, what would be told is counted as untold:
  * requests never notice. A new certificate is used for a new stream, before the old one ends.
  */
 import type { ConnectionOptions, SecureContext } from 'node:tls';
 import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../../config/address.ts';
 import type { Clock, Timer } from '../../core/clock.ts';
+import { ANSWER, type TraceAnswer, type TraceQuestion } from '../explain/question-message.ts';
+import type { FindTrace } from '../explain/trace-finder.ts';
 import { OBSERVE_LIMITS } from '../limits.ts';
+import { Budget } from './budget.ts';
 import { SHARE } from './kept-traces-message.ts';
 import type { Retention } from './retention.ts';
 
@@ -18,6 +21,8 @@ export interface TraceStreamDeps {
   readonly random: () => number;
   /** For the connection, with the certificate of now. */
   tlsOptions(): ConnectionOptions;
+  /** What is known of a request, for whoever asks the control plane. */
+  find: FindTrace;
   /** Told about the first of several failures in a row, and when it works again. */
   report(event: string, fields: Readonly<Record<string, unknown>>): void;
 }
@@ -73,7 +78,7 @@ export class TraceStream {
   }
 
   private connect(): void {
-    const attempt: Attempt = new Attempt(this.target, this.deps.tlsOptions(), {
+    const attempt: Attempt = new Attempt(this.target, this.deps, {
       onOpened: () => {
         if (this.failures > 0) this.deps.report('trace_stream_opened', { afterFailures: this.failures });
         this.failures = 0;
@@ -110,14 +115,16 @@ interface AttemptListener {
   onEnded(reason: string): void;
 }
 
-/** One connection with one stream. */
+/** One connection with its streams. */
 class Attempt {
   private readonly client: Client;
   private readonly call: ClientDuplexStream<Buffer, Buffer>;
+  private readonly questions: ClientDuplexStream<TraceAnswer, TraceQuestion>;
   private congested = false;
   private over = false;
 
-  constructor(target: string, tls: ConnectionOptions, listener: AttemptListener) {
+  constructor(target: string, deps: TraceStreamDeps, listener: AttemptListener) {
+    const tls = deps.tlsOptions();
     const secure = credentials.createFromSecureContext(tls.secureContext as SecureContext, {
       ...(tls.checkServerIdentity && { checkServerIdentity: tls.checkServerIdentity }),
     });
@@ -126,6 +133,11 @@ class Attempt {
       SHARE.path,
       SHARE.requestSerialize,
       SHARE.responseDeserialize,
+    );
+    this.questions = this.client.makeBidiStreamRequest(
+      ANSWER.path,
+      ANSWER.requestSerialize,
+      ANSWER.responseDeserialize,
     );
     const end = (reason: string): void => {
       if (this.over) return;
@@ -139,6 +151,13 @@ class Attempt {
     });
     this.call.on('error', (error: Error) => end(error.message));
     this.call.on('end', () => end('the control plane ended the stream'));
+    const budget = new Budget(OBSERVE_LIMITS.questionsPerSecond);
+    this.questions.on('data', ({ number, id }: TraceQuestion) => {
+      const found = budget.take(deps.clock.monotonicMs()) ? deps.find(id) : null;
+      this.questions.write({ number, found: Buffer.from(found === null ? '' : JSON.stringify(found)) });
+    });
+    // It ends with the connection, and the other stream says why.
+    this.questions.on('error', () => {});
   }
 
   /** False when it was not taken. */
@@ -151,6 +170,7 @@ class Attempt {
   close(): void {
     this.over = true;
     this.call.cancel();
+    this.questions.cancel();
     this.client.close();
   }
 }

@@ -38,7 +38,7 @@ test.each(['', 'rates=500'])(
     expect(again).toMatchObject({ traceId, requestId, answered: 5 });
     expect(again.spans.map(({ spanId }) => spanId)).toEqual(found.spans.map(({ spanId }) => spanId));
 
-    const hops = found.spans.map(({ service, component, kind }) => `${service} ${component} ${kind}`);
+    const hops = found.spans.map(({ service, component, name }) => `${service} ${component} ${name}`);
     expect(new Set(hops).size).toBe(spansOf(trouble));
     const ids = new Set(found.spans.map(({ spanId }) => spanId));
     const roots = found.spans.filter(({ parentId }) => parentId === null || !ids.has(parentId));

@@ -23,6 +23,7 @@ const ip = fc.oneof(fc.ipV4(), fc.ipV6());
 const path = fc.stringMatching(/^\/[ -~]{1,20}$/).filter((text) => resolve(text) === text);
 const trustDomain = fc.stringMatching(/^[a-z0-9._-]{1,20}$/);
 const ratio = fc.double({ min: 0, max: 1, noNaN: true }).map((value) => value + 0);
+const baggageKeys = fc.array(fc.stringMatching(/^[A-Za-z0-9._-]{1,20}$/), { maxLength: 3 });
 const timeoutMs = fc.integer({ min: 1, max: 3_600_000 });
 
 // Fixed addresses differ by port, as one address cannot be listened on twice.
@@ -121,6 +122,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
       headers: fc.record({ requestId: fc.boolean(), forwarded: fc.boolean() }),
       telemetry: fc.record({
         keyPrefixes: fc.boolean(),
+        baggage: fc.record({ fromStrangers: baggageKeys, toStrangers: baggageKeys }),
         accessLog: fc.oneof(
           fc.constantFrom({ kind: 'stdout' as const }, { kind: 'off' as const }),
           path.map((value) => ({ kind: 'file' as const, path: value })),
@@ -189,6 +191,7 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
       .map(([key, isOn]) => [key, isOn ? 'on' : 'off']),
   );
   spec.telemetry = {
+    ...(terse && isEmpty(telemetry.baggage) ? {} : { baggage: telemetry.baggage }),
     ...(terse && !telemetry.keyPrefixes ? {} : { keyPrefixes: telemetry.keyPrefixes ? 'on' : 'off' }),
     ...(terse && telemetry.accessLog.kind === 'stdout'
       ? {}
@@ -199,6 +202,10 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
     ...(telemetry.traces === null ? {} : { traces: toTraces(telemetry.traces) }),
   };
   return { apiVersion: 'mesh.tulle.dev/v1alpha1', kind: 'Sidecar', metadata, spec };
+}
+
+function isEmpty({ fromStrangers, toStrangers }: SidecarConfig['telemetry']['baggage']): boolean {
+  return fromStrangers.length + toStrangers.length === 0;
 }
 
 function toMtls(mtls: string, terse: boolean): Mapping {
@@ -319,6 +326,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir files ' +
     'certificate key roots control admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes traces endpoint headSampleRatio intake slowShare ringSpans'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes baggage fromStrangers toStrangers traces endpoint headSampleRatio intake slowShare ringSpans'
   ).split(' '),
 );

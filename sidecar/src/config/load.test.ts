@@ -74,6 +74,7 @@ describe('a valid file', () => {
       telemetry: {
         accessLog: { kind: 'file', path: '/etc/tulle/logs/access.log' },
         keyPrefixes: false,
+        baggage: { fromStrangers: [], toStrangers: [] },
         traces: {
           endpoint: 'http://127.0.0.1:4317',
           headSampleRatio: 0.01,

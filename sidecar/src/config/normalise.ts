@@ -65,6 +65,7 @@ export function normalise(
     telemetry: {
       accessLog: normaliseAccessLog(telemetry.accessLog, folder),
       keyPrefixes: telemetry.keyPrefixes === 'on',
+      baggage: telemetry.baggage,
       traces:
         telemetry.traces === undefined
           ? null

@@ -78,10 +78,14 @@ class RuleCompiler {
     const ruleProfile: RuleProfile = {
       label,
       config: rule,
-      backends: rule.backends.map((backend) => ({
-        ...backend,
-        balancer: this.serviceOf(route, backend.name)?.balancer ?? null,
-      })),
+      backends: rule.backends.map((backend) => {
+        const target = this.serviceOf(route, backend.name);
+        return {
+          ...backend,
+          balancer: target?.balancer ?? null,
+          identity: target?.profile.upstreamIdentity ?? '',
+        };
+      }),
       mirrors: rule.mirrors.flatMap(({ backend, share }) =>
         this.mirrorTo(route, backend, share, profile.name, label),
       ),

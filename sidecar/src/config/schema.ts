@@ -4,6 +4,7 @@
  * paths absolute). Rules that span several keys are in check.ts, the way from one to the other in normalise.ts.
  */
 import { z } from 'zod';
+import { type BaggageConfig, baggageSpec } from '../filters/baggage/config.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { RouteConfig } from '../routing/route-config.ts';
 import type { Address } from './address.ts';
@@ -163,6 +164,7 @@ export type TelemetryConfig = {
   readonly accessLog: AccessLogConfig;
   /** Whether Redis commands are told apart by the part of their key before the first colon. */
   readonly keyPrefixes: boolean;
+  readonly baggage: BaggageConfig;
   readonly traces: TracesConfig | null;
 };
 
@@ -271,6 +273,7 @@ export const sidecarDocument = z.strictObject({
         accessLog: accessLog.default('stdout'),
         // Keys may hold what nobody should read in a metric.
         keyPrefixes: z.enum(['on', 'off']).default('off'),
+        baggage: baggageSpec,
         traces: z
           .strictObject({
             endpoint: url(['http:', 'https:']),

@@ -25,6 +25,8 @@ export const CONFIG_LIMITS = {
   /** Half a gigabyte. */
   ringSpans: 1_048_576,
   pathBytes: 4096,
+  /** Keys of baggage that may pass the border, each way. */
+  baggageKeys: 64,
   /** All files together. */
   fileBytes: 1_048_576,
   files: 256,

@@ -36,6 +36,9 @@ export const LIMITS = {
   tracestateMembers: 32,
   tracestateKeyBytes: 256,
   tracestateValueBytes: 256,
+  /** Of a baggage, what every platform has to pass on, and this one passes on at most (W3C Baggage, section 3.3.2). */
+  baggageMembers: 64,
+  baggageBytes: 8_192,
 
   /** Bodies that all exchanges together hold until they were judged. */
   heldBodyBytes: 67_108_864,

@@ -22,6 +22,7 @@ const context = {
   keeping: null,
   headers: { requestId: true, forwarded: true },
   headSampleRatio: 0,
+  baggage: { fromStrangers: [], toStrangers: [] },
   accessLog: null,
   gates: new Map(),
   rateLimits: openLimits().limits,
@@ -71,14 +72,20 @@ test('a denial stands in its span, with the policy and the rule', () => {
 });
 
 test('what a request passes, without an access log', () => {
-  expect(namesOf('inbound')).toEqual(['metrics', 'request-id', 'trace', 'deadline', 'forwarded']);
-  expect(namesOf('outbound')).toEqual(['metrics', 'request-id', 'trace', 'deadline']);
+  expect(namesOf('inbound')).toEqual(['metrics', 'request-id', 'trace', 'deadline', 'baggage', 'forwarded']);
+  expect(namesOf('outbound')).toEqual(['metrics', 'request-id', 'trace', 'deadline', 'baggage']);
 });
 
 test('with its fields switched off a request passes as it came, but for what only mTLS may say', () => {
   const bare = { ...context, headers: { requestId: false, forwarded: false } };
   const filters = buildFilters({ ...profile, trustsPeer: false }, bare);
-  expect(filters.map(({ name }) => name)).toEqual(['metrics', 'trace', 'deadline', 'client-cert-guard']);
+  expect(filters.map(({ name }) => name)).toEqual([
+    'metrics',
+    'trace',
+    'deadline',
+    'baggage',
+    'client-cert-guard',
+  ]);
   const own = ['host: a', 'x-request-id: mine', 'x-forwarded-for: 192.0.2.1', 'forwarded: for=192.0.2.1'];
   const chain = compileChain(filters);
   const fields = [...own, 'x-forwarded-client-cert: URI=spiffe://a/b'];

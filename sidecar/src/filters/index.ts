@@ -12,6 +12,8 @@ import type { RuleProfile } from '../routing/rule-profile.ts';
 import { AccessFilter } from './access/access.ts';
 import { AccessLogFilter } from './access-log/access-log.ts';
 import { BackendFilter } from './backend/backend.ts';
+import { InboundBaggageFilter, OutboundBaggageFilter } from './baggage/baggage.ts';
+import type { BaggageConfig } from './baggage/config.ts';
 import { ConcurrencyFilter } from './concurrency/concurrency.ts';
 import type { ConcurrencySpec } from './concurrency/config.ts';
 import type { ConcurrencySeries } from './concurrency/metrics.ts';
@@ -38,6 +40,7 @@ export interface FilterContext {
   readonly keeping: TraceKeeping | null;
   readonly headers: HeadersConfig;
   readonly headSampleRatio: number;
+  readonly baggage: BaggageConfig;
   readonly accessLog: AccessLog | null;
   readonly gates: Map<ConcurrencySeries, ConcurrencyFilter>;
   readonly rateLimits: RateLimits;
@@ -48,7 +51,7 @@ export interface FilterContext {
 
 export function buildFilters(profile: RouteProfile, context: FilterContext): Filter[] {
   const { direction, name, trustsPeer, access, policies, rule } = profile;
-  const { random, series, keeping, headers, accessLog, rateLimits } = context;
+  const { random, series, keeping, headers, baggage, accessLog, rateLimits } = context;
   const filters: Filter[] = [
     // First, so that whatever happens next is counted.
     new MetricsFilter(series.route(direction, name, rule?.label)),
@@ -68,6 +71,10 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     // Behind what identifies a call, before what may take time.
     new DeadlineFilter(),
   );
+  // Before anything that might go by it.
+  if (direction === 'inbound') {
+    filters.push(new InboundBaggageFilter(trustsPeer, baggage.fromStrangers, series.baggage.inbound));
+  }
   // Before what goes by claims. Tokens are for the service to whom they are sent: only its own sidecar judges them.
   const verifies = direction === 'inbound' && policies.jwt !== null && policies.jwt.spec.mode !== 'off';
   if (verifies) filters.push(new JwtFilter(policies.jwt.spec, context.jwt.verifierOf(policies.jwt)));
@@ -101,6 +108,11 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     );
   }
   if (rule !== null) filters.push(...buildRuleFilters(name, rule, context));
+  // Behind what chooses the backend, on which it depends what may be said.
+  if (direction === 'outbound') {
+    const { upstreamIdentity } = profile;
+    filters.push(new OutboundBaggageFilter(upstreamIdentity, baggage.toStrangers, series.baggage.outbound));
+  }
   // Last at the end of an exchange, when all there is to tell is known.
   if (accessLog !== null) filters.push(new AccessLogFilter(accessLog, accessLog.originOf(profile)));
   return filters;

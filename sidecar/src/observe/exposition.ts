@@ -10,6 +10,7 @@ import type { Direction } from '../core/route.ts';
 import { HANDSHAKE_FAILURES } from '../downstream/handshake-failure.ts';
 import { type AccessReadings, registerAccess } from '../filters/access/metrics.ts';
 import { registerBackends } from '../filters/backend/metrics.ts';
+import { registerBaggage } from '../filters/baggage/metrics.ts';
 import { registerConcurrency } from '../filters/concurrency/metrics.ts';
 import { registerFaults } from '../filters/fault/metrics.ts';
 import { registerHedges } from '../filters/hedge/metrics.ts';
@@ -56,6 +57,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerRelayed(registry, sources.series);
   registerDataStores(registry, sources.series);
   registerGroups(registry, sources.series);
+  registerBaggage(registry, sources.series.baggage);
   registerFaults(registry, sources.series.faults);
   registerBackends(registry, sources.series.backends);
   registerMirrors(registry, sources.series.mirrors);

@@ -38,6 +38,7 @@ beforeEach(async () => {
   observability = observe({
     accessLog: { kind: 'file', path: logPath },
     keyPrefixes: false,
+    baggage: { fromStrangers: [], toStrangers: [] },
     traces: {
       endpoint: `http://127.0.0.1:${receiver.port}`,
       headSampleRatio: 1,
@@ -225,7 +226,12 @@ describe('metrics', () => {
   });
 
   test('of what is switched off are absent, and the chain runs all the same', async () => {
-    const quiet = observe({ accessLog: { kind: 'off' }, keyPrefixes: false, traces: null });
+    const quiet = observe({
+      accessLog: { kind: 'off' },
+      keyPrefixes: false,
+      baggage: { fromStrangers: [], toStrangers: [] },
+      traces: null,
+    });
     const { exchange, forwarded } = travel({ chain: quiet.buildChain(PROFILES.inbound, () => OWN) });
     expect([exchange.status, exchange.sampled]).toEqual([200, false]);
     expect(forwarded?.some((line) => line.startsWith('traceparent:'))).toBe(false);
@@ -243,6 +249,7 @@ test('what may change in a running sidecar holds for chains built after it did',
       telemetry: {
         accessLog: { kind: 'off' },
         keyPrefixes: false,
+        baggage: { fromStrangers: [], toStrangers: [] },
         traces: { endpoint: 'http://unused', headSampleRatio, slowShare: 0, ringSpans: 1_024, intake: null },
       },
     });

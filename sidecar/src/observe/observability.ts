@@ -11,6 +11,8 @@ import { type Chain, compileChain } from '../core/chain.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
 import type { AccessReadings } from '../filters/access/metrics.ts';
+import { OutboundBaggageFilter } from '../filters/baggage/baggage.ts';
+import type { BaggageConfig } from '../filters/baggage/config.ts';
 import type { ConcurrencyFilter } from '../filters/concurrency/concurrency.ts';
 import type { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import type { HedgeSeries } from '../filters/hedge/metrics.ts';
@@ -69,12 +71,14 @@ export class Observability {
   private readonly keptCommands = new Budget(OBSERVE_LIMITS.keptCommandsPerSecond);
   private headers: HeadersConfig;
   private headSampleRatio: number;
+  private baggage: BaggageConfig;
 
   constructor({ config, clock, rateLimits, access, jwt, waf, random, report }: ObservabilityOptions) {
     const { traces, accessLog } = config.telemetry;
     this.service = config.service;
     this.headers = config.headers;
     this.headSampleRatio = traces?.headSampleRatio ?? 0;
+    this.baggage = config.telemetry.baggage;
     this.clock = clock;
     this.report = report;
     this.rateLimits = rateLimits;
@@ -101,6 +105,7 @@ export class Observability {
   follow({ headers, telemetry }: Pick<SidecarConfig, 'headers' | 'telemetry'>): void {
     this.headers = headers;
     this.headSampleRatio = telemetry.traces?.headSampleRatio ?? 0;
+    this.baggage = telemetry.baggage;
     if (telemetry.traces !== null) this.tracing?.keeping.retention.follow(telemetry.traces);
   }
 
@@ -113,22 +118,24 @@ export class Observability {
   }
 
   buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
-    const { random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, jwt, waf, gates } =
-      this;
+    const { random, series, keeping, headers, headSampleRatio, baggage } = this;
+    const { accessLog, rateLimits, jwt, waf, gates } = this;
     return compileChain(
       buildFilters(profile, {
-        ...{ random, series, keeping, headers, headSampleRatio, accessLog, rateLimits, jwt, waf, gates },
+        ...{ random, series, keeping, headers, headSampleRatio, baggage },
+        ...{ accessLog, rateLimits, jwt, waf, gates },
         ownIdentity,
       }),
     );
   }
 
   /** For copies of requests to `profile`, which nobody waits for. */
-  buildMirrorChain({ direction, name }: RouteProfile, series: MirrorSeries): Chain {
-    const { random, keeping, headSampleRatio } = this;
+  buildMirrorChain({ direction, name, upstreamIdentity }: RouteProfile, series: MirrorSeries): Chain {
+    const { random, keeping, headSampleRatio, baggage } = this;
     const origin = keeping?.ring.addOrigin({ direction, route: name, rule: 'mirror' }) ?? 0;
     return compileChain([
       new TraceFilter(true, random, headSampleRatio, keeping, origin),
+      new OutboundBaggageFilter(upstreamIdentity, baggage.toStrangers, this.series.baggage.outbound),
       new MirrorOutcomeFilter(series),
     ]);
   }

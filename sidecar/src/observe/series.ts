@@ -10,6 +10,7 @@ import type { Direction } from '../core/route.ts';
 import type { ConnectionKind } from '../downstream/arrival.ts';
 import { HANDSHAKE_FAILURES, type HandshakeFailure } from '../downstream/handshake-failure.ts';
 import { BackendSeries } from '../filters/backend/metrics.ts';
+import { BaggageSeries } from '../filters/baggage/metrics.ts';
 import { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import { FaultSeries } from '../filters/fault/metrics.ts';
 import { HedgeSeries } from '../filters/hedge/metrics.ts';
@@ -132,6 +133,7 @@ export class Series {
   readonly groups = new Map<string, GroupSeries>();
   readonly connections = new Map<string, ConnectionSeries>();
   readonly dataStores = new Map<string, DataStoreSeries>();
+  readonly baggage = { inbound: new BaggageSeries(), outbound: new BaggageSeries() };
   readonly faults = new Map<string, FaultSeries>();
   readonly backends = new Map<string, BackendSeries>();
   readonly mirrors = new Map<string, MirrorSeries>();

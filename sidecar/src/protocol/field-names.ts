@@ -27,6 +27,7 @@ const names = [
   'traceparent',
   'tracestate',
   'b3',
+  'baggage',
   'x-b3-traceid',
   'x-b3-spanid',
   'x-b3-sampled',

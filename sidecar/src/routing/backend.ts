@@ -9,6 +9,8 @@ export interface Backend {
   readonly weight: number;
   /** Null when there is no such service: its share of the requests is refused. */
   readonly balancer: Balancer | null;
+  /** SPIFFE id that it must prove; empty without mTLS. */
+  readonly identity: string;
   readonly requestHeaders: HeaderChanges | null;
   readonly responseHeaders: HeaderChanges | null;
 }

@@ -20,7 +20,7 @@ const UNREACHED = {
 
 function backend(name: string, weight: number, exists: boolean): Backend {
   const balancer = exists ? new SoleEndpoint(loneEndpoint(name, UNREACHED)) : null;
-  return { name, weight, balancer, requestHeaders: null, responseHeaders: null };
+  return { name, weight, balancer, identity: '', requestHeaders: null, responseHeaders: null };
 }
 
 test('requests are shared in proportion to any weights, and those without one get none', () => {

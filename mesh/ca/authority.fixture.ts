@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createKeyAndCsr } from '../../sidecar/src/identity/csr.ts';
 import type { Attestor } from './attestor.ts';
 import { createAuthority } from './authority.ts';
+import { Denials } from './denials.ts';
 import { type IdentityRate, IdentityRates } from './identity-rates.ts';
 import type { Decision } from './issuance.ts';
 import type { Issuer } from './issuer.ts';
@@ -24,6 +25,7 @@ export interface AuthorityUnderTest {
   readonly issuer: Issuer;
   readonly rootsPem: string;
   readonly tokens: JoinTokens;
+  readonly denials: Denials;
   readonly server: AuthorityServer;
   readonly decisions: Decision[];
   /** Moved forward, join tokens and SVIDs are older by that for the authority. */
@@ -54,8 +56,10 @@ export async function startAuthorityUnderTest(
   const issuer = options.issuer ?? (await createAuthority({ trustDomain: TRUST_DOMAIN }));
   const nowMs = () => Date.now() + running.aheadMs;
   const tokens = new JoinTokens(folder, nowMs);
+  const denials = await Denials.open(folder, TRUST_DOMAIN, nowMs);
   const renewal = createRenewal({
     trustDomain: TRUST_DOMAIN,
+    denials,
     isEnrolled: (spiffeId) => tokens.isEnrolled(spiffeId),
     nowMs,
   });
@@ -63,6 +67,7 @@ export async function startAuthorityUnderTest(
   const server = await startAuthorityServer({
     issuer,
     attestors: new Map([['join-token', tokens], ['renewal', renewal], ...(options.attestors ?? [])]),
+    denials,
     rates: new IdentityRates(options.rate ?? { perSecond: 1_000, burst: 1_000 }),
     listen: { host: '127.0.0.1', port: 0 },
     names: ['ca.demo.svc'],
@@ -76,6 +81,7 @@ export async function startAuthorityUnderTest(
     issuer,
     rootsPem,
     tokens,
+    denials,
     server,
     decisions,
     aheadMs: 0,

@@ -10,6 +10,7 @@ import type { TLSSocket } from 'node:tls';
 import { z } from 'zod';
 import type { Attestor } from './attestor.ts';
 import { type CheckedCsr, InvalidCsr, readCsr } from './csr.ts';
+import type { Denials } from './denials.ts';
 import type { IdentityRates } from './identity-rates.ts';
 import type { Issuer } from './issuer.ts';
 import { LIMITS } from './limits.ts';
@@ -20,6 +21,7 @@ export interface IssuanceOptions {
   /** By the last segment of their path. */
   readonly attestors: ReadonlyMap<string, Attestor>;
   readonly rates: IdentityRates;
+  readonly denials: Denials;
   readonly svidTtlSeconds: number;
   readonly report: (decision: Decision) => void;
 }
@@ -40,7 +42,7 @@ export type Decision =
 export async function issueSvid(
   request: IncomingMessage,
   proof: string,
-  { issuer, attestors, rates, svidTtlSeconds, report }: IssuanceOptions,
+  { issuer, attestors, rates, denials, svidTtlSeconds, report }: IssuanceOptions,
 ): Promise<object> {
   const attestor = attestors.get(proof);
   if (attestor === undefined) {
@@ -52,6 +54,7 @@ export async function issueSvid(
     socket: request.socket as TLSSocket,
     keySha256: await hashKey(csr),
   });
+  if (denials.has(spiffeId)) throw new Refusal(403, 'denied', `${spiffeId} is denied.`);
   rates.take(spiffeId);
   const { certificatesPem, serialNumber, notBeforeMs, notAfterMs } = await issuer.sign({
     csr,

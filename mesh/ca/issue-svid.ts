@@ -1,5 +1,6 @@
 /** Key, request and certificate in one call, for whoever has the authority in its own process: tests, benchmarks, demonstrations. */
 import { createKeyAndCsr } from '../../sidecar/src/identity/csr.ts';
+import { NOBODY_DENIED } from '../../sidecar/src/identity/deny-list.ts';
 import type { Svid } from '../../sidecar/src/identity/svid.ts';
 import { readCsr } from './csr.ts';
 import type { Issuer } from './issuer.ts';
@@ -27,5 +28,6 @@ export async function issueSvid(issuer: Issuer, request: SvidRequest): Promise<S
     spiffeId,
     notBeforeMs: issued.notBeforeMs,
     notAfterMs: issued.notAfterMs,
+    denied: NOBODY_DENIED,
   };
 }

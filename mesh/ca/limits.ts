@@ -11,8 +11,10 @@ export const LIMITS = {
   /** How long the first user of a join token may ask again, with the same key. */
   lostAnswerMs: 5 * 60_000,
   sweepMs: 3_600_000,
+  /** No certificate lives longer, with the clocks of two machines. */
+  deniedSerialMs: 8 * 24 * 3_600_000,
   commandBytes: 4_096,
-  commandAnswerBytes: 262_144,
+  commandAnswerBytes: 1_048_576,
   /** A step makes keys and seals them. */
   commandMs: 30_000,
   commandsUnderWay: 16,

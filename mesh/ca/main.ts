@@ -17,6 +17,7 @@ import {
   loadAuthorityConfig,
   type VaultPkiConfig,
 } from './config.ts';
+import { Denials } from './denials.ts';
 import { type OpenIssuer, openEmbedded } from './embedded.ts';
 import { IdentityRates } from './identity-rates.ts';
 import { JoinTokens } from './join-tokens.ts';
@@ -47,12 +48,14 @@ async function start(path: string): Promise<Running> {
   );
   const { issuer, rotation, register, close } =
     config.vault === null ? await openEmbedded(config, report) : await openVault(config, config.vault);
-  opened.resolve({ rotation, report });
+  const denials = await Denials.open(config.stateDir, config.trustDomain);
+  opened.resolve({ rotation, denials, report });
   const counts = new IssuanceCounts();
   const server = await startAuthorityServer({
     ...config,
     issuer,
-    attestors: await openAttestors(config),
+    attestors: await openAttestors(config, denials),
+    denials,
     rates: new IdentityRates(config.identityRate),
     report(decision) {
       counts.count(decision);
@@ -96,7 +99,10 @@ async function openVault(
   };
 }
 
-async function openAttestors(config: AuthorityConfig): Promise<ReadonlyMap<string, Attestor>> {
+async function openAttestors(
+  config: AuthorityConfig,
+  denials: Denials,
+): Promise<ReadonlyMap<string, Attestor>> {
   const joinTokens = new JoinTokens(config.stateDir);
   const sweep = () =>
     joinTokens.sweep().catch(({ message }: Error) => report({ event: 'sweep_failed', reason: message }));
@@ -104,7 +110,10 @@ async function openAttestors(config: AuthorityConfig): Promise<ReadonlyMap<strin
   setInterval(() => void sweep(), LIMITS.sweepMs).unref();
   const attestors = new Map<string, Attestor>([
     ['join-token', joinTokens],
-    ['renewal', createRenewal({ ...config, isEnrolled: (spiffeId) => joinTokens.isEnrolled(spiffeId) })],
+    [
+      'renewal',
+      createRenewal({ ...config, denials, isEnrolled: (spiffeId) => joinTokens.isEnrolled(spiffeId) }),
+    ],
   ]);
   if (config.kubernetes !== null)
     attestors.set('kubernetes', await openKubernetes(config, config.kubernetes));

@@ -2,22 +2,25 @@
  * Who asks, by the SVID that they have: the id of a valid one is that of the next.
  *
  * Invariants: the handshake has proved the key and led the chain to a root of the trust bundle. What ends an identity ends its renewals: the
- * certificate's time, which is looked at again for each request, and the enrolment being taken back. Ids that others vouch for each time are not renewed
+ * certificate's time, which is looked at again for each request, the enrolment being taken back, and a denial. Ids that others vouch for each time are not renewed
  * here, or a stolen key would outlive what they say.
  */
 import { X509Certificate } from 'node:crypto';
 import { parseWorkloadId } from '../../sidecar/src/identity/spiffe-id.ts';
 import { spiffeIdOf } from '../../sidecar/src/identity/uri-name.ts';
 import type { Attested, Attestor, Claim } from './attestor.ts';
+import type { Denials } from './denials.ts';
 import { Refusal, refuseProof } from './refusal.ts';
 
 export interface RenewalOptions {
   readonly trustDomain: string;
   readonly isEnrolled: (spiffeId: string) => Promise<boolean>;
+  readonly denials: Denials;
   readonly nowMs?: () => number;
 }
 
-export function createRenewal({ trustDomain, isEnrolled, nowMs = Date.now }: RenewalOptions): Attestor {
+export function createRenewal(options: RenewalOptions): Attestor {
+  const { trustDomain, isEnrolled, denials, nowMs = Date.now } = options;
   return {
     async attest({ socket }: Claim): Promise<Attested> {
       const raw = socket.getPeerCertificate().raw;
@@ -31,6 +34,9 @@ export function createRenewal({ trustDomain, isEnrolled, nowMs = Date.now }: Ren
       const id = spiffeId === null ? null : parseWorkloadId(spiffeId);
       if (!socket.authorized || spiffeId === null || id?.trustDomain !== trustDomain) {
         throw refuseProof('invalid_svid', `The client certificate is no valid SVID of ${trustDomain}.`);
+      }
+      if (denials.has(spiffeId, leaf.serialNumber)) {
+        throw new Refusal(403, 'denied', `${spiffeId} is denied, or this certificate of it.`);
       }
       if (!(await isEnrolled(spiffeId))) {
         throw new Refusal(

@@ -9,7 +9,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Address } from '../../sidecar/src/config/address.ts';
-import { writeSpiffeBundle } from '../../sidecar/src/identity/spiffe-bundle.ts';
+import { writeTrustDocument } from '../../sidecar/src/identity/trust-document.ts';
 import { type IssuanceOptions, issueSvid } from './issuance.ts';
 import { LIMITS } from './limits.ts';
 import { Refusal } from './refusal.ts';
@@ -114,9 +114,10 @@ async function route(request: IncomingMessage, options: AuthorityServerOptions):
   }
   if (url === BUNDLE_PATH) {
     requireMethod(request, 'GET');
-    return writeSpiffeBundle({
+    return writeTrustDocument({
       ...options.issuer.trustBundle(),
       refreshSeconds: options.trustRefreshSeconds,
+      denied: options.denials.list,
     });
   }
   if (url === '/healthz/ready' || url === '/healthz/live') {

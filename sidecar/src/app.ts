@@ -20,7 +20,8 @@ import { JwtPolicies } from './filters/jwt/jwt-policies.ts';
 import { RateLimits } from './filters/rate-limit/rate-limits.ts';
 import { WafControl } from './filters/waf/waf-control.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
-import { clientTlsOptions, serverTlsOptions } from './identity/trust.ts';
+import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './identity/trust.ts';
+import { followIdentity } from './identity-changes.ts';
 import { Listeners, type ListeningPorts } from './listeners.ts';
 import { Observability } from './observe/observability.ts';
 import { RandomWords } from './observe/random-words.ts';
@@ -217,6 +218,7 @@ async function openSidecar(
     handshakeTimeoutMs: config.timeouts.connectMs,
     snapshot: () => core.snapshot,
     serverTlsOptions: () => serverTlsOptions(core.requiredIdentity.svid, minTlsVersionOf(config)),
+    peerIdentity: (socket) => peerSpiffeId(socket, core.requiredIdentity.svid.denied),
     observerOf: (name) => core.observability.listenerObserver(name),
   });
   const { listeners } = listening;
@@ -242,11 +244,16 @@ async function openSidecar(
       metrics: () => observability.metrics(),
       drain: () => startDrain(),
     });
-    core.identity?.onRotated(() => {
-      listening.renewCertificate();
-      observability.tracing?.renewControl();
-      for (const pool of core.snapshot.pools.values()) pool.retireConnections();
-    });
+    if (core.identity !== null)
+      followIdentity(core.identity, {
+        context: core.context,
+        handshakeMs: config.timeouts.connectMs,
+        renew() {
+          listening.renewCertificate();
+          observability.tracing?.renewControl();
+          for (const pool of core.snapshot.pools.values()) pool.retireConnections();
+        },
+      });
     const ports = await listening.open(config);
     const intakePort = (await observability.tracing?.openIntake()) ?? null;
     const { port: adminPort, close: closeAdmin } = admin;

@@ -5,7 +5,7 @@
  * whoever called can close it.
  */
 import type net from 'node:net';
-import type { TlsOptions } from 'node:tls';
+import type { TLSSocket, TlsOptions } from 'node:tls';
 import { type Address, formatAddress } from './config/address.ts';
 import type { InboundConfig, OutboundConfig, SidecarConfig } from './config/schema.ts';
 import type { Snapshot } from './config/snapshot.ts';
@@ -14,7 +14,6 @@ import type { Destination } from './downstream/destination.ts';
 import { Listener, type ListenerObserver, type ListenerSecurity } from './downstream/listener.ts';
 import { type OriginalDestination, openOriginalDestination } from './downstream/original-destination.ts';
 import { RefusedDestination } from './downstream/refused-destination.ts';
-import { peerSpiffeId } from './identity/trust.ts';
 import { InboundDestination } from './inbound/destination.ts';
 import { CapturedDestination } from './outbound/captured-destination.ts';
 import { ProxyDestination, ServiceDestination } from './outbound/destinations.ts';
@@ -40,6 +39,8 @@ export interface ListenersDeps {
   snapshot(): Snapshot;
   /** For listeners with mTLS, with the certificate of now. */
   serverTlsOptions(): TlsOptions;
+  /** SPIFFE id of the peer; null when it is not one to talk to. */
+  peerIdentity(socket: TLSSocket): string | null;
   observerOf(listener: string): ListenerObserver;
 }
 
@@ -141,7 +142,7 @@ export class Listeners {
       permissive: mtls === 'permissive',
       tlsOptions: this.deps.serverTlsOptions(),
       alpnProtocols: OFFERED_ALPN[HANDLING[protocol]],
-      peerIdentity: peerSpiffeId,
+      peerIdentity: this.deps.peerIdentity,
     };
   }
 

@@ -13,6 +13,7 @@ import { createAuthority } from '../../mesh/ca/authority.ts';
 import { createRootCertificate, exportKey, generateKeys, toPem } from '../../mesh/ca/certificates.ts';
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
 import type { HandshakeFailure } from '../../sidecar/src/downstream/handshake-failure.ts';
+import { NOBODY_DENIED } from '../../sidecar/src/identity/deny-list.ts';
 import type { Svid } from '../../sidecar/src/identity/svid.ts';
 import { API, type GuardedWorker } from './guarded-worker.ts';
 import { openAuthority, spiffeId, TRUST_DOMAIN } from './mesh-fixture.ts';
@@ -35,7 +36,7 @@ export async function findIntruders({ authority, careless }: GuardedWorker): Pro
   const foreign = 'spiffe://strangers.test/ns/e2e/sa/api';
   const url = (value: string): JsonGeneralName => ({ type: 'url', value });
   const odd = async (...names: JsonGeneralName[]) => ({ ...(await careless.certify(names)), rootsPem });
-  const nobody = { certificatePem: '', keyPem: '', rootsPem, spiffeId: '', notBeforeMs: 0, notAfterMs: 0 };
+  const nobody = { ...(await own(API)), certificatePem: '', keyPem: '', spiffeId: '' };
   const foreigner = await issueSvid(strangers, { spiffeId: foreign });
   const forger = await issueSvid(await openAuthority(), { spiffeId: API });
   return [
@@ -107,7 +108,12 @@ export class CarelessAuthority {
     return {
       certificatePem: toPem(certificate),
       keyPem: await exportKey(keys.privateKey),
-      ...{ spiffeId: '', notBeforeMs: notBefore.getTime(), notAfterMs: notAfter.getTime() },
+      ...{
+        spiffeId: '',
+        notBeforeMs: notBefore.getTime(),
+        notAfterMs: notAfter.getTime(),
+        denied: NOBODY_DENIED,
+      },
     };
   }
 }

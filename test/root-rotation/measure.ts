@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { clientTlsOptions } from '../../sidecar/src/identity/trust.ts';
+import { type Pair, startWorld, type World } from '../e2e/authority-world.ts';
 import { spiffeId } from '../e2e/mesh-fixture.ts';
 import { readExpiry } from '../e2e/process-fixture.ts';
 import { type Flow, startLoad } from './load.ts';
-import { type Pair, startWorld, type World } from './world.ts';
 
 export interface RotationOptions {
   readonly svidTtlSeconds: number;
@@ -47,7 +47,7 @@ export async function rotateUnderLoad(
     const load = startLoad(pairs, client);
     for (let rotation = 0; rotation < rotations; rotation += 1) {
       for (const step of STEPS) {
-        await world.rotate(step);
+        await world.command('rotate-root.ts', step, '--wait');
         onStep(step, elapsed());
       }
       roots.push(await nextTrusted(world, roots.at(-1) as string));

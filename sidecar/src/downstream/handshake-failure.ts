@@ -7,7 +7,7 @@ export const HANDSHAKE_FAILURES = [
   'not_yet_valid',
   /** Of an authority, or for a purpose, that does not count here. */
   'untrusted',
-  /** A good certificate that does not say, in one SPIFFE id of the own trust domain, whose it is. */
+  /** A good certificate that does not say, in one SPIFFE id of the own trust domain, whose it is; or one that is denied. */
   'no_identity',
   /** What came was not TLS, or no TLS that is spoken here. */
   'no_tls',

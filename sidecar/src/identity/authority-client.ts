@@ -9,12 +9,12 @@ import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { readBounded } from '../core/read-bounded.ts';
 import { PermanentFailure } from './rotate.ts';
-import { readSpiffeBundle, type SpiffeBundle } from './spiffe-bundle.ts';
 import type { SvidFiles } from './svid.ts';
+import { readTrustDocument, type TrustDocument } from './trust-document.ts';
 
 const LIMITS = {
   requestMs: 5_000,
-  answerBytes: 262_144,
+  answerBytes: 1_048_576,
   shownDetailLength: 200,
 } as const;
 
@@ -61,10 +61,10 @@ export function fetchBundle(
   trustDomain: string,
   clock: Clock,
   signal: AbortSignal,
-): Promise<SpiffeBundle> {
+): Promise<TrustDocument> {
   const call: Call = { url: new URL('/v1/bundle', url), body: '', options: { ca: [...roots] } };
   return withDeadline(url, clock, signal, async (bounded) =>
-    readSpiffeBundle(parseJson(await send(call, bounded)), trustDomain),
+    readTrustDocument(parseJson(await send(call, bounded)), trustDomain),
   );
 }
 

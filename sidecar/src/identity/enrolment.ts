@@ -14,7 +14,7 @@ import type { Identity, IdentityDeps } from './identity.ts';
 import { type ObtainSvid, PermanentFailure, startRotation } from './rotate.ts';
 import { readSvid, type Svid } from './svid.ts';
 import { loadSvid, storeSvid } from './svid-state.ts';
-import { type FetchBundle, followTrust } from './trust-refresh.ts';
+import { type FetchTrust, followTrust } from './trust-refresh.ts';
 
 export async function startEnrolment(
   source: AuthorityIdentity,
@@ -36,9 +36,11 @@ export async function startEnrolment(
   };
   const stored = stateDir === null ? null : await loadSvid(stateDir, trustDomain, deps);
   const live = await startRotation(obtainAndKeep, deps, stored);
-  const ask: FetchBundle = async (signal) =>
+  const ask: FetchTrust = async (signal) =>
     fetchBundle(source.url, await rootsOf(source, live.svid), trustDomain, deps.clock, signal);
-  void followTrust(live, ask, deps, () => keep(live.svid));
+  const firstAnswer = followTrust(live, ask, deps, () => keep(live.svid));
+  // Nobody is let in before it is known who is denied. What was stored knows that from before.
+  if (stored === null) await firstAnswer;
   return live;
 }
 

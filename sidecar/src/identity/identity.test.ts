@@ -11,6 +11,7 @@ import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { JoinTokens } from '../../../mesh/ca/join-tokens.ts';
 import { systemClock } from '../core/clock.ts';
+import { NOBODY_DENIED } from './deny-list.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity.ts';
 import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './trust.ts';
 
@@ -97,7 +98,7 @@ async function joinMesh(
 /** Echoes, under an identity that rotates. */
 async function startEcho(identity: Identity): Promise<{ server: Server; port: number }> {
   const server = createServer(serverTlsOptions(identity.svid), (socket) => {
-    expect(peerSpiffeId(socket)).toBe(CLIENT);
+    expect(peerSpiffeId(socket, NOBODY_DENIED)).toBe(CLIENT);
     socket.pipe(socket);
   });
   identity.onRotated((svid) => server.setSecureContext(serverTlsOptions(svid)));

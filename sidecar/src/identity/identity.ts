@@ -30,8 +30,8 @@ export interface IdentityDeps {
 export type IdentityEvent =
   /** No first SVID yet; the sidecar waits. */
   | { readonly kind: 'start_delayed'; readonly reason: string; readonly retryInMs: number }
-  /** Other roots are trusted from now on. */
-  | { readonly kind: 'trust_changed'; readonly sequence: number }
+  /** Other roots are trusted from now on, or others denied: how many there are. */
+  | { readonly kind: 'trust_changed'; readonly sequence: number; readonly denied: number }
   /** The last good bundle stays. Once an outage. */
   | { readonly kind: 'trust_not_refreshed'; readonly reason: string }
   | { readonly kind: 'rotated'; readonly spiffeId: string; readonly notAfterMs: number }

@@ -4,10 +4,11 @@
  * Invariants: it is replaced as a whole and never after `stop`. That nobody replaced it in time is reported once for each SVID, whatever
  * its source. A listener that throws keeps neither the other listeners nor the rotation from going on.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Identity, IdentityDeps } from './identity.ts';
-import type { SpiffeBundle } from './spiffe-bundle.ts';
 import type { Svid } from './svid.ts';
+import type { TrustDocument } from './trust-document.ts';
 
 /** Timers don't see it when the wall clock is set or the machine was asleep, so the clock is looked at that often. */
 const EXPIRY_CHECK_MS = 60_000;
@@ -43,17 +44,20 @@ export class LiveSvid implements Identity {
 
   replace(svid: Svid): void {
     if (this.stopped.aborted) return;
-    this.current = svid;
+    // Who is denied comes another way.
+    this.current = { ...svid, denied: this.current.denied };
     this.watchExpiry();
     this.report({ kind: 'rotated', spiffeId: svid.spiffeId, notAfterMs: svid.notAfterMs });
     this.tell();
   }
 
-  /** Whether that is another bundle than the one in use. Whoever uses the SVID hears of it as of a new one. */
-  trust({ sequence, rootsPem }: SpiffeBundle): boolean {
-    if (this.stopped.aborted || rootsPem === this.current.rootsPem) return false;
-    this.current = { ...this.current, rootsPem };
-    this.report({ kind: 'trust_changed', sequence });
+  /** Whether that is another one than before. Whoever uses the SVID hears of it as of a new one. */
+  trust({ sequence, rootsPem, denied }: TrustDocument): boolean {
+    const isSame = rootsPem === this.current.rootsPem && isDeepStrictEqual(denied, this.current.denied);
+    if (this.stopped.aborted || isSame) return false;
+    this.current = { ...this.current, rootsPem, denied };
+    const deniedCount = denied.spiffeIds.size + denied.serialNumbers.size;
+    this.report({ kind: 'trust_changed', sequence, denied: deniedCount });
     this.tell();
     return true;
   }

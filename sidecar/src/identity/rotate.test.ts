@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../core/manual-clock.fixture.ts';
+import { NOBODY_DENIED } from './deny-list.ts';
 import type { Identity, IdentityEvent } from './identity.ts';
 import { type ObtainSvid, PermanentFailure, renewalDelayMs, retryDelayMs, startRotation } from './rotate.ts';
 import type { Svid } from './svid.ts';
@@ -44,6 +45,7 @@ class Bench {
       spiffeId: 'spiffe://a.test/ns/b/sa/c',
       notBeforeMs: nowMs - 300_000,
       notAfterMs: nowMs + this.lifetimeMs,
+      denied: NOBODY_DENIED,
     };
   }
 }

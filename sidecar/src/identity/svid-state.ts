@@ -8,6 +8,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '../durable-file.ts';
+import { denyListDocument, readDenyList, writeDenyList } from './deny-list.ts';
 import type { IdentityDeps } from './identity.ts';
 import { checkValidity, readSvid, type Svid } from './svid.ts';
 
@@ -31,7 +32,8 @@ export async function loadSvid(
     throw error;
   }
   try {
-    const svid = readSvid(parse(text), trustDomain);
+    const { denied, ...files } = parse(text);
+    const svid = { ...readSvid(files, trustDomain), denied: readDenyList(denied) };
     checkValidity(svid, clock.nowMs());
     return svid;
   } catch (error) {
@@ -40,13 +42,21 @@ export async function loadSvid(
   }
 }
 
-export function storeSvid(folder: string, { certificatePem, keyPem, rootsPem }: Svid): Promise<void> {
-  return replaceFile(join(folder, FILE), JSON.stringify({ certificatePem, keyPem, rootsPem }));
+export function storeSvid(folder: string, { certificatePem, keyPem, rootsPem, denied }: Svid): Promise<void> {
+  const state: Stored = { certificatePem, keyPem, rootsPem, denied: writeDenyList(denied) };
+  return replaceFile(join(folder, FILE), JSON.stringify(state));
 }
 
-const stored = z.strictObject({ certificatePem: z.string(), keyPem: z.string(), rootsPem: z.string() });
+type Stored = z.infer<typeof stored>;
 
-function parse(text: string): z.infer<typeof stored> {
+const stored = z.strictObject({
+  certificatePem: z.string(),
+  keyPem: z.string(),
+  rootsPem: z.string(),
+  denied: denyListDocument,
+});
+
+function parse(text: string): Stored {
   try {
     return stored.parse(JSON.parse(text));
   } catch {

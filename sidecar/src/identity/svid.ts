@@ -7,6 +7,7 @@
  * is for the reader of `notBeforeMs` and `notAfterMs` to decide.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { type DenyList, NOBODY_DENIED } from './deny-list.ts';
 import { spiffeIdOf, trustDomainOf } from './uri-name.ts';
 
 export interface Svid {
@@ -17,6 +18,8 @@ export interface Svid {
   readonly spiffeId: string;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
+  /** Peers that are refused though a root vouches for them. */
+  readonly denied: DenyList;
 }
 
 export interface SvidFiles {
@@ -44,11 +47,15 @@ export function readSvid(files: SvidFiles, trustDomain: string): Svid {
     throw new Error('key: it does not belong to the certificate; replace both together');
   }
   checkChain(chain, roots);
+  const { certificatePem, keyPem, rootsPem } = files;
   return {
-    ...files,
+    certificatePem,
+    keyPem,
+    rootsPem,
     spiffeId,
     notBeforeMs: leaf.validFromDate.getTime(),
     notAfterMs: leaf.validToDate.getTime(),
+    denied: NOBODY_DENIED,
   };
 }
 

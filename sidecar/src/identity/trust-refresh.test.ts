@@ -66,7 +66,7 @@ describe('a sidecar with an authority', () => {
     await vi.waitFor(() => expect(rootsOf(running)).toBe(2), PATIENCE);
     expect(running.svid.certificatePem).toBe(certificatePem);
     expect(heard).toEqual([2]);
-    expect(events).toEqual([{ kind: 'trust_changed', sequence: 2 }]);
+    expect(events).toEqual([{ kind: 'trust_changed', sequence: 2, denied: 0 }]);
     const stored = () => readFile(join(folder, 'state', 'svid.json'), 'utf8').then(JSON.parse);
     await vi.waitFor(async () => expect((await stored()).rootsPem).toBe(running.svid.rootsPem), PATIENCE);
     await issuer.rotateRoot('cancel');

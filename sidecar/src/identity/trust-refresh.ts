@@ -1,5 +1,5 @@
 /**
- * Asks the authority again and again what is to be trusted, so that a new root is known long before anything is signed by it.
+ * Asks the authority again and again what is to be trusted, so that a new root is known long before anything is signed by it, and who is denied is cut off soon.
  *
  * Invariants: the pause is what the authority asks for, within bounds, and shortened at random, so that a fleet which started together does not ask together. What
  * can't be had or read changes nothing: the last good bundle stays, and that is reported once an outage. Failures are retried after growing pauses.
@@ -7,40 +7,45 @@
 import type { IdentityDeps } from './identity.ts';
 import type { LiveSvid } from './live-svid.ts';
 import { pause } from './pause.ts';
-import type { SpiffeBundle } from './spiffe-bundle.ts';
+import type { TrustDocument } from './trust-document.ts';
 
 /** Throws when there is none to be had now. */
-export type FetchBundle = (signal: AbortSignal) => Promise<SpiffeBundle>;
+export type FetchTrust = (signal: AbortSignal) => Promise<TrustDocument>;
 
 const REFRESH_MS = { least: 1_000, most: 3_600_000, unless: 300_000 } as const;
 const FIRST_RETRY_MS = 500;
 
-/** Until the identity is stopped. `changed` is called after the roots changed. */
+/** Goes on until the identity is stopped; settles after the first attempt. `changed` is called after what is trusted has changed. */
 export async function followTrust(
   live: LiveSvid,
-  fetchBundle: FetchBundle,
+  fetchTrust: FetchTrust,
   { clock, random, report }: IdentityDeps,
   changed: () => Promise<void>,
 ): Promise<void> {
   let refreshMs: number = REFRESH_MS.least;
   let failures = 0;
-  do {
-    const before = live.svid;
+  const refresh = async (): Promise<void> => {
+    const { rootsPem } = live.svid;
     try {
-      const bundle = await fetchBundle(live.stopped);
-      refreshMs = refreshMsOf(bundle);
+      const trusted = await fetchTrust(live.stopped);
+      refreshMs = refreshMsOf(trusted);
       failures = 0;
-      // A renewal that came in between has brought what is newer.
-      if (live.svid === before && live.trust(bundle)) await changed();
+      // A renewal that came in between may have brought what is newer.
+      if (live.svid.rootsPem === rootsPem && live.trust(trusted)) await changed();
     } catch (error) {
-      if (live.stopped.aborted) return;
-      if (failures === 0) report({ kind: 'trust_not_refreshed', reason: (error as Error).message });
+      if (failures === 0 && !live.stopped.aborted)
+        report({ kind: 'trust_not_refreshed', reason: (error as Error).message });
       failures += 1;
     }
-  } while (await pause(clock, delayMs(refreshMs, failures, random()), live.stopped));
+  };
+  const goOn = async (): Promise<void> => {
+    while (await pause(clock, delayMs(refreshMs, failures, random()), live.stopped)) await refresh();
+  };
+  await refresh();
+  void goOn();
 }
 
-function refreshMsOf({ refreshSeconds }: SpiffeBundle): number {
+function refreshMsOf({ refreshSeconds }: TrustDocument): number {
   const wantedMs = refreshSeconds === null ? REFRESH_MS.unless : refreshSeconds * 1_000;
   return Math.min(Math.max(wantedMs, REFRESH_MS.least), REFRESH_MS.most);
 }

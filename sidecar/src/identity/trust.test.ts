@@ -13,6 +13,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Authority, createAuthority } from '../../../mesh/ca/authority.ts';
 import { issueSvid } from '../../../mesh/ca/issue-svid.ts';
 import type { TlsVersion } from '../config/schema.ts';
+import { NOBODY_DENIED } from './deny-list.ts';
 import type { Svid } from './svid.ts';
 import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './trust.ts';
 
@@ -43,7 +44,7 @@ async function startEcho(
 ): Promise<{ server: Server; port: number; peers: (string | null)[] }> {
   const peers: (string | null)[] = [];
   const server = createServer(serverTlsOptions(svid, minVersion), (socket) => {
-    peers.push(peerSpiffeId(socket));
+    peers.push(peerSpiffeId(socket, NOBODY_DENIED));
     socket.on('error', () => {});
     socket.pipe(socket);
   });
@@ -75,7 +76,7 @@ async function echo(socket: TLSSocket, text: string): Promise<string> {
 async function talk(port: number, options: ConnectionOptions): Promise<string | null> {
   const socket = await open(port, options);
   expect(await echo(socket, 'hello')).toBe('hello');
-  const peer = peerSpiffeId(socket);
+  const peer = peerSpiffeId(socket, NOBODY_DENIED);
   socket.destroy();
   return peer;
 }
@@ -129,7 +130,7 @@ describe('a connection in TLS 1.2, where that is let in', () => {
     const socket = await open(port, old());
     expect(await echo(socket, 'hello')).toBe('hello');
     expect(socket.getCipher()).toMatchObject({ name: 'ECDHE-ECDSA-AES128-GCM-SHA256', version: 'TLSv1.2' });
-    expect(peerSpiffeId(socket)).toBe(DISPATCHER);
+    expect(peerSpiffeId(socket, NOBODY_DENIED)).toBe(DISPATCHER);
     expect(peers).toEqual([GATEWAY]);
     socket.destroy();
   });
@@ -289,7 +290,7 @@ describe('peerSpiffeId', () => {
     const seen: (string | null)[] = [];
     const lax = { ...serverTlsOptions(dispatcher), rejectUnauthorized: false };
     const server = createServer(lax, (socket) => {
-      seen.push(peerSpiffeId(socket));
+      seen.push(peerSpiffeId(socket, NOBODY_DENIED));
       socket.pipe(socket);
     });
     servers.push(server);

@@ -16,6 +16,7 @@ import {
   type TlsOptions,
 } from 'node:tls';
 import type { TlsVersion } from '../config/schema.ts';
+import { type DenyList, isDenied } from './deny-list.ts';
 import type { Svid } from './svid.ts';
 import { spiffeIdOf, trustDomainOf } from './uri-name.ts';
 
@@ -36,20 +37,21 @@ export function clientTlsOptions(
   return {
     secureContext: clientContext(svid, minVersion),
     rejectUnauthorized: true,
-    checkServerIdentity: (_host, certificate) => refusal(certificate, expectedPeerId),
+    checkServerIdentity: (_host, certificate) => refusal(certificate, expectedPeerId, svid.denied),
   };
 }
 
 /**
  * The verified peer of an established connection, on either side. Null when there is none, when its certificate is not a leaf with
- * exactly one SPIFFE id, or when that id belongs to another trust domain than our own: then close the connection.
+ * exactly one SPIFFE id, when that id belongs to another trust domain than our own, or when it is denied: then close the connection.
  */
-export function peerSpiffeId(socket: TLSSocket): string | null {
+export function peerSpiffeId(socket: TLSSocket, denied: DenyList): string | null {
   if (!socket.authorized) return null;
-  const peerId = leafId(socket.getPeerCertificate());
+  const certificate = socket.getPeerCertificate();
+  const peerId = leafId(certificate);
   const own = socket.getCertificate();
   const ownId = own === null || !('subjectaltname' in own) ? null : spiffeIdOf(own.subjectaltname);
-  if (peerId === null || ownId === null) return null;
+  if (peerId === null || ownId === null || isDenied(denied, peerId, certificate.serialNumber)) return null;
   return trustDomainOf(peerId) === trustDomainOf(ownId) ? peerId : null;
 }
 
@@ -95,9 +97,12 @@ function contextOptions(svid: Svid, minVersion: TlsVersion): SecureContextOption
   };
 }
 
-function refusal(certificate: PeerCertificate, expectedPeerId: string): Error | undefined {
+function refusal(certificate: PeerCertificate, expectedPeerId: string, denied: DenyList): Error | undefined {
   const peerId = leafId(certificate);
-  if (peerId === expectedPeerId) return undefined;
+  if (peerId === expectedPeerId) {
+    const isRefused = isDenied(denied, peerId, certificate.serialNumber);
+    return isRefused ? new Error(`The peer is ${peerId}, which is denied`) : undefined;
+  }
   return new Error(`The peer is ${peerId ?? 'without a SPIFFE id'}, expected ${expectedPeerId}`);
 }
 

@@ -30,6 +30,8 @@ export class TransportContext {
   nowMs = 0;
   /** Kept only where connections are captured, and our own could be. */
   outgoing: OutgoingConnections | null = null;
+  /** Those with TLS, until they are closed. */
+  readonly encrypted = new Set<Transport>();
   private readonly batches: Batch[] = [];
   private roundEnds = false;
 
@@ -157,6 +159,7 @@ export class Transport implements Watched {
     });
     socket.on('close', () => this.dispatchClosed());
     context.deadlines.watch(this);
+    if (encrypted) context.encrypted.add(this);
   }
 
   /** For accepted sockets; a connecting socket is given `receive` as its `onread` option. */
@@ -328,6 +331,7 @@ export class Transport implements Watched {
     this.closed = true;
     this.deadlineMs = Number.POSITIVE_INFINITY;
     this.context.deadlines.unwatch(this);
+    this.context.encrypted.delete(this);
     this.context.output.discard(this);
     this.giveBack(this.pending);
     this.pendingLengths = [];

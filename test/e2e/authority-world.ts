@@ -1,4 +1,4 @@
-// What rotates and what must not notice: an authority and pairs of sidecars as processes, and a client in this process with an identity of its own.
+// An authority and pairs of sidecars as processes, commands to that authority, and a client in this process with an identity of its own.
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -13,8 +13,8 @@ import {
   spiffeId,
   startOrigin,
   TRUST_DOMAIN,
-} from '../e2e/mesh-fixture.ts';
-import { AUTHORITY, Processes, SIDECAR } from '../e2e/process-fixture.ts';
+} from './mesh-fixture.ts';
+import { AUTHORITY, Processes, SIDECAR } from './process-fixture.ts';
 
 /** The first calls the second. */
 const PAIRS = [
@@ -24,6 +24,8 @@ const PAIRS = [
 
 export interface Pair {
   readonly service: string;
+  /** The service of the front sidecar. */
+  readonly caller: string;
   /** Where the front sidecar takes calls to the service, in clear. */
   readonly outbound: number;
   /** Where the back sidecar takes them, with mTLS. */
@@ -36,12 +38,12 @@ export interface World {
   readonly pairs: readonly Pair[];
   readonly client: Identity;
   readonly clientEvents: readonly IdentityEvent[];
-  /** One step of `mesh/ca/rotate-root.ts`, as an operator takes it; settles when it is done. */
-  rotate(step: string): Promise<void>;
+  /** A command of `mesh/ca`, as an operator gives it: its file, and its arguments but the config. Settles with what it printed. */
+  command(file: string, ...args: string[]): Promise<string>;
   stop(): Promise<void>;
 }
 
-const ROTATE_ROOT = join(import.meta.dirname, '../../mesh/ca/rotate-root.ts');
+const COMMANDS = join(import.meta.dirname, '../../mesh/ca');
 
 export async function startWorld(svidTtlSeconds: number): Promise<World> {
   const folder = await createFolder();
@@ -81,7 +83,7 @@ export async function startWorld(svidTtlSeconds: number): Promise<World> {
       };
       const caller = await startSidecar(front, { outbound: { listen: '127.0.0.1:0', services: [service] } });
       const admins = [called.admin, caller.admin];
-      pairs.push({ service: back, outbound: caller.outbound as number, inbound, admins });
+      pairs.push({ service: back, caller: front, outbound: caller.outbound as number, inbound, admins });
     }
     const evidence = { kind: 'join-token', file: await writeToken(folder, 'client') } as const;
     client = await startEnrolment(
@@ -93,8 +95,9 @@ export async function startWorld(svidTtlSeconds: number): Promise<World> {
         report: (event) => void clientEvents.push(event),
       },
     );
-    const rotate = (step: string) => runStep(processes, config, step);
-    return { pairs, client, clientEvents, rotate, stop };
+    const command = (name: string, ...args: string[]) =>
+      runCommand(processes, name, '--config', config, ...args);
+    return { pairs, client, clientEvents, command, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -119,8 +122,13 @@ async function writeToken(folder: Folder, name: string): Promise<string> {
   return folder.write(`${name}-token`, token);
 }
 
-async function runStep(processes: Processes, config: string, step: string): Promise<void> {
-  const child = processes.spawn(ROTATE_ROOT, '--config', config, step, '--wait');
-  const [[code], errors] = await Promise.all([once(child, 'exit'), text(child.stderr), text(child.stdout)]);
-  if (code !== 0) throw new Error(`${step}: ${errors}`);
+async function runCommand(processes: Processes, name: string, ...args: string[]): Promise<string> {
+  const child = processes.spawn(join(COMMANDS, name), ...args);
+  const [[code], errors, output] = await Promise.all([
+    once(child, 'exit'),
+    text(child.stderr),
+    text(child.stdout),
+  ]);
+  if (code !== 0) throw new Error(`${name} ${args.join(' ')}: ${errors}`);
+  return output;
 }

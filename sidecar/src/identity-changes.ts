@@ -1,0 +1,38 @@
+/**
+ * What follows from another SVID, other roots and another list of who is denied.
+ *
+ * Invariants: new handshakes use what is new; open connections go on, unless their peer would be refused now: those end at once, with a reset, so that nobody takes what they
+ * brought for complete. Handshakes that were under way meanwhile are looked at when they must be over.
+ */
+import type { TLSSocket } from 'node:tls';
+import type { Identity } from './identity/identity.ts';
+import { peerSpiffeId } from './identity/trust.ts';
+import type { TransportContext } from './transport/transport.ts';
+
+export interface IdentityUsers {
+  readonly context: TransportContext;
+  /** No handshake takes longer. */
+  readonly handshakeMs: number;
+  /** New connections are to be made by the SVID of now. */
+  renew(): void;
+}
+
+export function followIdentity(identity: Identity, { context, handshakeMs, renew }: IdentityUsers): void {
+  let { denied } = identity.svid;
+  identity.onRotated((svid) => {
+    renew();
+    if (svid.denied === denied) return;
+    denied = svid.denied;
+    const end = (): void => endRefused(context, identity);
+    context.handle(end);
+    context.after(handshakeMs, end);
+  });
+}
+
+function endRefused(context: TransportContext, { svid }: Identity): void {
+  for (const transport of [...context.encrypted]) {
+    const socket = transport.socket as TLSSocket;
+    const isEstablished = socket.authorized && !transport.gone;
+    if (isEstablished && peerSpiffeId(socket, svid.denied) === null) transport.reset();
+  }
+}

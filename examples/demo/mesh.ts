@@ -8,8 +8,11 @@ import { type Redis, startRedis } from '../../test/parts/redis.ts';
 import { limits } from './limits.ts';
 import { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
 import { type ChildLost, type ChildSpec, Processes, type ReadyLine } from './processes.ts';
+import type { AdminPorts } from './screen.ts';
 import {
+  CONTROL,
   planAuthority,
+  planControl,
   planServices,
   planSidecar,
   planTopology,
@@ -35,6 +38,7 @@ export class Mesh {
   readonly #events: MeshEvents;
   readonly #processes: Processes;
   readonly #adminPorts = new Map<string, number>();
+  #controlPort = 0;
   #folder: string | null = null;
   #receiver: OtlpReceiver | null = null;
   #redis: Promise<Redis> | null = null;
@@ -48,9 +52,8 @@ export class Mesh {
     });
   }
 
-  /** Admin ports of the sidecars, by service. */
-  get adminPorts(): ReadonlyMap<string, number> {
-    return this.#adminPorts;
+  get adminPorts(): AdminPorts {
+    return { sidecars: this.#adminPorts, control: this.#controlPort };
   }
 
   async start(): Promise<Topology> {
@@ -77,12 +80,19 @@ export class Mesh {
   async #startSidecars(topology: Topology): Promise<void> {
     const authority = await this.#startChild(await planAuthority(topology));
     const port = Number(authority.port);
-    await Promise.all(
-      SERVICE_NAMES.map(async (name) => {
+    await Promise.all([
+      this.#startControl(topology, port),
+      ...SERVICE_NAMES.map(async (name) => {
         const ready = await this.#startChild(await planSidecar(topology, name, port));
         this.#adminPorts.set(name, Number(ready.admin));
       }),
-    );
+    ]);
+  }
+
+  async #startControl(topology: Topology, authorityPort: number): Promise<void> {
+    const { control, sidecar } = await planControl(topology, authorityPort);
+    const [ready] = await Promise.all([this.#startChild(control), this.#startChild(sidecar)]);
+    this.#controlPort = Number(ready.adminPort);
   }
 
   async #startChild(spec: ChildSpec): Promise<ReadyLine> {
@@ -94,7 +104,13 @@ export class Mesh {
 
   /** Against the flow: whoever sends stops before whoever answers. */
   async #stop(): Promise<void> {
-    await this.#processes.stop([SERVICE_NAMES, SERVICE_NAMES.map(sidecarOf), ['ca']]);
+    await this.#processes.stop([
+      SERVICE_NAMES,
+      SERVICE_NAMES.map(sidecarOf),
+      [CONTROL],
+      [sidecarOf(CONTROL)],
+      ['ca'],
+    ]);
     await this.#receiver?.close();
     // A start that failed has told so already, and one that still installs Redis is not worth waiting for.
     const redis = this.#redis?.then((running) => running.stop()).catch(() => {});

@@ -45,9 +45,15 @@ export function summary(findings: readonly Finding[], width: number, paint: Pain
   return [...heading('What was seen', width, paint), ...lines, ''];
 }
 
-export function outlook(topology: Topology, adminPorts: ReadonlyMap<string, number>, paint: Paint): string[] {
+export interface AdminPorts {
+  /** Of sidecars, by service. */
+  readonly sidecars: ReadonlyMap<string, number>;
+  readonly control: number;
+}
+
+export function outlook(topology: Topology, ports: AdminPorts, paint: Paint): string[] {
   const admin = SERVICE_NAMES.map((name) => {
-    const url = `http://127.0.0.1:${adminPorts.get(name)}`;
+    const url = `http://127.0.0.1:${ports.sidecars.get(name)}`;
     return `  ${name.padEnd(19)} ${url}/metrics   ${paint('dim', '/config_dump  /healthz/ready')}`;
   });
   return [
@@ -57,6 +63,9 @@ export function outlook(topology: Topology, adminPorts: ReadonlyMap<string, numb
     '',
     paint('dim', '  The admin endpoints of the sidecars'),
     ...admin,
+    '',
+    paint('dim', '  What all sidecars know of a request, as JSON, by its x-request-id or its trace'),
+    `  ${'control plane'.padEnd(19)} http://127.0.0.1:${ports.control}/traces/${paint('dim', '<id>')}`,
     '',
     paint(
       'dim',

@@ -28,6 +28,9 @@ export const INTRUSION = { from: 'gateway', to: 'webhook-dispatcher' } as const;
 
 export const SERVICE_NAMES = Object.keys(SERVICES);
 
+/** Stands behind a sidecar as the services do; all sidecars talk to it. */
+export const CONTROL = 'control';
+
 /** How often and how fast the dispatcher tries: quick enough for somebody who watches. */
 export const DELIVERY_RETRY = { attempts: 4, firstDelayMs: 100, maxDelayMs: 800 };
 
@@ -57,7 +60,13 @@ function accessTo(name: string): object {
   };
 }
 
-export type Ports = { readonly service: number; readonly inbound: number; readonly outbound: number };
+export type Ports = {
+  readonly service: number;
+  readonly inbound: number;
+  readonly outbound: number;
+  /** Where the service sends its own spans. */
+  readonly intake: number;
+};
 
 export type Topology = {
   readonly folder: string;
@@ -67,11 +76,12 @@ export type Topology = {
 };
 
 export async function planTopology(folder: string, otlpPort: number): Promise<Topology> {
-  const free = await pickPorts(SERVICE_NAMES.length * 3);
+  const names = [...SERVICE_NAMES, CONTROL];
+  const free = await pickPorts(names.length * 4);
   const ports: Record<string, Ports> = {};
-  for (const [index, name] of SERVICE_NAMES.entries()) {
-    const [service = 0, inbound = 0, outbound = 0] = free.slice(index * 3, index * 3 + 3);
-    ports[name] = { service, inbound, outbound };
+  for (const [index, name] of names.entries()) {
+    const [service = 0, inbound = 0, outbound = 0, intake = 0] = free.slice(index * 4, index * 4 + 4);
+    ports[name] = { service, inbound, outbound, intake };
   }
   const apiKey = `demo-${randomBytes(12).toString('hex')}`;
   return { folder, ports, apiKey, otlpUrl: `http://127.0.0.1:${otlpPort}` };
@@ -95,7 +105,7 @@ export function sidecarOf(name: string): string {
 export async function planAuthority({ folder }: Topology): Promise<ChildSpec> {
   await mkdir(join(folder, 'tokens'));
   const joinTokens = new JoinTokens(join(folder, 'ca'));
-  for (const name of SERVICE_NAMES) {
+  for (const name of [...SERVICE_NAMES, CONTROL]) {
     const token = await joinTokens.create(spiffeId(name), JOIN_SECONDS);
     await writeSecret(folder, tokenFile(name), token);
   }
@@ -116,7 +126,7 @@ export async function planSidecar(
   name: string,
   authorityPort: number,
 ): Promise<ChildSpec> {
-  const { service, inbound, outbound } = portsOf(topology, name);
+  const { service, inbound, outbound, intake } = portsOf(topology, name);
   const called = [...(SERVICES[name] ?? []), ...(name === INTRUSION.from ? [INTRUSION.to] : [])];
   const config = {
     apiVersion: 'mesh.tulle.dev/v1alpha1',
@@ -124,13 +134,10 @@ export async function planSidecar(
     metadata: { name: `${name}-1`, namespace: NAMESPACE },
     spec: {
       service: name,
-      identity: {
-        trustDomain: TRUST_DOMAIN,
-        authority: {
-          url: `https://127.0.0.1:${authorityPort}`,
-          rootsFile: 'ca/roots.pem',
-          tokenFile: tokenFile(name),
-        },
+      identity: identityOf(name, authorityPort),
+      control: {
+        address: `127.0.0.1:${portsOf(topology, CONTROL).inbound}`,
+        identity: spiffeId(CONTROL),
       },
       admin: { listen: '127.0.0.1:0' },
       access: { default: 'deny' },
@@ -154,11 +161,63 @@ export async function planSidecar(
           })),
         },
       }),
-      telemetry: { accessLog: 'stdout', traces: { endpoint: topology.otlpUrl, headSampleRatio: 1 } },
+      telemetry: {
+        accessLog: 'stdout',
+        traces: { endpoint: topology.otlpUrl, headSampleRatio: 1, intake: `127.0.0.1:${intake}` },
+      },
     },
   };
   const policies = [accessTo(name), ...(name === EDGE ? [EDGE_WAF] : [])];
   return writeSpec(topology.folder, sidecarOf(name), '../../sidecar/src/main.ts', config, ...policies);
+}
+
+function identityOf(name: string, authorityPort: number): object {
+  return {
+    trustDomain: TRUST_DOMAIN,
+    authority: {
+      url: `https://127.0.0.1:${authorityPort}`,
+      rootsFile: 'ca/roots.pem',
+      tokenFile: tokenFile(name),
+    },
+  };
+}
+
+/** Writes the config of the control plane and of the sidecar in front of it. */
+export async function planControl(
+  topology: Topology,
+  authorityPort: number,
+): Promise<{ control: ChildSpec; sidecar: ChildSpec }> {
+  const { service, inbound } = portsOf(topology, CONTROL);
+  const address = `127.0.0.1:${service}`;
+  const access = {
+    apiVersion: 'mesh.tulle.dev/v1alpha1',
+    kind: 'AccessPolicy',
+    metadata: { name: CONTROL },
+    spec: {
+      targetRefs: [{ kind: 'Service', name: CONTROL }],
+      rules: [{ name: 'sidecars', action: 'allow', from: { identities: SERVICE_NAMES.map(spiffeId) } }],
+    },
+  };
+  const sidecar = {
+    apiVersion: 'mesh.tulle.dev/v1alpha1',
+    kind: 'Sidecar',
+    metadata: { name: `${CONTROL}-1`, namespace: NAMESPACE },
+    spec: {
+      service: CONTROL,
+      identity: identityOf(CONTROL, authorityPort),
+      admin: { listen: '127.0.0.1:0' },
+      access: { default: 'deny' },
+      inbound: [
+        { name: 'grpc', listen: `127.0.0.1:${inbound}`, mtls: 'strict', protocol: 'grpc', target: address },
+      ],
+      telemetry: { accessLog: 'off' },
+    },
+  };
+  const { folder } = topology;
+  return {
+    control: await writeSpec(folder, CONTROL, '../../mesh/control/main.ts', { listen: address }),
+    sidecar: await writeSpec(folder, sidecarOf(CONTROL), '../../sidecar/src/main.ts', sidecar, access),
+  };
 }
 
 /** Writes the config files of all services; they share the tenant's secrets. */
@@ -185,12 +244,12 @@ export async function planServices(topology: Topology, redisUrl: string): Promis
   };
   return Promise.all(
     SERVICE_NAMES.map((name) => {
-      const { service, outbound } = portsOf(topology, name);
+      const { service, outbound, intake } = portsOf(topology, name);
       const config = {
         service: name,
         listen: `127.0.0.1:${service}`,
         ...(SERVICES[name]?.length && { sidecar: { outbound: `http://127.0.0.1:${outbound}` } }),
-        telemetry: { endpoint: topology.otlpUrl, headSampleRatio: 1 },
+        telemetry: { endpoint: `http://127.0.0.1:${intake}`, headSampleRatio: 1 },
         ...own[name],
       };
       return writeSpec(folder, name, `../../services/${name}/main.ts`, config);

@@ -49,7 +49,7 @@ describe('npm start', () => {
       expect(shown).toContain('└ mTLS from ns/demo/sa/webhook-dispatcher');
       expect(shown).not.toContain('missing:');
       expect(shown).not.toContain('\u001b');
-      expect(pidsIn(shown)).toHaveLength(10);
+      expect(pidsIn(shown)).toHaveLength(12);
       expect(pidsIn(shown).filter(isAlive)).toEqual([]);
       expect(await readdir(temp)).toEqual([]);
     },
@@ -71,6 +71,13 @@ describe('npm start', () => {
       const requestId = response.headers.get('x-request-id') as string;
       await waitFor(demo, requestId);
       await waitFor(demo, 'succeeded after 2 failures in webhook-receiver: POST /hooks/flaky/2 answered 500');
+      const [control] = /http:\S+\/traces\//.exec(demo.output()) ?? [];
+      const found = (await (await fetch(`${control}${requestId}`)).json()) as {
+        answered: number;
+        spans: object[];
+      };
+      expect(found.answered).toBe(4);
+      expect(found.spans.length).toBeGreaterThan(15);
       demo.process.kill('SIGINT');
       // npm passes on a Ctrl-C that the terminal has sent already.
       demo.process.kill('SIGINT');

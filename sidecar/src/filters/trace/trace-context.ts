@@ -54,12 +54,23 @@ export function readB3(exchange: Exchange, bytes: Uint8Array, start: number, end
   const decision = parentEnd === end ? DECISION_NONE : readDecision(bytes, parentEnd, end);
   if (decision === -1) return false;
   exchange.sampled = decision !== DECISION_NONE;
+  return takeB3Ids(exchange, bytes, start, traceDigits, parentAt);
+}
+
+/** Of a trace id with 16 or 32 digits, and a span id with 16. */
+export function takeB3Ids(
+  exchange: Exchange,
+  bytes: Uint8Array,
+  traceAt: number,
+  traceDigits: number,
+  parentAt: number,
+): boolean {
   exchange.randomTraceId = false;
-  if (traceDigits === 32) return takeIds(exchange, bytes, start, parentAt);
+  if (traceDigits === 32) return takeIds(exchange, bytes, traceAt, parentAt);
   exchange.traceId0 = 0;
   exchange.traceId1 = 0;
-  exchange.traceId2 = readHexWord(bytes, start);
-  exchange.traceId3 = readHexWord(bytes, start + 8);
+  exchange.traceId2 = readHexWord(bytes, traceAt);
+  exchange.traceId3 = readHexWord(bytes, traceAt + 8);
   return takeParent(exchange, bytes, parentAt);
 }
 

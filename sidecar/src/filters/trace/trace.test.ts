@@ -84,6 +84,50 @@ describe('trace', () => {
     expect(sentContext(arrival)).toMatchObject({ traceId: TRACE, flags: '01' });
   });
 
+  describe('continues the fields of B3', () => {
+    const fields = (...more: string[]) => [`X-B3-TraceId: ${TRACE}`, `X-B3-SpanId: ${SPAN}`, ...more];
+
+    test.each([
+      ['sampled', ['x-b3-sampled: 1'], '01'],
+      ['not sampled', ['x-b3-sampled: 0'], '00'],
+      ['for debugging', ['x-b3-flags: 1', 'x-b3-parentspanid: 0000000000000001'], '01'],
+      ['without a decision', [], '00'],
+    ])('%s', (_what, more, flags) => {
+      const arrival = send(fields(...more));
+      expect(sentContext(arrival)).toMatchObject({ traceId: TRACE, flags });
+      expect(arrival.forwarded?.filter((line) => /^x-b3/i.test(line))).toEqual([]);
+    });
+
+    test('with a trace id of 64 bits', () => {
+      const arrival = send([`x-b3-traceid: ${TRACE.slice(16)}`, `x-b3-spanid: ${SPAN}`]);
+      expect(sentContext(arrival).traceId).toBe(TRACE.slice(16).padStart(32, '0'));
+    });
+
+    test('behind traceparent and b3, which end them as well', () => {
+      for (const better of [PARENT, `b3: ${TRACE}-${SPAN}-1`]) {
+        const arrival = send([...[`x-b3-traceid: ${'a'.repeat(32)}`, `x-b3-spanid: ${SPAN}`], better]);
+        expect(sentContext(arrival)).toMatchObject({ traceId: TRACE, flags: '01' });
+        expect(arrival.forwarded?.filter((line) => /^x-b3/i.test(line))).toEqual([]);
+      }
+    });
+
+    test.each([
+      ['no span id', [`x-b3-traceid: ${TRACE}`]],
+      ['no trace id', [`x-b3-spanid: ${SPAN}`, 'x-b3-sampled: 1']],
+      ['a trace id of another length', [`x-b3-traceid: ${TRACE}0`, `x-b3-spanid: ${SPAN}`]],
+      ['a span id of another length', [`x-b3-traceid: ${TRACE}`, `x-b3-spanid: ${SPAN}0`]],
+      ['upper case', [`x-b3-traceid: ${TRACE.toUpperCase()}`, `x-b3-spanid: ${SPAN}`]],
+      ['ids of zeros', [`x-b3-traceid: ${'0'.repeat(32)}`, `x-b3-spanid: ${SPAN}`]],
+      ['two trace ids', fields(`x-b3-traceid: ${TRACE}`)],
+      ['two decisions', fields('x-b3-sampled: 1', 'x-b3-sampled: 1')],
+      ['no bit', fields('x-b3-sampled: yes')],
+    ])('not with %s', (_what, lines) => {
+      const arrival = send(lines);
+      expect(sentContext(arrival).traceId).not.toBe(TRACE);
+      expect(arrival.exchange.hasParent).toBe(false);
+    });
+  });
+
   test.each([0, 0.25, 1])('samples roots at the ratio %d', (ratio) => {
     const chain = chainOf(ratio);
     const count = 4_000;

@@ -13,6 +13,7 @@ import type { Retention } from '../../observe/retention/retention.ts';
 import type { TraceKeeping } from '../../observe/retention/trace-keeping.ts';
 import { fieldId } from '../../protocol/field-names.ts';
 import type { RequestHead, ResponseHead } from '../../protocol/head.ts';
+import { B3_FIELDS, onlyRow, readB3Fields } from './b3-fields.ts';
 import { FLAG_RANDOM, FLAG_SAMPLED, readB3, readTraceparent } from './trace-context.ts';
 import { checkTracestate } from './trace-state.ts';
 
@@ -71,6 +72,7 @@ export class TraceFilter implements Filter {
     exchange.spanId1 = random.next() | 1;
     request.drop(TRACEPARENT);
     request.drop(B3);
+    for (let i = 0; i < B3_FIELDS.length; i++) request.drop(B3_FIELDS[i] as number);
     const at = request.addLine(LINE, NAME_BYTES);
     const { bytes } = request;
     writeHexWord(bytes, at + 3, exchange.traceId0);
@@ -156,20 +158,15 @@ function adoptParent(exchange: Exchange): void {
 }
 
 function readContext(exchange: Exchange, request: RequestHead): boolean {
-  const row = request.firstRow[TRACEPARENT] as number;
-  if (row !== -1) {
-    return (
-      !repeats(request, TRACEPARENT, row) &&
-      readTraceparent(exchange, request.bytes, request.valueStart(row), request.valueEnd(row))
-    );
+  if (request.has(TRACEPARENT)) {
+    const row = onlyRow(request, TRACEPARENT);
+    if (row === -1) return false;
+    return readTraceparent(exchange, request.bytes, request.valueStart(row), request.valueEnd(row));
   }
-  const b3Row = request.firstRow[B3] as number;
-  if (b3Row === -1 || repeats(request, B3, b3Row)) return false;
-  return readB3(exchange, request.bytes, request.valueStart(b3Row), request.valueEnd(b3Row));
-}
-
-/** Two contexts are as good as none. */
-function repeats(request: RequestHead, id: number, row: number): boolean {
-  for (let other = row + 1; other < request.rows; other++) if (request.ids[other] === id) return true;
-  return false;
+  if (request.has(B3)) {
+    const row = onlyRow(request, B3);
+    if (row === -1) return false;
+    return readB3(exchange, request.bytes, request.valueStart(row), request.valueEnd(row));
+  }
+  return readB3Fields(exchange, request);
 }

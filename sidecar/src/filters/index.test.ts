@@ -20,6 +20,7 @@ const context = {
   random: new RandomWords(Math.random),
   series: new Series(),
   keeping: null,
+  linkage: null,
   headers: { requestId: true, forwarded: true },
   headSampleRatio: 0,
   baggage: { fromStrangers: [], toStrangers: [] },

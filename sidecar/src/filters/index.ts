@@ -23,6 +23,7 @@ import { clientCertGuard, ForwardedFilter } from './forwarded/forwarded.ts';
 import { RequestHeaderFilter, ResponseHeaderFilter } from './header-modifier/header-modifier.ts';
 import { JwtFilter } from './jwt/jwt.ts';
 import type { JwtPolicies } from './jwt/jwt-policies.ts';
+import { type Linkage, LinkageFilter } from './linkage/linkage.ts';
 import { MetricsFilter } from './metrics/metrics.ts';
 import { MirrorFilter } from './mirror/mirror.ts';
 import { RateLimitFilter } from './rate-limit/rate-limit.ts';
@@ -38,6 +39,7 @@ export interface FilterContext {
   readonly random: RandomWords;
   readonly series: Series;
   readonly keeping: TraceKeeping | null;
+  readonly linkage: Linkage | null;
   readonly headers: HeadersConfig;
   readonly headSampleRatio: number;
   readonly baggage: BaggageConfig;
@@ -71,6 +73,7 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     // Behind what identifies a call, before what may take time.
     new DeadlineFilter(),
   );
+  if (context.linkage !== null) filters.push(new LinkageFilter(context.linkage, direction));
   // Before anything that might go by it.
   if (direction === 'inbound') {
     filters.push(new InboundBaggageFilter(trustsPeer, baggage.fromStrangers, series.baggage.inbound));

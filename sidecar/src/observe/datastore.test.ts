@@ -49,6 +49,7 @@ async function expose(...names: string[]): Promise<string[]> {
   const sources = {
     series,
     tracing: null,
+    linkage: null,
     accessLog: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),

@@ -42,6 +42,7 @@ async function expose(service = 'orders'): Promise<Map<string, Family>> {
   const sources = {
     series,
     tracing: null,
+    linkage: null,
     accessLog: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),

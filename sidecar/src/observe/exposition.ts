@@ -15,6 +15,8 @@ import { registerConcurrency } from '../filters/concurrency/metrics.ts';
 import { registerFaults } from '../filters/fault/metrics.ts';
 import { registerHedges } from '../filters/hedge/metrics.ts';
 import { type JwtReadings, registerJwt } from '../filters/jwt/metrics.ts';
+import type { Linkage } from '../filters/linkage/linkage.ts';
+import { registerLinkage } from '../filters/linkage/metrics.ts';
 import { registerMirrors } from '../filters/mirror/metrics.ts';
 import { type RateLimitReadings, registerRateLimits } from '../filters/rate-limit/metrics.ts';
 import { registerRetries } from '../filters/retry/metrics.ts';
@@ -42,6 +44,7 @@ import type { Tracing } from './tracing.ts';
 export interface Sources {
   readonly series: Series;
   readonly tracing: Tracing | null;
+  readonly linkage: Linkage | null;
   readonly accessLog: AccessLog | null;
   readonly rateLimits: RateLimitReadings;
   readonly access: AccessReadings;
@@ -76,6 +79,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
     if (keeping.appSpans !== null && appExport !== null)
       registerIntake(registry, keeping.appSpans, appExport);
   }
+  if (sources.linkage !== null) registerLinkage(registry, sources.linkage);
   if (sources.accessLog !== null) registerAccessLog(registry, sources.accessLog);
   for (const metric of processMetrics()) registry.registerMetric(metric as unknown as Metric);
   return registry;

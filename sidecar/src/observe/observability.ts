@@ -18,6 +18,7 @@ import type { ConcurrencySeries } from '../filters/concurrency/metrics.ts';
 import type { HedgeSeries } from '../filters/hedge/metrics.ts';
 import { buildFilters } from '../filters/index.ts';
 import type { JwtPolicies } from '../filters/jwt/jwt-policies.ts';
+import { Linkage } from '../filters/linkage/linkage.ts';
 import type { MirrorSeries } from '../filters/mirror/metrics.ts';
 import { MirrorOutcomeFilter } from '../filters/mirror/outcome.ts';
 import type { RateLimits } from '../filters/rate-limit/rate-limits.ts';
@@ -66,6 +67,7 @@ export class Observability {
   /** By the series that they count in, so that a route keeps its limit across configs. */
   private readonly gates = new Map<ConcurrencySeries, ConcurrencyFilter>();
   readonly tracing: Tracing | null;
+  private readonly linkage: Linkage | null;
   private readonly accessLog: AccessLog | null;
   private readonly registry: Registry;
   private readonly keptCommands = new Budget(OBSERVE_LIMITS.keptCommandsPerSecond);
@@ -89,10 +91,12 @@ export class Observability {
       traces === null
         ? null
         : new Tracing(traces, resourceOf(config), { clock, random, words: this.random, report });
+    this.linkage = traces === null ? null : new Linkage(() => this.random.next());
     this.accessLog = accessLog.kind === 'off' ? null : new AccessLog(accessLog, { clock, report });
     this.registry = createRegistry(config.service, {
       series: this.series,
       tracing: this.tracing,
+      linkage: this.linkage,
       accessLog: this.accessLog,
       rateLimits,
       access,
@@ -119,11 +123,11 @@ export class Observability {
 
   buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
     const { random, series, keeping, headers, headSampleRatio, baggage } = this;
-    const { accessLog, rateLimits, jwt, waf, gates } = this;
+    const { linkage, accessLog, rateLimits, jwt, waf, gates } = this;
     return compileChain(
       buildFilters(profile, {
         ...{ random, series, keeping, headers, headSampleRatio, baggage },
-        ...{ accessLog, rateLimits, jwt, waf, gates },
+        ...{ linkage, accessLog, rateLimits, jwt, waf, gates },
         ownIdentity,
       }),
     );

@@ -1,0 +1,54 @@
+/**
+ * Whether the own service hands on the context of the requests that it serves: of each request that it sends, the trace it belongs to is looked
+ * for among those that came in here lately.
+ *
+ * Invariants: behind the trace filter, which has read the context. Memory and the time of each look are fixed; a trace that came in so long ago, or
+ * so many traces ago, that it is forgotten counts as one that began in the service.
+ */
+import type { Exchange } from '../../core/exchange.ts';
+import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
+import type { Direction } from '../../core/route.ts';
+import { KeptTraces } from '../../observe/retention/kept-traces.ts';
+
+/** One for all routes of a sidecar. */
+export class Linkage {
+  /** Requests of the service in a trace that came in here … */
+  linked = 0;
+  /** … in one that the service began, or took from a queue … */
+  own = 0;
+  /** … and in none. */
+  none = 0;
+  private readonly entered: KeptTraces;
+
+  /** `random` gives a signed 32-bit word. */
+  constructor(random: () => number) {
+    this.entered = new KeptTraces(random);
+  }
+
+  enter({ traceId0, traceId1, traceId2, traceId3, time }: Exchange): void {
+    this.entered.add(traceId0, traceId1, traceId2, traceId3, time.nowMs);
+  }
+
+  leave({ hasParent, traceId0, traceId1, traceId2, traceId3, time }: Exchange): void {
+    if (!hasParent) this.none++;
+    else if (this.entered.has(traceId0, traceId1, traceId2, traceId3, time.nowMs)) this.linked++;
+    else this.own++;
+  }
+}
+
+export class LinkageFilter implements Filter {
+  readonly name = 'linkage';
+  private readonly linkage: Linkage;
+  private readonly isInbound: boolean;
+
+  constructor(linkage: Linkage, direction: Direction) {
+    this.linkage = linkage;
+    this.isInbound = direction === 'inbound';
+  }
+
+  onRequestHead(exchange: Exchange): Verdict {
+    if (this.isInbound) this.linkage.enter(exchange);
+    else this.linkage.leave(exchange);
+    return CONTINUE;
+  }
+}

@@ -75,6 +75,7 @@ test.skipIf(process.env.MONGO_URL)('the span that is kept names the command that
     process.kill(mongo.pid as number, 'SIGCONT');
     await found;
     await invoices.countDocuments({});
+    await until(() => observed.spans.some(({ name }) => name === 'find invoices'));
   } finally {
     process.kill(mongo.pid as number, 'SIGCONT');
     await client.close();

@@ -9,6 +9,7 @@ import { createKeyAndCsr } from '../../sidecar/src/identity/csr.ts';
 import type { Attestor } from './attestor.ts';
 import { createAuthority } from './authority.ts';
 import { Denials } from './denials.ts';
+import { Federation, type ForeignTrustDomain } from './federation.ts';
 import { type IdentityRate, IdentityRates } from './identity-rates.ts';
 import type { Decision } from './issuance.ts';
 import type { Issuer } from './issuer.ts';
@@ -46,6 +47,7 @@ export interface Answer {
 export interface AuthorityUnderTestOptions {
   readonly issuer?: Issuer;
   readonly rate?: IdentityRate;
+  readonly foreign?: readonly ForeignTrustDomain[];
   readonly attestors?: readonly (readonly [string, Attestor])[];
 }
 
@@ -64,6 +66,7 @@ export async function startAuthorityUnderTest(
     nowMs,
   });
   const decisions: Decision[] = [];
+  const federation = await Federation.open(options.foreign ?? [], folder, () => {});
   const server = await startAuthorityServer({
     issuer,
     attestors: new Map([['join-token', tokens], ['renewal', renewal], ...(options.attestors ?? [])]),
@@ -73,6 +76,7 @@ export async function startAuthorityUnderTest(
     names: ['ca.demo.svc'],
     svidTtlSeconds: TTL_SECONDS,
     trustRefreshSeconds: 1,
+    federation,
     report: (decision) => decisions.push(decision),
   });
   const { rootsPem } = issuer.trustBundle();
@@ -92,6 +96,7 @@ export async function startAuthorityUnderTest(
       return running.send(`/v1/svid/${proof}`, { method: 'POST', ...options }, JSON.stringify({ csr }));
     },
     async stop() {
+      federation.close();
       await server.stop();
       await rm(folder, { recursive: true });
     },

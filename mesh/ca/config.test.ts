@@ -37,6 +37,7 @@ describe('loadAuthorityConfig', () => {
       identityRate: { perSecond: 5, burst: 500 },
       kubernetes: null,
       vault: null,
+      foreignTrustDomains: [],
       admin: { host: '127.0.0.1', port: 0 },
     });
   });

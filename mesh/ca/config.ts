@@ -10,9 +10,11 @@ import { z } from 'zod';
 import { type Address, isHostName, parseAddress } from '../../sidecar/src/config/address.ts';
 import { ConfigError, formatPath, type KeyPath } from '../../sidecar/src/config/problem.ts';
 import { readYaml, type YamlSource } from '../../sidecar/src/config/yaml-source.ts';
-import { isTrustDomain } from '../../sidecar/src/identity/spiffe-id.ts';
+import { isTrustDomain, parseSpiffeId } from '../../sidecar/src/identity/spiffe-id.ts';
+import { MAX_FOREIGN_TRUST_DOMAINS } from '../../sidecar/src/identity/trust-document.ts';
 import { placeVaultFiles, vaultKey, vaultPath } from '../secrets/config.ts';
 import type { VaultConfig } from '../secrets/vault-session.ts';
+import type { ForeignTrustDomain } from './federation.ts';
 import type { IdentityRate } from './identity-rates.ts';
 import type { ApiServer } from './token-review.ts';
 
@@ -34,6 +36,8 @@ export interface AuthorityConfig {
   readonly kubernetes: KubernetesConfig | null;
   /** Null where the authority signs with a root of its own. */
   readonly vault: VaultPkiConfig | null;
+  /** Whose bundles are passed on. */
+  readonly foreignTrustDomains: readonly ForeignTrustDomain[];
   readonly admin: Address;
 }
 
@@ -73,13 +77,14 @@ export async function loadAuthorityConfig(file: string): Promise<AuthorityConfig
   const parsed = document.safeParse(source.value);
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => place(issue, source, file)));
   const folder = dirname(file);
-  const { kubernetes, vault, stateDir, passphraseFile, admin, ...rest } = parsed.data;
+  const { kubernetes, vault, stateDir, passphraseFile, foreignTrustDomains, admin, ...rest } = parsed.data;
   return {
     ...rest,
     stateDir: resolve(folder, stateDir),
     passphraseFile: passphraseFile === undefined ? null : resolve(folder, passphraseFile),
     kubernetes: kubernetes === undefined ? null : placeKubernetes(kubernetes, folder),
     vault: vault === undefined ? null : placeVault(vault, folder),
+    foreignTrustDomains: foreignTrustDomains.map((entry) => placeForeign(entry, folder)),
     admin: admin.listen,
   };
 }
@@ -93,9 +98,28 @@ function placeKubernetes(
   return { ...rest, apiServer: { url, ...files } };
 }
 
+function placeForeign(
+  { trustDomain, ...sources }: z.output<typeof foreignTrustDomain>,
+  folder: string,
+): ForeignTrustDomain {
+  const { file, web, spiffe } = sources;
+  if (file !== undefined) return { trustDomain, source: { kind: 'file', file: resolve(folder, file) } };
+  if (web !== undefined) {
+    const rootsFile = web.rootsFile === undefined ? null : resolve(folder, web.rootsFile);
+    return { trustDomain, source: { kind: 'https_web', url: web.url, rootsFile } };
+  }
+  if (spiffe === undefined) throw new Error('a foreign trust domain without a source: refined below');
+  const bundleFile = resolve(folder, spiffe.bundleFile);
+  return { trustDomain, source: { kind: 'https_spiffe', ...spiffe, bundleFile } };
+}
+
 function placeVault({ pki, ...session }: z.output<typeof vault>, folder: string): VaultPkiConfig {
   return { session: placeVaultFiles(session, folder), ...pki };
 }
+
+const trustDomainName = z
+  .string()
+  .refine(isTrustDomain, 'must be lower-case letters, digits, ".", "-" or "_"');
 
 const listen = z.string().transform((value, context): Address => {
   const result = parseAddress(value, 'listen');
@@ -135,9 +159,28 @@ const vault = vaultKey.extend({
     .prefault({}),
 });
 
+const httpsUrl = z.url({ protocol: /^https$/, error: 'must be an https:// URL' });
+
+const foreignTrustDomain = z
+  .strictObject({
+    trustDomain: trustDomainName,
+    file: z.string().min(1).optional(),
+    web: z.strictObject({ url: httpsUrl, rootsFile: z.string().min(1).optional() }).optional(),
+    spiffe: z.strictObject({ url: httpsUrl, spiffeId: z.string(), bundleFile: z.string().min(1) }).optional(),
+  })
+  .superRefine(({ trustDomain, file, web, spiffe }, context) => {
+    if ([file, web, spiffe].filter((source) => source !== undefined).length !== 1)
+      context.addIssue({ code: 'custom', message: 'must have exactly one of file, web and spiffe' });
+    const id = spiffe === undefined ? null : parseSpiffeId(spiffe.spiffeId);
+    if (typeof id === 'string' || (id !== null && id.trustDomain !== trustDomain)) {
+      const message = `must be a SPIFFE id of ${trustDomain}`;
+      context.addIssue({ code: 'custom', path: ['spiffe', 'spiffeId'], message });
+    }
+  });
+
 const document = z
   .strictObject({
-    trustDomain: z.string().refine(isTrustDomain, 'must be lower-case letters, digits, ".", "-" or "_"'),
+    trustDomain: trustDomainName,
     listen,
     stateDir: z.string().min(1),
     passphraseFile: z.string().min(1).optional(),
@@ -163,9 +206,17 @@ const document = z
       .prefault({}),
     kubernetes: kubernetes.optional(),
     vault: vault.optional(),
+    foreignTrustDomains: z.array(foreignTrustDomain).max(MAX_FOREIGN_TRUST_DOMAINS).default([]),
     admin: z.strictObject({ listen }).prefault({ listen: '127.0.0.1:0' }),
   })
-  .superRefine(({ svidTtlSeconds, intermediateTtlSeconds, passphraseFile, vault }, context) => {
+  .superRefine(({ trustDomain, foreignTrustDomains, svidTtlSeconds, ...rest }, context) => {
+    const { intermediateTtlSeconds, passphraseFile, vault } = rest;
+    for (const [index, foreign] of foreignTrustDomains.entries()) {
+      const names = [trustDomain, ...foreignTrustDomains.slice(0, index).map((other) => other.trustDomain)];
+      if (!names.includes(foreign.trustDomain)) continue;
+      const message = 'is the own trust domain, or there already';
+      context.addIssue({ code: 'custom', path: ['foreignTrustDomains', index, 'trustDomain'], message });
+    }
     if (passphraseFile === undefined && vault === undefined) {
       const message = 'is required for keys that are kept here: name a file, or use `vault`';
       context.addIssue({ code: 'custom', path: ['passphraseFile'], message });

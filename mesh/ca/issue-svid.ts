@@ -1,7 +1,7 @@
 /** Key, request and certificate in one call, for whoever has the authority in its own process: tests, benchmarks, demonstrations. */
 import { createKeyAndCsr } from '../../sidecar/src/identity/csr.ts';
 import { NOBODY_DENIED } from '../../sidecar/src/identity/deny-list.ts';
-import type { Svid } from '../../sidecar/src/identity/svid.ts';
+import { NO_FOREIGN_ROOTS, type Svid } from '../../sidecar/src/identity/svid.ts';
 import { readCsr } from './csr.ts';
 import type { Issuer } from './issuer.ts';
 
@@ -29,5 +29,6 @@ export async function issueSvid(issuer: Issuer, request: SvidRequest): Promise<S
     notBeforeMs: issued.notBeforeMs,
     notAfterMs: issued.notAfterMs,
     denied: NOBODY_DENIED,
+    foreign: NO_FOREIGN_ROOTS,
   };
 }

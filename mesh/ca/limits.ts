@@ -11,6 +11,10 @@ export const LIMITS = {
   /** How long the first user of a join token may ask again, with the same key. */
   lostAnswerMs: 5 * 60_000,
   sweepMs: 3_600_000,
+  /** Between two questions: within bounds what the bundle asks for; after a failure; and of files. */
+  foreignRefreshMs: { least: 1_000, most: 3_600_000, unless: 300_000, retry: 5_000, file: 5_000 },
+  foreignRequestMs: 5_000,
+  foreignBundleBytes: 65_536,
   /** No certificate lives longer, with the clocks of two machines. */
   deniedSerialMs: 8 * 24 * 3_600_000,
   commandBytes: 4_096,

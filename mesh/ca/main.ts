@@ -19,6 +19,7 @@ import {
 } from './config.ts';
 import { Denials } from './denials.ts';
 import { type OpenIssuer, openEmbedded } from './embedded.ts';
+import { Federation } from './federation.ts';
 import { IdentityRates } from './identity-rates.ts';
 import { JoinTokens } from './join-tokens.ts';
 import { Kubernetes } from './kubernetes.ts';
@@ -49,6 +50,7 @@ async function start(path: string): Promise<Running> {
   const { issuer, rotation, register, close } =
     config.vault === null ? await openEmbedded(config, report) : await openVault(config, config.vault);
   const denials = await Denials.open(config.stateDir, config.trustDomain);
+  const federation = await Federation.open(config.foreignTrustDomains, config.stateDir, report);
   opened.resolve({ rotation, denials, report });
   const counts = new IssuanceCounts();
   const server = await startAuthorityServer({
@@ -56,6 +58,7 @@ async function start(path: string): Promise<Running> {
     issuer,
     attestors: await openAttestors(config, denials),
     denials,
+    federation,
     rates: new IdentityRates(config.identityRate),
     report(decision) {
       counts.count(decision);
@@ -74,6 +77,7 @@ async function start(path: string): Promise<Running> {
     async stop() {
       commands.close();
       await server.stop();
+      federation.close();
       close();
       admin.close();
     },

@@ -10,6 +10,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Address } from '../../sidecar/src/config/address.ts';
 import { writeTrustDocument } from '../../sidecar/src/identity/trust-document.ts';
+import type { Federation } from './federation.ts';
 import { type IssuanceOptions, issueSvid } from './issuance.ts';
 import { LIMITS } from './limits.ts';
 import { Refusal } from './refusal.ts';
@@ -21,6 +22,7 @@ export interface AuthorityServerOptions extends IssuanceOptions {
   readonly names: readonly string[];
   /** How long sidecars may take to hear of a change of what is to be trusted. */
   readonly trustRefreshSeconds: number;
+  readonly federation: Federation;
 }
 
 export interface AuthorityServer {
@@ -118,6 +120,7 @@ async function route(request: IncomingMessage, options: AuthorityServerOptions):
       ...options.issuer.trustBundle(),
       refreshSeconds: options.trustRefreshSeconds,
       denied: options.denials.list,
+      foreign: options.federation.bundles(),
     });
   }
   if (url === '/healthz/ready' || url === '/healthz/live') {

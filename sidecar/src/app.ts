@@ -218,7 +218,7 @@ async function openSidecar(
     handshakeTimeoutMs: config.timeouts.connectMs,
     snapshot: () => core.snapshot,
     serverTlsOptions: () => serverTlsOptions(core.requiredIdentity.svid, minTlsVersionOf(config)),
-    peerIdentity: (socket) => peerSpiffeId(socket, core.requiredIdentity.svid.denied),
+    peerIdentity: (socket) => peerSpiffeId(socket, core.requiredIdentity.svid),
     observerOf: (name) => core.observability.listenerObserver(name),
   });
   const { listeners } = listening;

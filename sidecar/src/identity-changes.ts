@@ -1,5 +1,5 @@
 /**
- * What follows from another SVID, other roots and another list of who is denied.
+ * What follows from another SVID, other roots, own or foreign ones, and another list of who is denied.
  *
  * Invariants: new handshakes use what is new; open connections go on, unless their peer would be refused now: those end at once, with a reset, so that nobody takes what they
  * brought for complete. Handshakes that were under way meanwhile are looked at when they must be over.
@@ -18,11 +18,11 @@ export interface IdentityUsers {
 }
 
 export function followIdentity(identity: Identity, { context, handshakeMs, renew }: IdentityUsers): void {
-  let { denied } = identity.svid;
+  let { denied, foreign } = identity.svid;
   identity.onRotated((svid) => {
     renew();
-    if (svid.denied === denied) return;
-    denied = svid.denied;
+    if (svid.denied === denied && svid.foreign === foreign) return;
+    ({ denied, foreign } = svid);
     const end = (): void => endRefused(context, identity);
     context.handle(end);
     context.after(handshakeMs, end);
@@ -33,6 +33,6 @@ function endRefused(context: TransportContext, { svid }: Identity): void {
   for (const transport of [...context.encrypted]) {
     const socket = transport.socket as TLSSocket;
     const isEstablished = socket.authorized && !transport.gone;
-    if (isEstablished && peerSpiffeId(socket, svid.denied) === null) transport.reset();
+    if (isEstablished && peerSpiffeId(socket, svid) === null) transport.reset();
   }
 }

@@ -87,7 +87,7 @@ export async function startWorld(svidTtlSeconds: number): Promise<World> {
     }
     const evidence = { kind: 'join-token', file: await writeToken(folder, 'client') } as const;
     client = await startEnrolment(
-      { kind: 'authority', url, rootsFile, evidence, stateDir: null },
+      { kind: 'authority', url, rootsFile, evidence, stateDir: null, foreignTrustDomains: [] },
       TRUST_DOMAIN,
       {
         clock: systemClock,

@@ -14,7 +14,7 @@ import { createRootCertificate, exportKey, generateKeys, toPem } from '../../mes
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
 import type { HandshakeFailure } from '../../sidecar/src/downstream/handshake-failure.ts';
 import { NOBODY_DENIED } from '../../sidecar/src/identity/deny-list.ts';
-import type { Svid } from '../../sidecar/src/identity/svid.ts';
+import { NO_FOREIGN_ROOTS, type Svid } from '../../sidecar/src/identity/svid.ts';
 import { API, type GuardedWorker } from './guarded-worker.ts';
 import { openAuthority, spiffeId, TRUST_DOMAIN } from './mesh-fixture.ts';
 
@@ -113,6 +113,7 @@ export class CarelessAuthority {
         notBeforeMs: notBefore.getTime(),
         notAfterMs: notAfter.getTime(),
         denied: NOBODY_DENIED,
+        foreign: NO_FOREIGN_ROOTS,
       },
     };
   }

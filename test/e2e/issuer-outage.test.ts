@@ -136,6 +136,7 @@ async function enrol(name: string, authorityPort: number, events: IdentityEvent[
     rootsFile: join(folder.path, 'roots.pem'),
     evidence: { kind: 'join-token', file: await writeToken(name) },
     stateDir: null,
+    foreignTrustDomains: [],
   } as const;
   const report = (event: IdentityEvent) => void events.push(event);
   return startEnrolment(source, TRUST_DOMAIN, { clock: systemClock, random: Math.random, report });

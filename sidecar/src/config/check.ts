@@ -36,7 +36,7 @@ export function checkDocument(document: unknown): Finding[] {
     ...checkControl(child(spec, 'control'), identity),
     ...[...inbound, ...services].flatMap((place) => checkMtls(place, identity)),
     ...inbound.flatMap(checkPermissive),
-    ...services.flatMap((place) => checkPeer(place, child(identity, 'trustDomain').value)),
+    ...services.flatMap((place) => checkPeer(place, identity)),
     ...findRepeated(
       inbound.map((place) => child(place, 'name')),
       'give every listener a name of its own',
@@ -73,6 +73,19 @@ function checkIdentity(identity: Place): Finding[] {
       ['tokenFile', 'podTokenFile'],
       'use podTokenFile in pods of Kubernetes, tokenFile for a join token elsewhere',
     ),
+    ...checkForeign(child(authority, 'foreignTrustDomains'), child(identity, 'trustDomain').value),
+  ];
+}
+
+function checkForeign({ path, value }: Place, trustDomain: unknown): Finding[] {
+  if (!Array.isArray(value) || !value.includes(trustDomain)) return [];
+  return [
+    {
+      path: [...path, value.indexOf(trustDomain)],
+      message: 'is the own trust domain, which is no foreign one',
+      suggestion: 'remove it',
+      at: 'value',
+    },
   ];
 }
 
@@ -126,7 +139,7 @@ function checkPermissive(entry: Place): Finding[] {
 }
 
 /** A verified peer of no particular identity would be any workload of the mesh, so each service says who it expects. */
-function checkPeer(service: Place, trustDomain: unknown): Finding[] {
+function checkPeer(service: Place, identity: Place): Finding[] {
   const { path, value } = child(service, 'identity');
   if (isStrict(service) && value === undefined) {
     return [
@@ -148,18 +161,24 @@ function checkPeer(service: Place, trustDomain: unknown): Finding[] {
       },
     ];
   }
-  return checkTrustDomain(child(service, 'identity'), trustDomain);
+  const foreign = child(child(identity, 'authority'), 'foreignTrustDomains').value;
+  const accepted = Array.isArray(foreign) ? foreign : [];
+  return checkTrustDomain(child(service, 'identity'), child(identity, 'trustDomain').value, accepted);
 }
 
 /** Roots vouch for one trust domain: believing them about another would let it be impersonated. */
-function checkTrustDomain({ path, value }: Place, trustDomain: unknown): Finding[] {
+function checkTrustDomain(
+  { path, value }: Place,
+  trustDomain: unknown,
+  foreign: readonly unknown[] = [],
+): Finding[] {
   if (typeof value !== 'string' || typeof trustDomain !== 'string') return [];
   const peer = parseSpiffeId(value);
-  if (typeof peer === 'string' || peer.trustDomain === trustDomain) return [];
+  if (typeof peer === 'string' || [trustDomain, ...foreign].includes(peer.trustDomain)) return [];
   return [
     {
       path,
-      message: `is in trust domain ${peer.trustDomain}, while spec.identity trusts ${quote(trustDomain)} alone`,
+      message: `is in trust domain ${peer.trustDomain}, while spec.identity trusts ${[trustDomain, ...foreign].map(quote).join(', ')} alone`,
       suggestion: `did you mean "spiffe://${trustDomain}${peer.path}"?`,
       at: 'value',
     },

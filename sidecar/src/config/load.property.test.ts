@@ -22,6 +22,7 @@ const hostName = fc.domain().map((text) => text.toLowerCase());
 const ip = fc.oneof(fc.ipV4(), fc.ipV6());
 const path = fc.stringMatching(/^\/[ -~]{1,20}$/).filter((text) => resolve(text) === text);
 const trustDomain = fc.stringMatching(/^[a-z0-9._-]{1,20}$/);
+const otherTrustDomain = trustDomain;
 const ratio = fc.double({ min: 0, max: 1, noNaN: true }).map((value) => value + 0);
 const baggageKeys = fc.array(fc.stringMatching(/^[A-Za-z0-9._-]{1,20}$/), { maxLength: 3 });
 const timeoutMs = fc.integer({ min: 1, max: 3_600_000 });
@@ -51,6 +52,10 @@ const config: fc.Arbitrary<SidecarConfig> = fc
         rootsFile: path,
         evidence: fc.record({ kind: fc.constantFrom('join-token', 'kubernetes'), file: path }),
         stateDir: fc.option(path),
+        foreignTrustDomains: fc.uniqueArray(
+          otherTrustDomain.filter((name) => name !== trustDomain),
+          { maxLength: 3 },
+        ),
       }),
       fc.record({
         kind: fc.constant('files' as const),
@@ -229,10 +234,11 @@ function toIdentity(
 ): Mapping {
   const identity = { trustDomain, ...(!(terse && minTlsVersion === 'TLSv1.3') && { minTlsVersion }) };
   if (source.kind === 'authority') {
-    const { url, rootsFile, evidence, stateDir } = source;
+    const { url, rootsFile, evidence, stateDir, foreignTrustDomains } = source;
     const tokenKey = evidence.kind === 'join-token' ? 'tokenFile' : 'podTokenFile';
     const kept = stateDir === null ? {} : { stateDir };
-    return { ...identity, authority: { url, rootsFile, [tokenKey]: evidence.file, ...kept } };
+    const foreign = terse && foreignTrustDomains.length === 0 ? {} : { foreignTrustDomains };
+    return { ...identity, authority: { url, rootsFile, [tokenKey]: evidence.file, ...kept, ...foreign } };
   }
   const { certificateFile, keyFile, rootsFile } = source;
   return { ...identity, files: { certificate: certificateFile, key: keyFile, roots: rootsFile } };
@@ -324,7 +330,7 @@ describe('parseConfig', () => {
 
 const KNOWN = new Set(
   (
-    'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir files ' +
+    'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir foreignTrustDomains files ' +
     'certificate key roots control admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
     'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes baggage fromStrangers toStrangers traces endpoint headSampleRatio intake slowShare ringSpans'
   ).split(' '),

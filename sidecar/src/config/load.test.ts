@@ -26,6 +26,7 @@ describe('a valid file', () => {
           rootsFile: '/etc/tulle/roots.pem',
           evidence: { kind: 'join-token', file: '/etc/tulle/join-token' },
           stateDir: null,
+          foreignTrustDomains: [],
         },
       },
       control: null,

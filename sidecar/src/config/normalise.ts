@@ -167,6 +167,7 @@ function normaliseIdentity(
         rootsFile: resolve(folder, authority.rootsFile),
         evidence: findEvidence(authority, folder),
         stateDir: authority.stateDir === undefined ? null : resolve(folder, authority.stateDir),
+        foreignTrustDomains: authority.foreignTrustDomains,
       },
     };
   }

@@ -61,7 +61,7 @@ export type SidecarConfig = {
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
 export type IdentityConfig = {
-  /** Of the sidecar and of every peer: there is no federation. */
+  /** Of the sidecar, and of every peer but those of foreign trust domains. */
   readonly trustDomain: string;
   /** Below 1.3 only for peers that have nothing better. */
   readonly minTlsVersion: TlsVersion;
@@ -76,6 +76,8 @@ export type AuthorityIdentity = {
   readonly evidence: { readonly kind: 'join-token' | 'kubernetes'; readonly file: string };
   /** Keeps the SVID over restarts; null keeps it in memory alone. */
   readonly stateDir: string | null;
+  /** Those whose workloads are peers, too, by the bundles that the authority passes on. */
+  readonly foreignTrustDomains: readonly string[];
 };
 
 /** Certificates that something else writes and renews. */
@@ -205,6 +207,8 @@ export const sidecarDocument = z.strictObject({
             tokenFile: filePath.optional(),
             podTokenFile: filePath.optional(),
             stateDir: filePath.optional(),
+            // None of them may be the own one: check.ts.
+            foreignTrustDomains: z.array(trustDomain).max(CONFIG_LIMITS.foreignTrustDomains).default([]),
           })
           .optional(),
         files: z.strictObject({ certificate: filePath, key: filePath, roots: filePath }).optional(),

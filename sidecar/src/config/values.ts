@@ -12,6 +12,8 @@ import { isLoopback, parseAddress } from './address.ts';
 
 /** Listener names and hosts become metric labels and endpoints become pools, so their numbers are bounded here. */
 export const CONFIG_LIMITS = {
+  /** Their bundles come in one answer of the authority. */
+  foreignTrustDomains: 16,
   inboundListeners: 64,
   outboundServices: 1024,
   endpointsPerService: 256,

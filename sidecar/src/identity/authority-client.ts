@@ -14,7 +14,8 @@ import { readTrustDocument, type TrustDocument } from './trust-document.ts';
 
 const LIMITS = {
   requestMs: 5_000,
-  answerBytes: 1_048_576,
+  /** 1,000 who are denied, and 16 foreign trust domains. */
+  answerBytes: 2_097_152,
   shownDetailLength: 200,
 } as const;
 

@@ -46,6 +46,7 @@ function source(stateDir: string | null = null): AuthorityIdentity {
     rootsFile: join(folder, 'roots.pem'),
     evidence: { kind: 'join-token', file: join(folder, 'token') },
     stateDir,
+    foreignTrustDomains: [],
   };
 }
 
@@ -267,7 +268,7 @@ describe('the state folder', () => {
     await fc.assert(
       fc.asyncProperty(content, async (text) => {
         await writeFile(join(stateDir, 'svid.json'), text, { mode: 0o600 });
-        expect(await loadSvid(stateDir, 'a.test', { clock: systemClock, report })).toBeNull();
+        expect(await loadSvid(stateDir, 'a.test', [], { clock: systemClock, report })).toBeNull();
       }),
     );
     expect(events.every(({ kind }) => kind === 'state_rejected')).toBe(true);

@@ -34,11 +34,13 @@ export async function startEnrolment(
     await keep(svid);
     return svid;
   };
-  const stored = stateDir === null ? null : await loadSvid(stateDir, trustDomain, deps);
+  const stored =
+    stateDir === null ? null : await loadSvid(stateDir, trustDomain, source.foreignTrustDomains, deps);
   const live = await startRotation(obtainAndKeep, deps, stored);
   const ask: FetchTrust = async (signal) =>
     fetchBundle(source.url, await rootsOf(source, live.svid), trustDomain, deps.clock, signal);
-  const firstAnswer = followTrust(live, ask, deps, () => keep(live.svid));
+  const { foreignTrustDomains } = source;
+  const firstAnswer = followTrust(live, ask, foreignTrustDomains, deps, () => keep(live.svid));
   // Nobody is let in before it is known who is denied. What was stored knows that from before.
   if (stored === null) await firstAnswer;
   return live;

@@ -13,8 +13,10 @@ import { JoinTokens } from '../../../mesh/ca/join-tokens.ts';
 import { systemClock } from '../core/clock.ts';
 import { NOBODY_DENIED } from './deny-list.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity.ts';
+import { NO_FOREIGN_ROOTS } from './svid.ts';
 import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './trust.ts';
 
+const TRUSTED = { denied: NOBODY_DENIED, foreign: NO_FOREIGN_ROOTS, rootsPem: '' };
 const MAIN = join(import.meta.dirname, '../../../mesh/ca/main.ts');
 const CLIENT = 'spiffe://a.test/ns/b/sa/client';
 const SERVER = 'spiffe://a.test/ns/b/sa/server';
@@ -84,6 +86,7 @@ async function joinMesh(
     rootsFile: join(folder, 'state/roots.pem'),
     evidence: { kind: 'join-token', file: tokenFile },
     stateDir: null,
+    foreignTrustDomains: [],
   } as const;
   const events: IdentityEvent[] = [];
   const report = (event: IdentityEvent) => events.push(event);
@@ -98,7 +101,7 @@ async function joinMesh(
 /** Echoes, under an identity that rotates. */
 async function startEcho(identity: Identity): Promise<{ server: Server; port: number }> {
   const server = createServer(serverTlsOptions(identity.svid), (socket) => {
-    expect(peerSpiffeId(socket, NOBODY_DENIED)).toBe(CLIENT);
+    expect(peerSpiffeId(socket, TRUSTED)).toBe(CLIENT);
     socket.pipe(socket);
   });
   identity.onRotated((svid) => server.setSecureContext(serverTlsOptions(svid)));

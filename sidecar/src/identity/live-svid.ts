@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Identity, IdentityDeps } from './identity.ts';
 import type { Svid } from './svid.ts';
-import type { TrustDocument } from './trust-document.ts';
+import type { Trusted } from './trust.ts';
 
 /** Timers don't see it when the wall clock is set or the machine was asleep, so the clock is looked at that often. */
 const EXPIRY_CHECK_MS = 60_000;
@@ -44,20 +44,22 @@ export class LiveSvid implements Identity {
 
   replace(svid: Svid): void {
     if (this.stopped.aborted) return;
-    // Who is denied comes another way.
-    this.current = { ...svid, denied: this.current.denied };
+    // What else is trusted comes another way.
+    const { denied, foreign } = this.current;
+    this.current = { ...svid, denied, foreign };
     this.watchExpiry();
     this.report({ kind: 'rotated', spiffeId: svid.spiffeId, notAfterMs: svid.notAfterMs });
     this.tell();
   }
 
   /** Whether that is another one than before. Whoever uses the SVID hears of it as of a new one. */
-  trust({ sequence, rootsPem, denied }: TrustDocument): boolean {
-    const isSame = rootsPem === this.current.rootsPem && isDeepStrictEqual(denied, this.current.denied);
+  trust(sequence: number, trusted: Trusted): boolean {
+    const { rootsPem, denied, foreign } = this.current;
+    const isSame = isDeepStrictEqual(trusted, { rootsPem, denied, foreign });
     if (this.stopped.aborted || isSame) return false;
-    this.current = { ...this.current, rootsPem, denied };
-    const deniedCount = denied.spiffeIds.size + denied.serialNumbers.size;
-    this.report({ kind: 'trust_changed', sequence, denied: deniedCount });
+    this.current = { ...this.current, ...trusted };
+    const { spiffeIds, serialNumbers } = trusted.denied;
+    this.report({ kind: 'trust_changed', sequence, denied: spiffeIds.size + serialNumbers.size });
     this.tell();
     return true;
   }

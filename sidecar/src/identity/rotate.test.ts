@@ -4,7 +4,7 @@ import { ManualClock } from '../core/manual-clock.fixture.ts';
 import { NOBODY_DENIED } from './deny-list.ts';
 import type { Identity, IdentityEvent } from './identity.ts';
 import { type ObtainSvid, PermanentFailure, renewalDelayMs, retryDelayMs, startRotation } from './rotate.ts';
-import type { Svid } from './svid.ts';
+import { NO_FOREIGN_ROOTS, type Svid } from './svid.ts';
 
 const HOUR_MS = 3_600_000;
 const START_MS = Date.UTC(2030, 0, 1);
@@ -46,6 +46,7 @@ class Bench {
       notBeforeMs: nowMs - 300_000,
       notAfterMs: nowMs + this.lifetimeMs,
       denied: NOBODY_DENIED,
+      foreign: NO_FOREIGN_ROOTS,
     };
   }
 }

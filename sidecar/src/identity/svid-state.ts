@@ -17,6 +17,7 @@ const FILE = 'svid.json';
 export async function loadSvid(
   folder: string,
   trustDomain: string,
+  foreignTrustDomains: readonly string[],
   { clock, report }: Pick<IdentityDeps, 'clock' | 'report'>,
 ): Promise<Svid | null> {
   const path = join(folder, FILE);
@@ -32,8 +33,14 @@ export async function loadSvid(
     throw error;
   }
   try {
-    const { denied, ...files } = parse(text);
-    const svid = { ...readSvid(files, trustDomain), denied: readDenyList(denied) };
+    const { denied, foreign, ...files } = parse(text);
+    // The config may accept fewer by now.
+    const accepted = Object.entries(foreign).filter(([name]) => foreignTrustDomains.includes(name));
+    const svid = {
+      ...readSvid(files, trustDomain),
+      denied: readDenyList(denied),
+      foreign: new Map(accepted),
+    };
     checkValidity(svid, clock.nowMs());
     return svid;
   } catch (error) {
@@ -42,8 +49,17 @@ export async function loadSvid(
   }
 }
 
-export function storeSvid(folder: string, { certificatePem, keyPem, rootsPem, denied }: Svid): Promise<void> {
-  const state: Stored = { certificatePem, keyPem, rootsPem, denied: writeDenyList(denied) };
+export function storeSvid(
+  folder: string,
+  { certificatePem, keyPem, rootsPem, denied, foreign }: Svid,
+): Promise<void> {
+  const state: Stored = {
+    certificatePem,
+    keyPem,
+    rootsPem,
+    denied: writeDenyList(denied),
+    foreign: Object.fromEntries(foreign),
+  };
   return replaceFile(join(folder, FILE), JSON.stringify(state));
 }
 
@@ -54,6 +70,7 @@ const stored = z.strictObject({
   keyPem: z.string(),
   rootsPem: z.string(),
   denied: denyListDocument,
+  foreign: z.record(z.string(), z.string()),
 });
 
 function parse(text: string): Stored {

@@ -20,7 +20,13 @@ export interface Svid {
   readonly notAfterMs: number;
   /** Peers that are refused though a root vouches for them. */
   readonly denied: DenyList;
+  /** Roots of other trust domains whose workloads are peers, PEM, by the name of the domain: each vouches for that one alone. */
+  readonly foreign: ForeignRoots;
 }
+
+export type ForeignRoots = ReadonlyMap<string, string>;
+
+export const NO_FOREIGN_ROOTS: ForeignRoots = new Map();
 
 export interface SvidFiles {
   readonly certificatePem: string;
@@ -56,6 +62,7 @@ export function readSvid(files: SvidFiles, trustDomain: string): Svid {
     notBeforeMs: leaf.validFromDate.getTime(),
     notAfterMs: leaf.validToDate.getTime(),
     denied: NOBODY_DENIED,
+    foreign: NO_FOREIGN_ROOTS,
   };
 }
 
@@ -80,15 +87,19 @@ function readKey(pem: string): KeyObject {
   }
 }
 
-/** Each certificate is signed by the next one, the last one by a root. Throws. */
+/** Each certificate is signed by the next one, which belongs to an authority, the last one by a root. Throws. */
 export function checkChain(chain: readonly X509Certificate[], roots: readonly X509Certificate[]): void {
   for (let index = 0; index < chain.length; index += 1) {
     const certificate = chain[index] as X509Certificate;
     const issuers = index + 1 < chain.length ? chain.slice(index + 1, index + 2) : roots;
-    if (!issuers.some((issuer) => certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey))) {
+    if (!issuers.some((issuer) => isSignedBy(certificate, issuer))) {
       throw new Error('certificate: its chain does not lead to any of the roots');
     }
   }
+}
+
+function isSignedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
 
 export function checkValidity(svid: Svid, nowMs: number): void {

@@ -14,6 +14,7 @@ import { type Authority, createAuthority } from '../../../mesh/ca/authority.ts';
 import { systemClock } from '../core/clock.ts';
 import { startEnrolment } from './enrolment.ts';
 import type { Identity, IdentityEvent } from './identity.ts';
+import { writeSpiffeBundle } from './spiffe-bundle.ts';
 import { delayMs } from './trust-refresh.ts';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
@@ -37,7 +38,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function enrol(): Promise<Identity> {
+async function enrol(foreignTrustDomains: readonly string[] = []): Promise<Identity> {
   await writeFile(join(folder, 'token'), await authority.tokens.create(SPIFFE_ID, 60));
   identity = await startEnrolment(
     {
@@ -46,6 +47,7 @@ async function enrol(): Promise<Identity> {
       rootsFile: join(folder, 'roots.pem'),
       evidence: { kind: 'join-token', file: join(folder, 'token') },
       stateDir: join(folder, 'state'),
+      foreignTrustDomains,
     },
     TRUST_DOMAIN,
     { clock: systemClock, random: Math.random, report: (event) => events.push(event) },
@@ -90,6 +92,28 @@ describe('a sidecar with an authority', () => {
     await issuer.rotateRoot('prepare');
     await vi.waitFor(() => expect(rootsOf(running)).toBe(2), PATIENCE);
     expect(kinds()).toEqual(['trust_not_refreshed', 'trust_changed']);
+  });
+
+  it('takes of the foreign trust domains that the authority passes on those that its config accepts, and keeps them', async () => {
+    await authority.stop();
+    const foreign = await Promise.all(
+      ['b.test', 'c.test'].map(async (trustDomain) => {
+        const { rootsPem } = (await createAuthority({ trustDomain })).trustBundle();
+        const file = join(folder, `${trustDomain}.json`);
+        await writeFile(
+          file,
+          JSON.stringify(writeSpiffeBundle({ sequence: 1, rootsPem, refreshSeconds: null })),
+        );
+        return { trustDomain, source: { kind: 'file', file } } as const;
+      }),
+    );
+    authority = await startAuthorityUnderTest({ issuer, foreign });
+    const running = await enrol(['b.test', 'd.test']);
+    expect([...running.svid.foreign.keys()]).toEqual(['b.test']);
+    const stored = JSON.parse(await readFile(join(folder, 'state', 'svid.json'), 'utf8'));
+    expect(Object.keys(stored.foreign)).toEqual(['b.test']);
+    running.stop();
+    expect([...(await enrol()).svid.foreign.keys()]).toEqual([]);
   });
 
   it('does not believe roots of another trust domain', async () => {

@@ -7,6 +7,7 @@
 import type { IdentityDeps } from './identity.ts';
 import type { LiveSvid } from './live-svid.ts';
 import { pause } from './pause.ts';
+import type { Trusted } from './trust.ts';
 import type { TrustDocument } from './trust-document.ts';
 
 /** Throws when there is none to be had now. */
@@ -19,6 +20,7 @@ const FIRST_RETRY_MS = 500;
 export async function followTrust(
   live: LiveSvid,
   fetchTrust: FetchTrust,
+  foreignTrustDomains: readonly string[],
   { clock, random, report }: IdentityDeps,
   changed: () => Promise<void>,
 ): Promise<void> {
@@ -31,7 +33,8 @@ export async function followTrust(
       refreshMs = refreshMsOf(trusted);
       failures = 0;
       // A renewal that came in between may have brought what is newer.
-      if (live.svid.rootsPem === rootsPem && live.trust(trusted)) await changed();
+      if (live.svid.rootsPem !== rootsPem) return;
+      if (live.trust(trusted.sequence, toTrusted(trusted, foreignTrustDomains))) await changed();
     } catch (error) {
       if (failures === 0 && !live.stopped.aborted)
         report({ kind: 'trust_not_refreshed', reason: (error as Error).message });
@@ -43,6 +46,12 @@ export async function followTrust(
   };
   await refresh();
   void goOn();
+}
+
+/** Of what the authority passes on, what the config accepts. */
+function toTrusted({ rootsPem, denied, foreign }: TrustDocument, accepted: readonly string[]): Trusted {
+  const roots = [...foreign].filter(([name]) => accepted.includes(name));
+  return { rootsPem, denied, foreign: new Map(roots.map(([name, bundle]) => [name, bundle.rootsPem])) };
 }
 
 function refreshMsOf({ refreshSeconds }: TrustDocument): number {

@@ -47,6 +47,7 @@ export interface Answer {
 export interface AuthorityUnderTestOptions {
   readonly issuer?: Issuer;
   readonly rate?: IdentityRate;
+  readonly svidTtlSeconds?: number;
   readonly foreign?: readonly ForeignTrustDomain[];
   readonly attestors?: readonly (readonly [string, Attestor])[];
 }
@@ -74,7 +75,7 @@ export async function startAuthorityUnderTest(
     rates: new IdentityRates(options.rate ?? { perSecond: 1_000, burst: 1_000 }),
     listen: { host: '127.0.0.1', port: 0 },
     names: ['ca.demo.svc'],
-    svidTtlSeconds: TTL_SECONDS,
+    svidTtlSeconds: options.svidTtlSeconds ?? TTL_SECONDS,
     trustRefreshSeconds: 1,
     federation,
     report: (decision) => decisions.push(decision),

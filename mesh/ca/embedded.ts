@@ -7,6 +7,7 @@ import type { Rotation } from './commands.ts';
 import type { AuthorityConfig } from './config.ts';
 import type { Issuer } from './issuer.ts';
 import { LIMITS } from './limits.ts';
+import { registerIntermediateExpiry } from './metrics.ts';
 import { readPassphrase } from './sealed-key.ts';
 
 /** An issuer, its metrics, and how it ends. */
@@ -34,5 +35,10 @@ export async function openEmbedded(config: AuthorityConfig, report: Report): Pro
     issuer.maintain().catch(({ message }: Error) => report({ event: 'maintenance_failed', reason: message }));
   await maintain();
   const timer = setInterval(() => void maintain(), LIMITS.maintenanceMs).unref();
-  return { issuer, rotation: issuer, register: () => {}, close: () => clearInterval(timer) };
+  return {
+    issuer,
+    rotation: issuer,
+    register: (registry) => registerIntermediateExpiry(registry, () => issuer.expiry.intermediateEndMs),
+    close: () => clearInterval(timer),
+  };
 }

@@ -1,5 +1,5 @@
 /**
- * The authority as a process: `main.ts --config ca.yaml`.
+ * The authority as a process: `main.ts --config ca.yaml`. With `--check [--root-days 90] [--intermediate-days <n>]` it tells what it has that ends, and ends with 1 when that is too soon.
  *
  * Invariants: stdout carries one JSON object a line, `ready` with the port first, then each decision. SIGTERM and SIGINT stop it
  * with exit code 0, bad arguments or configuration end it with 2.
@@ -19,17 +19,19 @@ import {
 } from './config.ts';
 import { Denials } from './denials.ts';
 import { type OpenIssuer, openEmbedded } from './embedded.ts';
+import { isDue, readExpiries } from './expiry-check.ts';
 import { Federation } from './federation.ts';
 import { IdentityRates } from './identity-rates.ts';
 import { JoinTokens } from './join-tokens.ts';
 import { Kubernetes } from './kubernetes.ts';
 import { LIMITS } from './limits.ts';
-import { IssuanceCounts, registerIssuerAway } from './metrics.ts';
+import { IssuanceCounts, registerExpiry, registerIssuerAway } from './metrics.ts';
 import { createRenewal } from './renewal.ts';
 import { startAuthorityServer } from './server.ts';
 import { VaultIssuer } from './vault-issuer.ts';
 
-const { config: configPath } = readArguments();
+const { config: configPath, check } = readArguments();
+if (check !== null) process.exit(await checkExpiry(configPath, check).catch((error: unknown) => fail(error)));
 const running = await start(configPath).catch((error: unknown) => fail(error));
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void running.stop());
 // After the signals: whoever reads that it is ready may end it.
@@ -70,6 +72,7 @@ async function start(path: string): Promise<Running> {
     register(registry) {
       counts.register(registry);
       register(registry);
+      registerExpiry(registry, issuer, federation);
     },
   });
   return {
@@ -133,14 +136,52 @@ async function openKubernetes(
   return new Kubernetes({ trustDomain, audience, requirePod, review: createTokenReview(apiServer) });
 }
 
-function readArguments(): { config: string } {
+interface Check {
+  readonly rootDays: number;
+  /** Null for a quarter of its lifetime. */
+  readonly intermediateDays: number | null;
+}
+
+/** The exit code. */
+async function checkExpiry(path: string, { rootDays, intermediateDays }: Check): Promise<number> {
+  const dayMs = 24 * 3_600_000;
+  const config = await loadAuthorityConfig(path);
+  const quarterMs = config.intermediateTtlSeconds * 250;
+  const thresholds = {
+    rootMs: rootDays * dayMs,
+    intermediateMs: intermediateDays === null ? quarterMs : intermediateDays * dayMs,
+  };
+  const nowMs = Date.now();
+  const expiries = await readExpiries(config, thresholds);
+  for (const expiry of expiries) {
+    const { certificate, id, notAfterMs } = expiry;
+    const daysLeft = Math.floor((notAfterMs - nowMs) / dayMs);
+    const notAfter = new Date(notAfterMs).toISOString();
+    print({ certificate, id, notAfter, daysLeft, due: isDue(expiry, nowMs) });
+  }
+  return expiries.some((expiry) => isDue(expiry, nowMs)) ? 1 : 0;
+}
+
+function readArguments(): { config: string; check: Check | null } {
+  const options = {
+    config: { type: 'string' },
+    check: { type: 'boolean', default: false },
+    'root-days': { type: 'string', default: '90' },
+    'intermediate-days': { type: 'string' },
+  } as const;
   try {
-    const { config } = parseArgs({ options: { config: { type: 'string' } } }).values;
-    if (config !== undefined) return { config };
+    const { values } = parseArgs({ options });
+    const { config, check, 'intermediate-days': days } = values;
+    const rootDays = Number(values['root-days']);
+    const intermediateDays = days === undefined ? null : Number(days);
+    if (config !== undefined && rootDays >= 0 && (intermediateDays ?? 0) >= 0)
+      return { config, check: check ? { rootDays, intermediateDays } : null };
   } catch {
     // Unknown arguments get the same answer as missing ones.
   }
-  return fail('usage: main.ts --config <ca.yaml>');
+  return fail(
+    'usage: main.ts --config <ca.yaml> [--check [--root-days <days>] [--intermediate-days <days>]]',
+  );
 }
 
 function report(event: { readonly event: string } & Readonly<Record<string, unknown>>): void {

@@ -21,7 +21,7 @@ import { RateLimits } from './filters/rate-limit/rate-limits.ts';
 import { WafControl } from './filters/waf/waf-control.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
 import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './identity/trust.ts';
-import { followIdentity } from './identity-changes.ts';
+import { followIdentity, readIdentity } from './identity-changes.ts';
 import { Listeners, type ListeningPorts } from './listeners.ts';
 import { Observability } from './observe/observability.ts';
 import { RandomWords } from './observe/random-words.ts';
@@ -231,8 +231,7 @@ async function openSidecar(
       groups: () => core.snapshot.groups.values(),
       monotonicMs: () => systemClock.monotonicMs(),
       config: () => countConfigs(readConfigStatus()),
-      certificateExpiresMs: () => core.identity?.svid.notAfterMs ?? null,
-      certificateExpired: () => core.identity?.expired ?? false,
+      identity: () => readIdentity(core.identity),
     });
     admin = await startAdminServer(config.admin.listen, {
       configPath,

@@ -6,7 +6,9 @@
  */
 import type { TLSSocket } from 'node:tls';
 import type { Identity } from './identity/identity.ts';
+import { readCertificates } from './identity/svid.ts';
 import { peerSpiffeId } from './identity/trust.ts';
+import type { IdentityReading } from './observe/series.ts';
 import type { TransportContext } from './transport/transport.ts';
 
 export interface IdentityUsers {
@@ -27,6 +29,19 @@ export function followIdentity(identity: Identity, { context, handshakeMs, renew
     context.handle(end);
     context.after(handshakeMs, end);
   });
+}
+
+/** For metrics. */
+export function readIdentity(identity: Identity | null): IdentityReading | null {
+  if (identity === null) return null;
+  const { svid, expired, trustRefreshedMs } = identity;
+  const rootEndsMs = readCertificates(svid.rootsPem, 'roots').map((root) => root.validToDate.getTime());
+  return {
+    certificateExpiresMs: svid.notAfterMs,
+    certificateExpired: expired,
+    rootExpiresMs: Math.min(...rootEndsMs),
+    trustRefreshedMs,
+  };
 }
 
 function endRefused(context: TransportContext, { svid }: Identity): void {

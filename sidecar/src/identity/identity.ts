@@ -14,6 +14,8 @@ export interface Identity {
   readonly svid: Svid;
   /** The SVID is past its end, and peers refuse it in every new handshake. */
   readonly expired: boolean;
+  /** When the authority last said what is to be trusted; null where nobody is asked, or before the first answer. */
+  readonly trustRefreshedMs: number | null;
   /** Called for a new SVID, and for the same one with other roots. Returns the function that takes the listener off again. */
   onRotated(listener: (svid: Svid) => void): () => void;
   stop(): void;

@@ -15,6 +15,7 @@ const EXPIRY_CHECK_MS = 60_000;
 
 export class LiveSvid implements Identity {
   expired = false;
+  trustRefreshedMs: number | null = null;
   private current: Svid;
   private readonly clock: Clock;
   private readonly report: IdentityDeps['report'];

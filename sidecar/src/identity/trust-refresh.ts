@@ -32,6 +32,7 @@ export async function followTrust(
       const trusted = await fetchTrust(live.stopped);
       refreshMs = refreshMsOf(trusted);
       failures = 0;
+      live.trustRefreshedMs = clock.nowMs();
       // A renewal that came in between may have brought what is newer.
       if (live.svid.rootsPem !== rootsPem) return;
       if (live.trust(trusted.sequence, toTrusted(trusted, foreignTrustDomains))) await changed();

@@ -35,7 +35,7 @@ import { registerRetention } from './retention/metrics.ts';
 import type { RequestSeries, RouteSeries } from './route-series.ts';
 import { statusError, statusName } from './rpc.ts';
 import type { CallSeries } from './rpc-series.ts';
-import type { ListenerSeries, Series, UpstreamSeries } from './series.ts';
+import type { IdentityReading, ListenerSeries, Series, UpstreamSeries } from './series.ts';
 import type { SpanExport } from './span-export.ts';
 import type { SpanRing } from './spans.ts';
 import type { Tracing } from './tracing.ts';
@@ -252,25 +252,31 @@ function registerSidecar(registry: Registry, series: Series): void {
     const version = config()?.version;
     return version === undefined ? [] : [[{ version }, 1]];
   });
-  registerGauge(
-    registry,
+  const identityGauge = (name: string, help: string, read: (identity: IdentityReading) => number | null) =>
+    registerGauge(registry, name, help, () => {
+      const identity = series.live?.identity() ?? null;
+      const value = identity === null ? null : read(identity);
+      return value === null ? [] : [[{}, value]];
+    });
+  identityGauge(
     'tulle_certificate_expiry_timestamp_seconds',
     'When the certificate of the sidecar expires, in Unix time.',
-    () => {
-      const expiresMs = series.live?.certificateExpiresMs() ?? null;
-      return expiresMs === null ? [] : [[{}, expiresMs / 1_000]];
-    },
+    ({ certificateExpiresMs }) => certificateExpiresMs / 1_000,
   );
-  registerGauge(
-    registry,
+  identityGauge(
     'tulle_certificate_expired',
     'Whether the certificate is past its end, so that peers refuse it: 1 or 0.',
-    () => {
-      const { live } = series;
-      return live === null || live.certificateExpiresMs() === null
-        ? []
-        : [[{}, live.certificateExpired() ? 1 : 0]];
-    },
+    ({ certificateExpired }) => (certificateExpired ? 1 : 0),
+  );
+  identityGauge(
+    'tulle_trust_root_expiry_timestamp_seconds',
+    'When the first of the trusted roots expires, in Unix time.',
+    ({ rootExpiresMs }) => rootExpiresMs / 1_000,
+  );
+  identityGauge(
+    'tulle_trust_refreshed_timestamp_seconds',
+    'When the authority last said what is to be trusted, in Unix time.',
+    ({ trustRefreshedMs }) => (trustRefreshedMs === null ? null : trustRefreshedMs / 1_000),
   );
 }
 

@@ -192,8 +192,12 @@ describe('metrics', () => {
       monotonicMs: () => 0,
       upstreams: () => [{ route: 'cards', address: '10.0.0.1:80', counts: { open: 3, idle: 2, waiting: 1 } }],
       config: () => ({ accepted: 4, rejected: 5, warnings: 6, version: 'v-7' }),
-      certificateExpiresMs: () => 1_700_000_000_000,
-      certificateExpired: () => true,
+      identity: () => ({
+        certificateExpiresMs: 1_700_000_000_000,
+        certificateExpired: true,
+        rootExpiresMs: 1_800_000_000_000,
+        trustRefreshedMs: 1_600_000_000_000,
+      }),
     });
     const endpoint = 'endpoint="10.0.0.1:80" upstream="cards"';
     expect(await samplesOf('tulle_downstream_')).toEqual({
@@ -222,6 +226,10 @@ describe('metrics', () => {
     });
     expect(await samplesOf('tulle_certificate_expiry_timestamp_seconds')).toEqual({ '': 1_700_000_000 });
     expect(await samplesOf('tulle_certificate_expired')).toEqual({ '': 1 });
+    expect(await samplesOf('tulle_trust_')).toEqual({
+      root_expiry_timestamp_seconds: 1_800_000_000,
+      refreshed_timestamp_seconds: 1_600_000_000,
+    });
     expect(await samplesOf('process_cpu_seconds_total')).toHaveProperty('');
   });
 

@@ -119,10 +119,19 @@ export interface LiveReadings {
     readonly warnings: number;
     readonly version: string;
   };
-  /** Milliseconds since the Unix epoch; null without a certificate. */
-  certificateExpiresMs(): number | null;
+  /** Null without one. */
+  identity(): IdentityReading | null;
+}
+
+/** Times in milliseconds since the Unix epoch. */
+export interface IdentityReading {
+  readonly certificateExpiresMs: number;
   /** It is past its end and nothing has replaced it. */
-  certificateExpired(): boolean;
+  readonly certificateExpired: boolean;
+  /** Of the roots that are trusted, the first to end. */
+  readonly rootExpiresMs: number;
+  /** When what is trusted was had from the authority the last time; null where it comes another way. */
+  readonly trustRefreshedMs: number | null;
 }
 
 export class Series {

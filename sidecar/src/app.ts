@@ -240,7 +240,7 @@ async function openSidecar(
       configStatus: readConfigStatus,
       svid: () => summarise(core.identity),
       findTrace: (id) => observability.tracing?.finder.find(id) ?? null,
-      metrics: () => observability.metrics(),
+      metrics: (accept) => observability.metrics(accept),
       drain: () => startDrain(),
     });
     if (core.identity !== null)

@@ -105,6 +105,11 @@ export class Shop {
     return { status: response.statusCode ?? 0, requestId: String(response.headers['x-request-id']) };
   }
 
+  /** Of the services' sidecars. */
+  get adminPorts(): number[] {
+    return this.sidecars.slice(1).map(({ adminPort }) => adminPort);
+  }
+
   /** Resolves when all spans that are to be exported have been. */
   async close(): Promise<void> {
     this.agent.destroy();

@@ -28,7 +28,8 @@ export type AdminSource = {
   svid(): SvidSummary | null;
   /** What is known of a request, by its own or its trace's id; null where nothing is. */
   findTrace(id: string): FoundTrace | null;
-  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** `accept` is what the scraper takes. */
+  metrics(accept: string): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Begins to drain and returns at once; more calls change nothing. */
   drain(): void;
 };
@@ -75,10 +76,16 @@ type Reply = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
+/** What the request says besides its path. */
+type Asked = {
+  /** Behind a path that ends with a slash. */
+  readonly rest: string;
+  readonly accept: string;
+};
+
 type Route = {
   readonly method: 'GET' | 'POST';
-  /** `rest` is what stands behind a path that ends with a slash. */
-  reply(source: AdminSource, rest: string): Reply | Promise<Reply>;
+  reply(source: AdminSource, asked: Asked): Reply | Promise<Reply>;
 };
 
 const TRACES = '/traces/';
@@ -108,7 +115,8 @@ async function answer(request: IncomingMessage, source: AdminSource): Promise<Re
     return problem(405, `${path} takes ${allow}, not ${request.method}`, { allow });
   }
   try {
-    return await route.reply(source, path.slice(TRACES.length));
+    const asked = { rest: path.slice(TRACES.length), accept: request.headers.accept ?? '' };
+    return await route.reply(source, asked);
   } catch (error) {
     return problem(500, error instanceof Error ? error.message : String(error));
   }
@@ -121,7 +129,7 @@ function replyReady(source: AdminSource): Reply {
   return json(200, svid === null ? { status } : { status, svid: showSvid(svid) });
 }
 
-async function replyMetrics(source: AdminSource): Promise<Reply> {
+async function replyMetrics(source: AdminSource, { accept }: Asked): Promise<Reply> {
   // A collector that hangs would otherwise hold its scraper's connection, and the next one's, and so on.
   let cancel = (): void => {};
   const late = new Promise<Reply>((resolve) => {
@@ -131,7 +139,7 @@ async function replyMetrics(source: AdminSource): Promise<Reply> {
     );
     cancel = () => timer.cancel();
   });
-  const collected = source.metrics().then((metrics): Reply => ({ status: 200, ...metrics }));
+  const collected = source.metrics(accept).then((metrics): Reply => ({ status: 200, ...metrics }));
   return Promise.race([collected, late]).finally(() => cancel());
 }
 
@@ -141,7 +149,7 @@ function replyConfigDump(source: AdminSource): Reply {
   return json(200, buildConfigDump(source.configPath, status, source.svid()));
 }
 
-function replyTrace(source: AdminSource, rest: string): Reply {
+function replyTrace(source: AdminSource, { rest }: Asked): Reply {
   const id = readTraceQuery(rest);
   if (id === null) return problem(400, TRACE_QUERY_HELP);
   const trace = source.findTrace(id);

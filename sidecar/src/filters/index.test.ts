@@ -73,16 +73,16 @@ test('a denial stands in its span, with the policy and the rule', () => {
 });
 
 test('what a request passes, without an access log', () => {
-  expect(namesOf('inbound')).toEqual(['metrics', 'request-id', 'trace', 'deadline', 'baggage', 'forwarded']);
-  expect(namesOf('outbound')).toEqual(['metrics', 'request-id', 'trace', 'deadline', 'baggage']);
+  expect(namesOf('inbound')).toEqual(['trace', 'metrics', 'request-id', 'deadline', 'baggage', 'forwarded']);
+  expect(namesOf('outbound')).toEqual(['trace', 'metrics', 'request-id', 'deadline', 'baggage']);
 });
 
 test('with its fields switched off a request passes as it came, but for what only mTLS may say', () => {
   const bare = { ...context, headers: { requestId: false, forwarded: false } };
   const filters = buildFilters({ ...profile, trustsPeer: false }, bare);
   expect(filters.map(({ name }) => name)).toEqual([
-    'metrics',
     'trace',
+    'metrics',
     'deadline',
     'baggage',
     'client-cert-guard',

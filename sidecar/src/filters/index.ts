@@ -55,13 +55,7 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
   const { direction, name, trustsPeer, access, policies, rule } = profile;
   const { random, series, keeping, headers, baggage, accessLog, rateLimits } = context;
   const filters: Filter[] = [
-    // First, so that whatever happens next is counted.
-    new MetricsFilter(series.route(direction, name, rule?.label)),
-  ];
-  // Before anything that may answer, so that every answer carries an id.
-  if (headers.requestId) filters.push(new RequestIdFilter(trustsPeer, random));
-  filters.push(
-    // Before anything that takes time or fails, so that the span tells of it.
+    // First, so that the span tells of whatever happens next; at the end it is the first to know whether the trace is kept.
     new TraceFilter(
       trustsPeer,
       random,
@@ -70,9 +64,13 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
       keeping?.ring.addOrigin({ direction, route: name, ...(rule === null ? {} : { rule: rule.label }) }) ??
         0,
     ),
-    // Behind what identifies a call, before what may take time.
-    new DeadlineFilter(),
-  );
+    // Before anything that may answer, so that it is counted.
+    new MetricsFilter(series.route(direction, name, rule?.label)),
+  ];
+  // Before anything that may answer, so that every answer carries an id.
+  if (headers.requestId) filters.push(new RequestIdFilter(trustsPeer, random));
+  // Behind what identifies a call, before what may take time.
+  filters.push(new DeadlineFilter());
   if (context.linkage !== null) filters.push(new LinkageFilter(context.linkage, direction));
   // Before anything that might go by it.
   if (direction === 'inbound') {

@@ -416,10 +416,18 @@ function memoLabels(series: object, make: () => Labels): Labels {
 let sharedProcessMetrics: Registry | null = null;
 
 /** There is one event loop and one collector of garbage in a process, however many sidecars run in it (in tests, several). */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
 function processMetrics(): ReturnType<Registry['getMetricsAsArray']> {
   if (sharedProcessMetrics === null) {
     sharedProcessMetrics = new Registry();
     collectDefaultMetrics({ register: sharedProcessMetrics });
+    // Gauges that are named like counters, and say what others say by type.
+    for (const name of MISNAMED) sharedProcessMetrics.removeSingleMetric(name);
   }
   return sharedProcessMetrics.getMetricsAsArray();
 }

@@ -1,7 +1,7 @@
 /**
  * A metric family whose samples are read from the series when it is scraped, in the shape in which prom-client's registry asks for it.
  */
-import type { Metric, Registry } from 'prom-client';
+import { type Metric, type OpenMetricsContentType, Registry } from 'prom-client';
 import { cellOf, type Histogram } from './histogram.ts';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -12,6 +12,15 @@ interface Sample {
   /** Labels that several samples have in common: the registry formats them once. */
   readonly sharedLabels?: Labels;
   readonly value: number;
+  /** Shown in OpenMetrics only. */
+  readonly exemplar?: ShownExemplar;
+}
+
+interface ShownExemplar {
+  readonly labelSet: Labels;
+  readonly value: number;
+  /** Unix time in seconds. */
+  readonly timestamp: number;
 }
 
 /** One series of a family. */
@@ -110,10 +119,15 @@ function addHistogram(
 ): void {
   const bucketName = `${name}_bucket`;
   const { count } = histogram;
+  const exemplars = exemplarsOf(histogram, buckets);
+  const addBucket = (labels: Labels, value: number, i: number): void => {
+    const exemplar = exemplars?.get(i);
+    samples.push({ metricName: bucketName, labels, sharedLabels, value, ...(exemplar && { exemplar }) });
+  };
   histogram.cumulate(buckets.cells).forEach((value, i) => {
-    samples.push({ metricName: bucketName, labels: buckets.labels[i] as Labels, sharedLabels, value });
+    addBucket(buckets.labels[i] as Labels, value, i);
   });
-  samples.push({ metricName: bucketName, labels: INFINITE_BUCKET, sharedLabels, value: count });
+  addBucket(INFINITE_BUCKET, count, buckets.cells.length);
   samples.push({
     metricName: `${name}_sum`,
     labels: NO_LABELS,
@@ -121,4 +135,42 @@ function addHistogram(
     value: histogram.sumMs / 1_000,
   });
   samples.push({ metricName: `${name}_count`, labels: NO_LABELS, sharedLabels, value: count });
+}
+
+/** The latest of each bucket, by its number. */
+function exemplarsOf({ exemplars }: Histogram, { cells }: Buckets): Map<number, ShownExemplar> | null {
+  if (exemplars === null) return null;
+  const shown = new Map<number, ShownExemplar>();
+  for (const { durationMs, atMs, traceId } of exemplars) {
+    const cell = cellOf(durationMs);
+    const found = cells.findIndex((end) => cell <= end);
+    const bucket = found === -1 ? cells.length : found;
+    const timestamp = atMs / 1_000;
+    if ((shown.get(bucket)?.timestamp ?? 0) <= timestamp) {
+      shown.set(bucket, { labelSet: { trace_id: traceId }, value: durationMs / 1_000, timestamp });
+    }
+  }
+  return shown;
+}
+
+/**
+ * The same families in the format of OpenMetrics, which has exemplars. There a counter's name is without `_total`, which its samples have; prom-client
+ * adds it, and would take it from the names of the families themselves.
+ */
+export function inOpenMetrics(registry: Registry, defaultLabels: Labels): Registry<OpenMetricsContentType> {
+  const open = new Registry<OpenMetricsContentType>();
+  open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+  open.setDefaultLabels(defaultLabels);
+  for (const metric of registry.getMetricsAsArray() as unknown as ReadableFamily[]) {
+    const name = metric.type === 'counter' ? metric.name.replace(/_total$/, '') : metric.name;
+    const get = async () => ({ ...(await metric.get()), name });
+    open.registerMetric({ name, type: metric.type, get } as unknown as Metric);
+  }
+  return open;
+}
+
+interface ReadableFamily {
+  readonly name: string;
+  readonly type: string;
+  get(): Promise<object> | object;
 }

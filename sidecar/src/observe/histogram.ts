@@ -8,6 +8,8 @@
  *   is at most 10 % too high.
  * - Memory for the cells is taken with the first observation.
  */
+import { OBSERVE_LIMITS } from './limits.ts';
+
 const LINEAR_CELLS = 100;
 const CELLS_PER_DECADE = 90;
 /** 100 us to 100 s. */
@@ -17,8 +19,20 @@ const LAST_CELL = LINEAR_CELLS + DECADES * CELLS_PER_DECADE;
 export const CELLS = LAST_CELL + 1;
 const LONGEST_US = 1e8;
 
+/** A duration whose trace can be looked at. */
+export interface Exemplar {
+  readonly durationMs: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly atMs: number;
+  /** Hexadecimal. */
+  readonly traceId: string;
+}
+
 export class Histogram {
   sumMs = 0;
+  /** The latest few, in no order; null while there are none. */
+  exemplars: Exemplar[] | null = null;
+  private nextExemplar = 0;
   private cells: Float64Array | null = null;
 
   observe(durationMs: number): void {
@@ -26,6 +40,13 @@ export class Histogram {
     const cell = cellOf(durationMs);
     this.cells[cell] = (this.cells[cell] as number) + 1;
     this.sumMs += durationMs;
+  }
+
+  /** For durations that were observed and whose trace is exported: few. */
+  addExemplar(exemplar: Exemplar): void {
+    this.exemplars ??= [];
+    this.exemplars[this.nextExemplar] = exemplar;
+    this.nextExemplar = (this.nextExemplar + 1) % OBSERVE_LIMITS.exemplarsPerHistogram;
   }
 
   get count(): number {

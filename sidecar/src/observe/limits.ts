@@ -63,6 +63,9 @@ export const OBSERVE_LIMITS = {
   /** What a WAF policy found in one request. */
   accessLogWafChars: 1_024,
 
+  /** Traces that one histogram of requests names, so that its buckets lead to examples. */
+  exemplarsPerHistogram: 8,
+
   /** Routes with series of their own; the rest shares one. Above what one config can name, for those that came and went. */
   metricRoutes: 2_048,
   /** Request series of all routes together: one a combination of method, status, failure and peer. */

@@ -86,7 +86,7 @@ const readLog = (): Record<string, unknown>[] =>
 
 /** Samples of one family by their labels, `service_name` and the buckets left out. */
 async function samplesOf(name: string): Promise<Record<string, number>> {
-  const { body } = await observability.metrics();
+  const { body } = await observability.metrics('');
   const samples: Record<string, number> = {};
   for (const line of body.split('\n')) {
     const match = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line);
@@ -162,7 +162,7 @@ describe('metrics', () => {
       [`_sum ${client}`]: seconds,
       [`_count ${client}`]: 1,
     });
-    const { body, contentType } = await observability.metrics();
+    const { body, contentType } = await observability.metrics('');
     expect(contentType).toContain('text/plain');
     // Each exchange took 8 ms: none in 5 ms, all in 10 ms.
     const buckets = body
@@ -243,7 +243,7 @@ describe('metrics', () => {
     const { exchange, forwarded } = travel({ chain: quiet.buildChain(PROFILES.inbound, () => OWN) });
     expect([exchange.status, exchange.sampled]).toEqual([200, false]);
     expect(forwarded?.some((line) => line.startsWith('traceparent:'))).toBe(false);
-    const { body } = await quiet.metrics();
+    const { body } = await quiet.metrics('');
     expect(body).toContain('tulle_requests_total');
     expect(body).not.toMatch(/tulle_spans|tulle_access_log/);
     await quiet.close(CLOSE_MS);

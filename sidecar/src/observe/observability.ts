@@ -4,7 +4,7 @@
  * Invariants: where telemetry goes is fixed at start; nothing here can fail or delay a request.
  */
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import type { Registry } from 'prom-client';
+import type { OpenMetricsContentType, Registry } from 'prom-client';
 import type { HeadersConfig, SidecarConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import { type Chain, compileChain } from '../core/chain.ts';
@@ -34,6 +34,7 @@ import { ConnectionWatch } from './connection-watch.ts';
 import { type DataStoreObserver, isDataStore } from './datastore.ts';
 import { DataStoreWatch } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
+import { inOpenMetrics } from './family.ts';
 import { GroupWatch } from './group-watch.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { ListenerWatch } from './listener-watch.ts';
@@ -70,6 +71,7 @@ export class Observability {
   private readonly linkage: Linkage | null;
   private readonly accessLog: AccessLog | null;
   private readonly registry: Registry;
+  private readonly openMetrics: Registry<OpenMetricsContentType>;
   private readonly keptCommands = new Budget(OBSERVE_LIMITS.keptCommandsPerSecond);
   private headers: HeadersConfig;
   private headSampleRatio: number;
@@ -103,6 +105,7 @@ export class Observability {
       jwt,
       waf,
     });
+    this.openMetrics = inOpenMetrics(this.registry, { service_name: config.service });
   }
 
   /** For chains built from now on. */
@@ -199,9 +202,10 @@ export class Observability {
     return new ListenerWatch(this.series.listener(name), accessLog, origin);
   }
 
-  /** In the text format of Prometheus. */
-  async metrics(): Promise<{ contentType: string; body: string }> {
-    return { contentType: this.registry.contentType, body: await this.registry.metrics() };
+  /** In the text format of Prometheus, or in that of OpenMetrics for those who accept it: it has exemplars. */
+  async metrics(accept: string): Promise<{ contentType: string; body: string }> {
+    const registry = accept.includes('application/openmetrics-text') ? this.openMetrics : this.registry;
+    return { contentType: registry.contentType, body: await registry.metrics() };
   }
 
   /** The access log goes on in a new file, for log rotation. */

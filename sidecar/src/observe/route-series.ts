@@ -7,7 +7,8 @@
 import type { Exchange } from '../core/exchange.ts';
 import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
-import { Histogram } from './histogram.ts';
+import { hexText } from './hex.ts';
+import { type Exemplar, Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { METHODS, methodIndex } from './request-line.ts';
 import { RpcSeries } from './rpc-series.ts';
@@ -83,7 +84,10 @@ export class RouteSeries {
     const key = ((peerIndex * METHODS.length + method) * MAX_FAILURES + failure.code) * STATUSES + status;
     const series =
       key === this.lastKey ? (this.last as RequestSeries) : this.find(key, method, status, failure.code);
-    series.duration.observe(exchange.endedMs - exchange.startedMs);
+    const durationMs = exchange.endedMs - exchange.startedMs;
+    series.duration.observe(durationMs);
+    if (exchange.sampled || exchange.retained > 0)
+      series.duration.addExemplar(exemplarOf(exchange, durationMs));
   }
 
   private findPeer(peer: string): number {
@@ -121,4 +125,11 @@ export class RouteSeries {
     yield* this.requests.values();
     if (this.overflow !== null) yield this.overflow;
   }
+}
+
+/** Only of what is exported: an exemplar that leads nowhere is worth nothing. */
+function exemplarOf(exchange: Exchange, durationMs: number): Exemplar {
+  const { traceId0, traceId1, traceId2, traceId3 } = exchange;
+  const traceId = [traceId0, traceId1, traceId2, traceId3].map(hexText).join('');
+  return { durationMs, atMs: Date.now(), traceId };
 }

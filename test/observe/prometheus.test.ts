@@ -1,0 +1,90 @@
+// What a real Prometheus makes of the metrics, and that their exemplars lead to traces which a real collector has.
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Collector, startCollector } from '../parts/collector.ts';
+import { checkMetrics, type Prometheus, startPrometheus } from '../parts/prometheus.ts';
+import { Shop } from '../retention/shop.ts';
+
+interface Exemplars {
+  seriesLabels: Record<string, string>;
+  exemplars: { labels: { trace_id: string }; value: string }[];
+}
+
+let collector: Collector;
+let shop: Shop;
+let prometheus: Prometheus;
+
+beforeAll(async () => {
+  collector = await startCollector();
+  shop = await Shop.open({ collectorPort: collector.port, headSampleRatio: 0 });
+  prometheus = await startPrometheus(shop.adminPorts.map((port) => `127.0.0.1:${port}`));
+  for (let i = 0; i < 200; i++) {
+    await shop.request(randomBytes(16).toString('hex'), i % 20 === 0 ? 'rates=500' : '');
+  }
+}, 120_000);
+
+afterAll(async () => {
+  await prometheus?.stop();
+  await shop?.close();
+  await collector?.stop();
+});
+
+async function until<T>(look: () => Promise<T | null>): Promise<T> {
+  for (;;) {
+    const found = await look();
+    if (found !== null) return found;
+    await sleep(200);
+  }
+}
+
+test.each(['', 'application/openmetrics-text;version=1.0.0'])(
+  'promtool has nothing to say about the exposition for %j',
+  async (accept) => {
+    const response = await fetch(`http://127.0.0.1:${shop.adminPorts[0]}/metrics`, { headers: { accept } });
+    expect(response.headers.get('content-type')).toContain(
+      accept === '' ? 'text/plain' : 'application/openmetrics-text',
+    );
+    const exposition = await response.text();
+    expect(exposition).toContain('http_server_request_duration_seconds_bucket{');
+    if (accept === '') expect(await checkMetrics(exposition)).toBe('');
+    else expect(exposition.endsWith('# EOF\n')).toBe(true);
+  },
+);
+
+test('every sidecar is scraped, and the numbers add up', async () => {
+  const sum = await until(async () => {
+    const query = 'sum(tulle_requests_total{direction="inbound",service_name="gateway"})';
+    const { result } = (await prometheus.query('query', { query })) as {
+      result: { value: [number, string] }[];
+    };
+    return Number(result[0]?.value[1] ?? 0) >= 200 ? Number(result[0]?.value[1]) : null;
+  });
+  expect(sum).toBe(200);
+  const up = await until(async () => {
+    const { result } = (await prometheus.query('query', { query: 'sum(up)' })) as {
+      result: { value: [number, string] }[];
+    };
+    return Number(result[0]?.value[1]) === shop.adminPorts.length ? shop.adminPorts.length : null;
+  });
+  expect(up).toBe(5);
+});
+
+test('exemplars of failed requests are traces that the collector has', async () => {
+  const found = await until(async () => {
+    const series = (await prometheus.query('query_exemplars', {
+      query: 'http_server_request_duration_seconds_bucket{service_name="gateway"}',
+      start: String(Date.now() / 1_000 - 600),
+      end: String(Date.now() / 1_000 + 60),
+    })) as Exemplars[];
+    return series.length > 0 ? series : null;
+  });
+  const ids = found.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id));
+  expect(ids.length).toBeGreaterThan(0);
+  expect(found.every(({ seriesLabels }) => seriesLabels.http_response_status_code === '502')).toBe(true);
+  const exported = await until(async () => {
+    const known = new Set((await collector.spans()).map(({ traceId }) => traceId));
+    return ids.every((id) => known.has(id)) ? known : null;
+  });
+  expect(ids.filter((id) => !exported.has(id))).toEqual([]);
+});

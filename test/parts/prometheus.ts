@@ -1,0 +1,66 @@
+// Prometheus and promtool, from PATH or from Debian's package, which is unpacked and not installed.
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { findInDebian } from './install.ts';
+import { startOnFreePort, startPart } from './part.ts';
+
+export interface Prometheus {
+  port: number;
+  /** A query of its HTTP API, by path below `/api/v1/`; the `data` of the answer. */
+  query: (path: string, parameters: Record<string, string>) => Promise<unknown>;
+  stop: () => Promise<void>;
+}
+
+const PACKAGE = 'prometheus';
+
+/** Scrapes each address once a second. */
+export function startPrometheus(targets: string[]): Promise<Prometheus> {
+  return startOnFreePort(async (port) => {
+    const { command, env } = await findInDebian({
+      part: 'Prometheus',
+      package: PACKAGE,
+      program: 'prometheus',
+    });
+    const address = `127.0.0.1:${port}`;
+    const config = {
+      global: { scrape_interval: '1s', scrape_timeout: '1s' },
+      scrape_configs: [{ job_name: 'mesh', static_configs: [{ targets }] }],
+    };
+    const part = await startPart({
+      name: 'prometheus',
+      command,
+      args: [
+        '--config.file=prometheus.json',
+        '--storage.tsdb.path=data',
+        '--enable-feature=exemplar-storage',
+        `--web.listen-address=${address}`,
+      ],
+      env,
+      files: { 'prometheus.json': JSON.stringify(config) },
+      isReady: async () => (await fetch(`http://${address}/-/ready`)).ok,
+    });
+    return {
+      port,
+      stop: part.stop,
+      async query(path, parameters) {
+        const response = await fetch(`http://${address}/api/v1/${path}?${new URLSearchParams(parameters)}`);
+        const { status, data, error } = (await response.json()) as {
+          status: string;
+          data: unknown;
+          error?: string;
+        };
+        if (status !== 'success') throw new Error(`Prometheus: ${error}`);
+        return data;
+      },
+    };
+  });
+}
+
+/** What `promtool check metrics` says about an exposition; empty when it has nothing to say. */
+export async function checkMetrics(exposition: string): Promise<string> {
+  const { command, env } = await findInDebian({ part: 'promtool', package: PACKAGE, program: 'promtool' });
+  const running = promisify(execFile)(command, ['check', 'metrics'], { env: { ...process.env, ...env } });
+  running.child.stdin?.end(exposition);
+  const { stdout, stderr } = await running.catch((error: { stdout: string; stderr: string }) => error);
+  return `${stdout}${stderr}`.trim();
+}

@@ -141,7 +141,7 @@ class ForeignDomain {
     const source = this.#source;
     if (source.kind === 'file') return readBundleFile(source.file, this.name);
     const text = await fetchText(source.url, await this.#authentication(source));
-    return readSpiffeBundle(JSON.parse(text), this.name);
+    return parseBundle(text, this.name, source.url);
   }
 
   async #authentication(source: Exclude<BundleSource, { kind: 'file' }>): Promise<RequestOptions> {
@@ -164,10 +164,15 @@ class ForeignDomain {
 }
 
 async function readBundleFile(file: string, trustDomain: string): Promise<SpiffeBundle> {
+  return parseBundle(await readFile(file, 'utf8'), trustDomain, file);
+}
+
+/** `origin` is for errors. */
+function parseBundle(text: string, trustDomain: string, origin: string): SpiffeBundle {
   try {
-    return readSpiffeBundle(JSON.parse(await readFile(file, 'utf8')), trustDomain);
+    return readSpiffeBundle(JSON.parse(text), trustDomain);
   } catch (error) {
-    throw new Error(`${file}: ${(error as Error).message}`);
+    throw new Error(`${origin}: ${(error as Error).message}`);
   }
 }
 

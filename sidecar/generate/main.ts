@@ -1,8 +1,9 @@
 /**
- * Writes what is derived from the schemas of the config into docs/generated: `node main.ts`. With `--check` it writes nothing and ends with
+ * Writes what is derived from the schemas of the config and from the list of failures into docs/generated: `node main.ts`. With `--check` it writes nothing and ends with
  * status 1 when a file is not what it would be.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { renderFailures } from './failures.ts';
 import { buildJsonSchemas, combine } from './json-schemas.ts';
 import { renderReference } from './reference.ts';
 
@@ -34,6 +35,7 @@ function generate(): ReadonlyMap<string, string> {
   for (const [kind, schema] of schemas) files.set(`${kind.toLowerCase()}.schema.json`, toJson(schema));
   files.set('config.schema.json', toJson(combine([...files.keys()])));
   files.set('config-reference.md', renderReference(schemas));
+  files.set('failures.md', renderFailures());
   return files;
 }
 

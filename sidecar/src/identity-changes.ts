@@ -1,13 +1,13 @@
 /**
  * What follows from another SVID, other roots, own or foreign ones, and another list of who is denied.
  *
- * Invariants: new handshakes use what is new; open connections go on, unless their peer would be refused now: those end at once, with a reset, so that nobody takes what they
+ * Invariants: new handshakes use what is new; open connections go on, unless their peer is denied or its trust domain no longer accepted: those end at once, with a reset, so that nobody takes what they
  * brought for complete. Handshakes that were under way meanwhile are looked at when they must be over.
  */
 import type { TLSSocket } from 'node:tls';
 import type { Identity } from './identity/identity.ts';
 import { readCertificates } from './identity/svid.ts';
-import { peerSpiffeId } from './identity/trust.ts';
+import { isRefused } from './identity/trust.ts';
 import type { IdentityReading } from './observe/series.ts';
 import type { TransportContext } from './transport/transport.ts';
 
@@ -48,6 +48,6 @@ function endRefused(context: TransportContext, { svid }: Identity): void {
   for (const transport of [...context.encrypted]) {
     const socket = transport.socket as TLSSocket;
     const isEstablished = socket.authorized && !transport.gone;
-    if (isEstablished && peerSpiffeId(socket, svid) === null) transport.reset();
+    if (isEstablished && isRefused(socket, svid)) transport.reset();
   }
 }

@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { connect, createServer, type Server } from 'node:tls';
+import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import {
   BasicConstraintsExtension,
   KeyUsageFlags,
@@ -22,7 +22,12 @@ import {
 } from '../../mesh/ca/certificates.ts';
 import { NOBODY_DENIED } from '../../sidecar/src/identity/deny-list.ts';
 import type { Svid } from '../../sidecar/src/identity/svid.ts';
-import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from '../../sidecar/src/identity/trust.ts';
+import {
+  clientTlsOptions,
+  isRefused,
+  peerSpiffeId,
+  serverTlsOptions,
+} from '../../sidecar/src/identity/trust.ts';
 import { trustDomainOf } from '../../sidecar/src/identity/uri-name.ts';
 
 const ID_A = 'spiffe://a.test/ns/x/sa/orders';
@@ -97,6 +102,32 @@ describe('two trust domains that accept each other', () => {
     const careful = { ...inA, denied };
     expect((await meet(careful, inB, ID_A))[0]).toBeNull();
     expect((await meet(inB, careful, ID_B))[1]).toBeNull();
+  });
+});
+
+describe('an open connection with a foreign peer', () => {
+  it('outlives the roots of its handshake, and ends when the peer is denied or its domain not accepted any more', async () => {
+    const open = Promise.withResolvers<TLSSocket>();
+    const listener = createServer(serverTlsOptions(inA), (socket) => open.resolve(socket));
+    servers.push(listener);
+    listener.listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const { port } = listener.address() as AddressInfo;
+    const client = connect({ port, host: '127.0.0.1', ...clientTlsOptions(inB, ID_A) });
+    const socket = await open.promise;
+    const next = await openDomain('a.test');
+    const rotated = {
+      ...inA,
+      rootsPem: next.root.certificatePem,
+      foreign: new Map([['b.test', next.root.certificatePem]]),
+    };
+    const denied = { spiffeIds: new Set([ID_B]), serialNumbers: new Set<string>() };
+    expect(isRefused(socket, inA)).toBe(false);
+    expect(isRefused(socket, rotated)).toBe(false);
+    expect(isRefused(socket, { ...inA, denied })).toBe(true);
+    expect(isRefused(socket, { ...inA, foreign: new Map() })).toBe(true);
+    client.destroy();
+    socket.destroy();
   });
 });
 

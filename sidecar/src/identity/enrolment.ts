@@ -11,6 +11,7 @@ import type { AuthorityIdentity } from '../config/schema.ts';
 import { askAuthority, fetchBundle, type Proof } from './authority-client.ts';
 import { createKeyAndCsr, type KeyAndCsr } from './csr.ts';
 import type { Identity, IdentityDeps } from './identity.ts';
+import type { LiveSvid } from './live-svid.ts';
 import { type ObtainSvid, PermanentFailure, startRotation } from './rotate.ts';
 import { readSvid, type Svid } from './svid.ts';
 import { loadSvid, storeSvid } from './svid-state.ts';
@@ -21,29 +22,29 @@ export async function startEnrolment(
   trustDomain: string,
   deps: IdentityDeps,
 ): Promise<Identity> {
-  const { stateDir } = source;
-  const obtain = createEnrolment(source, trustDomain, deps);
-  const keep = async (svid: Svid): Promise<void> => {
-    if (stateDir === null) return;
-    await storeSvid(stateDir, svid).catch((error: Error) =>
-      deps.report({ kind: 'state_not_kept', reason: error.message }),
-    );
-  };
-  const obtainAndKeep: ObtainSvid = async (signal, current) => {
-    const svid = await obtain(signal, current);
-    await keep(svid);
-    return svid;
-  };
-  const stored =
-    stateDir === null ? null : await loadSvid(stateDir, trustDomain, source.foreignTrustDomains, deps);
-  const live = await startRotation(obtainAndKeep, deps, stored);
-  const ask: FetchTrust = async (signal) =>
+  const { stateDir, foreignTrustDomains } = source;
+  const stored = stateDir === null ? null : await loadSvid(stateDir, trustDomain, foreignTrustDomains, deps);
+  const live = await startRotation(createEnrolment(source, trustDomain, deps), deps, stored);
+  const keep = stateDir === null ? async () => {} : keepInStep(live, stateDir, deps);
+  if (stored === null) await keep();
+  live.onRotated(() => void keep());
+  const fetchTrust: FetchTrust = async (signal) =>
     fetchBundle(source.url, await rootsOf(source, live.svid), trustDomain, deps.clock, signal);
-  const { foreignTrustDomains } = source;
-  const firstAnswer = followTrust(live, ask, foreignTrustDomains, deps, () => keep(live.svid));
+  const firstAnswer = followTrust(live, fetchTrust, foreignTrustDomains, deps);
   // Nobody is let in before it is known who is denied. What was stored knows that from before.
   if (stored === null) await firstAnswer;
   return live;
+}
+
+/** Of writes that come together the last one has what is newest: with the SVID goes what is trusted by then. */
+function keepInStep(live: LiveSvid, stateDir: string, { report }: IdentityDeps): () => Promise<void> {
+  let writing = Promise.resolve();
+  return () => {
+    writing = writing
+      .then(() => storeSvid(stateDir, live.svid))
+      .catch((error: Error) => report({ kind: 'state_not_kept', reason: error.message }));
+    return writing;
+  };
 }
 
 export function createEnrolment(

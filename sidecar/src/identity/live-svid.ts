@@ -53,16 +53,15 @@ export class LiveSvid implements Identity {
     this.tell();
   }
 
-  /** Whether that is another one than before. Whoever uses the SVID hears of it as of a new one. */
-  trust(sequence: number, trusted: Trusted): boolean {
+  /** Where that is not what was trusted before, whoever uses the SVID hears of it as of a new one. */
+  trust(sequence: number, trusted: Trusted): void {
     const { rootsPem, denied, foreign } = this.current;
     const isSame = isDeepStrictEqual(trusted, { rootsPem, denied, foreign });
-    if (this.stopped.aborted || isSame) return false;
+    if (this.stopped.aborted || isSame) return;
     this.current = { ...this.current, ...trusted };
     const { spiffeIds, serialNumbers } = trusted.denied;
     this.report({ kind: 'trust_changed', sequence, denied: spiffeIds.size + serialNumbers.size });
     this.tell();
-    return true;
   }
 
   stop(): void {

@@ -75,6 +75,21 @@ describe('a sidecar with an authority', () => {
     await vi.waitFor(() => expect(rootsOf(running)).toBe(1), PATIENCE);
   });
 
+  it('keeps who is denied through a renewal, in use and on disk', async () => {
+    await authority.stop();
+    authority = await startAuthorityUnderTest({ issuer, svidTtlSeconds: 3 });
+    const running = await enrol();
+    const other = 'spiffe://a.test/ns/b/sa/thief';
+    await authority.denials.deny({ spiffeId: other });
+    await vi.waitFor(() => expect(running.svid.denied.spiffeIds.has(other)).toBe(true), PATIENCE);
+    const known = running.svid.certificatePem;
+    await vi.waitFor(() => expect(running.svid.certificatePem).not.toBe(known), PATIENCE);
+    expect(running.svid.denied.spiffeIds.has(other)).toBe(true);
+    const stored = () => readFile(join(folder, 'state', 'svid.json'), 'utf8').then(JSON.parse);
+    await vi.waitFor(async () => expect((await stored()).certificatePem).not.toBe(known), PATIENCE);
+    expect((await stored()).denied.spiffe_ids).toEqual([other]);
+  });
+
   it('keeps the last good bundle while there is none to be had, says so once, and goes on afterwards', async () => {
     const running = await enrol();
     const { rootsPem } = running.svid;
@@ -110,8 +125,8 @@ describe('a sidecar with an authority', () => {
     authority = await startAuthorityUnderTest({ issuer, foreign });
     const running = await enrol(['b.test', 'd.test']);
     expect([...running.svid.foreign.keys()]).toEqual(['b.test']);
-    const stored = JSON.parse(await readFile(join(folder, 'state', 'svid.json'), 'utf8'));
-    expect(Object.keys(stored.foreign)).toEqual(['b.test']);
+    const stored = () => readFile(join(folder, 'state', 'svid.json'), 'utf8').then(JSON.parse);
+    await vi.waitFor(async () => expect(Object.keys((await stored()).foreign)).toEqual(['b.test']), PATIENCE);
     running.stop();
     expect([...(await enrol()).svid.foreign.keys()]).toEqual([]);
   });

@@ -16,13 +16,12 @@ export type FetchTrust = (signal: AbortSignal) => Promise<TrustDocument>;
 const REFRESH_MS = { least: 1_000, most: 3_600_000, unless: 300_000 } as const;
 const FIRST_RETRY_MS = 500;
 
-/** Goes on until the identity is stopped; settles after the first attempt. `changed` is called after what is trusted has changed. */
+/** Goes on until the identity is stopped; settles after the first attempt. */
 export async function followTrust(
   live: LiveSvid,
   fetchTrust: FetchTrust,
   foreignTrustDomains: readonly string[],
   { clock, random, report }: IdentityDeps,
-  changed: () => Promise<void>,
 ): Promise<void> {
   let refreshMs: number = REFRESH_MS.least;
   let failures = 0;
@@ -35,7 +34,7 @@ export async function followTrust(
       live.trustRefreshedMs = clock.nowMs();
       // A renewal that came in between may have brought what is newer.
       if (live.svid.rootsPem !== rootsPem) return;
-      if (live.trust(trusted.sequence, toTrusted(trusted, foreignTrustDomains))) await changed();
+      live.trust(trusted.sequence, toTrusted(trusted, foreignTrustDomains));
     } catch (error) {
       if (failures === 0 && !live.stopped.aborted)
         report({ kind: 'trust_not_refreshed', reason: (error as Error).message });

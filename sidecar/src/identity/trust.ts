@@ -43,9 +43,8 @@ export function clientTlsOptions(
 }
 
 /**
- * The verified peer of an established connection, on either side. Null when there is none, when its certificate is not a leaf with
- * exactly one SPIFFE id, when its chain does not lead to a root of the trust domain
- * of that id, or when it is denied: then close the connection.
+ * The verified peer of a new connection, on either side. Null when there is none, when its certificate is not a leaf with exactly one
+ * SPIFFE id, when its chain does not lead to a root of the trust domain of that id, or when it is denied: then close the connection.
  */
 export function peerSpiffeId(socket: TLSSocket, { denied, rootsPem, foreign }: Trusted): string | null {
   if (!socket.authorized) return null;
@@ -60,6 +59,15 @@ export function peerSpiffeId(socket: TLSSocket, { denied, rootsPem, foreign }: T
   if (foreign.size === 0) return trustDomain === ownTrustDomain ? peerId : null;
   const roots = trustDomain === ownTrustDomain ? rootsPem : foreign.get(trustDomain);
   return roots !== undefined && leadsTo(chainOf(socket), roots) ? peerId : null;
+}
+
+/** Whether an open connection has to end: its peer is denied by now, or its trust domain not accepted any more. The end of a certificate or of a root ends none. */
+export function isRefused(socket: TLSSocket, { denied, foreign, spiffeId }: Svid): boolean {
+  const certificate = socket.getPeerCertificate();
+  const peerId = leafId(certificate);
+  if (peerId === null || isDenied(denied, peerId, certificate.serialNumber)) return true;
+  const trustDomain = trustDomainOf(peerId);
+  return trustDomain !== trustDomainOf(spiffeId) && !foreign.has(trustDomain);
 }
 
 /** The peer's certificate first. As far as it is known, and no longer than a chain may be. */

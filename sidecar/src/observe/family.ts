@@ -82,6 +82,18 @@ export function registerHistogram(
   });
 }
 
+/** The registry keeps formatted labels by object, so a series keeps the object. */
+const labelsBySeries = new WeakMap<object, Labels>();
+
+export function memoLabels(series: object, make: () => Labels): Labels {
+  let labels = labelsBySeries.get(series);
+  if (labels === undefined) {
+    labels = make();
+    labelsBySeries.set(series, labels);
+  }
+  return labels;
+}
+
 function bucketsOf(bounds: readonly number[]): Buckets {
   return {
     cells: bounds.map((seconds) => cellOf(seconds * 1_000)),

@@ -1,0 +1,144 @@
+/**
+ * Metrics of exchanges, by route.
+ */
+import type { Registry } from 'prom-client';
+import { FAILURES } from '../core/failure.ts';
+import type { Direction } from '../core/route.ts';
+import { errorTypeOf } from './error-type.ts';
+import {
+  type Labels,
+  memoLabels,
+  type Reading,
+  registerCounter,
+  registerGauge,
+  registerHistogram,
+} from './family.ts';
+import type { Histogram } from './histogram.ts';
+import { METHODS } from './request-line.ts';
+import type { RequestSeries, RouteSeries } from './route-series.ts';
+import { statusError, statusName } from './rpc.ts';
+import type { CallSeries } from './rpc-series.ts';
+import type { Series } from './series.ts';
+
+export function registerRequests(registry: Registry, series: Series): void {
+  registerHistogram(
+    registry,
+    'http_server_request_duration_seconds',
+    'Duration of requests from peers to the service, from the first byte of the head to the end of the response.',
+    () => durations(series, 'inbound'),
+  );
+  registerHistogram(
+    registry,
+    'http_client_request_duration_seconds',
+    'Duration of requests of the service to peers, from the first byte of the head to the end of the response.',
+    () => durations(series, 'outbound'),
+  );
+  registerHistogram(
+    registry,
+    'rpc_server_call_duration_seconds',
+    'Duration of gRPC calls from peers to the service, from the first byte of the head to the end of the response.',
+    () => calls(series, 'inbound'),
+  );
+  registerHistogram(
+    registry,
+    'rpc_client_call_duration_seconds',
+    'Duration of gRPC calls of the service to peers, from the first byte of the head to the end of the response.',
+    () => calls(series, 'outbound'),
+  );
+  registerCounter(
+    registry,
+    'tulle_requests_total',
+    'Exchanges that ended, by failure code; none stands for success.',
+    () => failures(series),
+  );
+  registerCounter(
+    registry,
+    'tulle_request_body_bytes_total',
+    'Bytes of request bodies, framing not counted.',
+    () => perRoute(series, (route) => route.requestBytes),
+  );
+  registerCounter(
+    registry,
+    'tulle_response_body_bytes_total',
+    'Bytes of response bodies, framing not counted.',
+    () => perRoute(series, (route) => route.responseBytes),
+  );
+  registerCounter(
+    registry,
+    'tulle_attempts_total',
+    'Attempts at endpoints; above the number of exchanges it is what retries add.',
+    () => perRoute(series, (route) => route.attempts),
+  );
+  registerGauge(registry, 'tulle_active_exchanges', 'Exchanges under way.', () =>
+    perRoute(series, (route) => route.active),
+  );
+}
+
+function* durations(series: Series, direction: Direction): Iterable<Reading<Histogram>> {
+  for (const route of series.routes.values()) {
+    if (route.direction !== direction) continue;
+    for (const requests of route.durations()) {
+      yield [memoLabels(requests, () => requestLabels(route, requests)), requests.duration];
+    }
+  }
+}
+
+function* calls(series: Series, direction: Direction): Iterable<Reading<Histogram>> {
+  for (const route of series.routes.values()) {
+    if (route.direction !== direction) continue;
+    for (const call of route.rpc.calls())
+      yield [memoLabels(call, () => callLabels(route, call)), call.duration];
+  }
+}
+
+function callLabels(
+  { direction, route, rule }: RouteSeries,
+  { method, status, failure }: CallSeries,
+): Labels {
+  const labels: Record<string, string> = {
+    rpc_system_name: 'grpc',
+    rpc_method: method,
+    http_route: rule || route,
+  };
+  if (direction === 'outbound') labels.server_address = route;
+  const statusCode = statusName(status);
+  if (statusCode !== '') labels.rpc_response_status_code = statusCode;
+  const errorType = errorTypeOf(failure, 0, direction) || statusError(status, direction);
+  if (errorType !== '') labels.error_type = errorType;
+  return labels;
+}
+
+function requestLabels({ direction, route, rule }: RouteSeries, requests: RequestSeries): Labels {
+  const inbound = direction === 'inbound';
+  const labels: Record<string, string> = { http_route: rule || route };
+  if (requests.overflow) return { ...labels, otel_metric_overflow: 'true' };
+  labels.http_request_method = METHODS[requests.method] as string;
+  if (inbound) labels.url_scheme = requests.peer === '' ? 'http' : 'https';
+  else labels.server_address = route;
+  if (requests.status !== 0) labels.http_response_status_code = String(requests.status);
+  const errorType = errorTypeOf(requests.failure, requests.status, direction);
+  if (errorType !== '') labels.error_type = errorType;
+  if (requests.peer !== '') labels.peer_identity = requests.peer;
+  return labels;
+}
+
+function* failures(series: Series): Iterable<Reading<number>> {
+  for (const route of series.routes.values()) {
+    for (const { code, name, source } of FAILURES) {
+      const count = route.ended[code] as number;
+      // A series that starts at 1 hides its first increase from rate(), so success is there from the start.
+      if (count === 0 && code !== 0) continue;
+      yield [{ ...routeLabels(route), failure: name, source }, count];
+    }
+  }
+}
+
+function routeLabels({ direction, route, rule }: RouteSeries): Labels {
+  return rule === '' ? { direction, route } : { direction, route, rule };
+}
+
+function* perRoute<V>(series: Series, read: (route: RouteSeries) => V): Iterable<Reading<V>> {
+  for (const route of series.routes.values()) {
+    yield [memoLabels(route, () => routeLabels(route)), read(route)];
+  }
+}

@@ -1,6 +1,6 @@
 /**
  * Which traces are worth keeping although the head sample left them out: known only when something has gone wrong in them, and then kept
- * from the ring, where the spans of all requests lie for a while (Zhang et al., The Benefit of Hindsight, SOSP 2023).
+ * from the ring, where the spans of all requests lie for a while (Zhang et al., The Benefit of Hindsight, NSDI 2023).
  *
  * Invariants
  * - A trace is kept for a reason, and each reason has a budget of its own a second, so that no flood of one uses up what another needs.

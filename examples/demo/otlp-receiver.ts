@@ -91,6 +91,7 @@ function decodeSpan(span: OtlpSpan, resource: Attributes): Span {
     name: clip(span.name),
     kind: KINDS[span.kind] ?? 'internal',
     service: String(resource.get('service.name') ?? 'unknown'),
+    instance: String(resource.get('service.instance.id') ?? ''),
     component: resource.get('tulle.component') === 'sidecar' ? 'sidecar' : 'service',
     startMs: toMs(span.startTimeUnixNano),
     endMs: Math.max(toMs(span.startTimeUnixNano), toMs(span.endTimeUnixNano)),
@@ -102,6 +103,7 @@ function decodeSpan(span: OtlpSpan, resource: Attributes): Span {
     })),
     error: span.status?.code === STATUS_ERROR,
     errorMessage: clip(span.status?.message ?? ''),
+    usual: null,
   };
 }
 

@@ -13,6 +13,8 @@ export type Sketch = {
   error?: string;
   attributes?: Record<string, AttributeValue>;
   events?: string[];
+  /** p50 and p99 of its route in milliseconds. */
+  usual?: [number, number];
   children?: Sketch[];
 };
 
@@ -105,6 +107,7 @@ function sketchSpans(sketch: Sketch, parentId: string | null, spans: Span[]): vo
     name: sketch.name ?? 'work',
     kind: sketch.kind,
     service: sketch.service,
+    instance: sketch.service,
     component: sketch.sidecar === true ? 'sidecar' : 'service',
     startMs: EPOCH_MS + sketch.at[0],
     endMs: EPOCH_MS + sketch.at[1],
@@ -112,6 +115,7 @@ function sketchSpans(sketch: Sketch, parentId: string | null, spans: Span[]): vo
     events,
     error: sketch.error !== undefined,
     errorMessage: sketch.error ?? '',
+    usual: sketch.usual === undefined ? null : { p50Ms: sketch.usual[0], p99Ms: sketch.usual[1] },
   });
   for (const child of sketch.children ?? []) sketchSpans(child, spanId, spans);
 }

@@ -1,9 +1,19 @@
 import { drawBar, formatMs, layCells, shorten } from './columns.ts';
 import type { Paint, Tone } from './paint.ts';
-import { direction, failed, httpStatus, operation, peerIdentity, phases, type Span, text } from './span.ts';
+import {
+  direction,
+  failed,
+  hopName,
+  httpStatus,
+  operation,
+  peerIdentity,
+  phases,
+  type Span,
+  text,
+} from './span.ts';
 import { queueWait } from './time-budget.ts';
 import { attemptGroups, type TraceNode, type TraceTree } from './trace-tree.ts';
-import type { Verdict } from './verdict.ts';
+import type { Outcome, Verdict } from './verdict.ts';
 
 // The rows of a waterfall: one a span in the order of cause, a second one under a sidecar's for who its peer is and how long each
 // phase took, one for each wait in a queue. Of a run of attempts only the last is shown in full.
@@ -79,7 +89,7 @@ export class HopRows {
     this.#asked = asked;
     const row = {
       service,
-      hop: hop(span),
+      hop: hopName(span),
       asked: repeated ? '"' : shorten(asked, this.#askedCells - attempt.length) + attempt,
       status: `${bad ? '✗' : ''}${httpStatus(span) ?? (bad ? 'err' : '')}`,
       bar: this.#bar(span.component, node.startMs, node.endMs),
@@ -117,10 +127,8 @@ export class HopRows {
 
   #end(node: TraceNode): string[] {
     const { outcome, at } = this.#verdict;
-    if (at !== node || (outcome !== 'died' && outcome !== 'refused')) return [];
-    return [
-      DETAIL_INDENT + this.#paint('red', outcome === 'died' ? '└ it died here' : '└ it was refused here'),
-    ];
+    const words = END_WORDS[outcome];
+    return at === node && words !== undefined ? [DETAIL_INDENT + this.#paint('red', `└ ${words}`)] : [];
   }
 
   #bar(kind: 'service' | 'sidecar' | 'wait', startMs: number, endMs: number): string {
@@ -145,14 +153,11 @@ export class HopRows {
   }
 }
 
-const WAYS = { inbound: ' in', outbound: ' out' };
-
-function hop(span: Span): string {
-  if (span.kind === 'producer') return 'job sent';
-  if (span.kind === 'consumer') return 'job taken';
-  const way = direction(span);
-  return `${span.component}${way === null ? '' : WAYS[way]}`;
-}
+const END_WORDS: Partial<Record<Outcome, string>> = {
+  died: 'it died here',
+  refused: 'it was refused here',
+  slow: 'it was slow here',
+};
 
 function peerWords(span: Span): string {
   const outbound = direction(span) === 'outbound';

@@ -15,6 +15,8 @@ export type Span = {
   readonly name: string;
   readonly kind: SpanKind;
   readonly service: string;
+  /** Which process of the service; empty where nobody told. */
+  readonly instance: string;
   readonly component: 'sidecar' | 'service';
   /** Milliseconds since the epoch with a fraction; a double holds quarter microseconds there. */
   readonly startMs: number;
@@ -24,7 +26,11 @@ export type Span = {
   /** OTel status ERROR. */
   readonly error: boolean;
   readonly errorMessage: string;
+  /** How long requests of its route take as a rule; null where that is not known. */
+  readonly usual: Usual | null;
 };
+
+export type Usual = { readonly p50Ms: number; readonly p99Ms: number };
 
 export function text(span: Span, key: string): string | null {
   const value = span.attributes.get(key);
@@ -33,7 +39,7 @@ export function text(span: Span, key: string): string | null {
 
 export function httpStatus(span: Span): number | null {
   const value = Number(span.attributes.get('http.response.status_code'));
-  return Number.isInteger(value) && value > 0 ? value : null;
+  return Number.isInteger(value) && value >= 100 && value <= 599 ? value : null;
 }
 
 /** `GET /path` or the queue where the span tells, its name otherwise. */
@@ -54,11 +60,26 @@ export function direction(span: Span): 'inbound' | 'outbound' | null {
   return span.kind === 'client' || span.kind === 'producer' ? 'outbound' : null;
 }
 
+const WAYS = { inbound: ' in', outbound: ' out' };
+
+/** `sidecar out`, `service in`, `job taken`: what a span is, besides of which service. */
+export function hopName(span: Span): string {
+  if (span.kind === 'producer') return 'job sent';
+  if (span.kind === 'consumer') return 'job taken';
+  const way = direction(span);
+  return `${span.component}${way === null ? '' : WAYS[way]}`;
+}
+
+/** `gateway sidecar out` */
+export function describeHop(span: Span): string {
+  return `${span.service} ${hopName(span)}`;
+}
+
 export function peerIdentity(span: Span): string | null {
   return text(span, direction(span) === 'outbound' ? 'tulle.upstream.identity' : 'tulle.peer.identity');
 }
 
-/** `[name, milliseconds]` of each phase that the sidecar measured, in the order it reports them. */
+/** `[name, milliseconds]` of each phase that the sidecar measured, in the order it reports them, which is that of time. */
 export function phases(span: Span): [string, number][] {
   const found: [string, number][] = [];
   for (const [key, value] of span.attributes) {

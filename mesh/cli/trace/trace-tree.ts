@@ -23,6 +23,9 @@ export type TraceNode = {
 /** SDKs that take a start from the wall clock know it to the millisecond only. */
 export const CLOCK_GRAIN_MS = 1;
 
+/** Far more than calls are nested; whoever sends a chain without end must not exhaust the stack. */
+const MAX_DEPTH = 256;
+
 export type TraceTree = { roots: TraceNode[]; startMs: number; endMs: number };
 
 export function buildTree(trace: Trace): TraceTree {
@@ -32,7 +35,7 @@ export function buildTree(trace: Trace): TraceTree {
     seen.add(span.spanId);
     const node = place(span, parent);
     for (const child of childrenOf.get(span.spanId) ?? []) {
-      if (!seen.has(child.spanId)) node.children.push(grow(child, node));
+      if (!seen.has(child.spanId) && node.depth < MAX_DEPTH) node.children.push(grow(child, node));
     }
     node.children.sort(byStart);
     return node;
@@ -42,7 +45,7 @@ export function buildTree(trace: Trace): TraceTree {
   for (const span of trace.spans.values()) {
     if (span.parentId === null || !trace.spans.has(span.parentId)) roots.push(grow(span, null));
   }
-  // What is left hangs in a circle: cut it anywhere.
+  // What is left hangs in a circle, or too deep: cut it anywhere.
   for (const span of trace.spans.values()) {
     if (!seen.has(span.spanId)) roots.push(grow(span, null));
   }
@@ -102,8 +105,7 @@ function place(span: Span, parent: TraceNode | null): TraceNode {
 }
 
 function skew(span: Span, parent: TraceNode): number {
-  const sameProcess = span.service === parent.span.service && span.component === parent.span.component;
-  if (sameProcess) return 0;
+  if (sameProcess(span, parent.span)) return 0;
   const startMs = span.startMs + parent.shiftMs;
   const endMs = span.endMs + parent.shiftMs;
   if (startMs < parent.startMs) return parent.startMs - startMs;
@@ -112,6 +114,10 @@ function skew(span: Span, parent: TraceNode): number {
   const fits = endMs - startMs <= parent.endMs - parent.startMs;
   const late = span.kind !== 'consumer' && startMs > parent.endMs;
   return fits && late ? parent.endMs - endMs : 0;
+}
+
+function sameProcess(a: Span, b: Span): boolean {
+  return a.service === b.service && a.component === b.component && a.instance === b.instance;
 }
 
 /** What began in the same tick of a clock stays in the order in which it was sent, which is the order of ending. */

@@ -1,4 +1,6 @@
-import { direction, failed, failureCode, httpStatus, operation, text } from './span.ts';
+import { formatMs } from './columns.ts';
+import { findSlowness, type Slowness } from './slowness.ts';
+import { direction, failed, failureCode, httpStatus, operation, type Span, text } from './span.ts';
 import { attemptGroups, flatten, type TraceNode, type TraceTree } from './trace-tree.ts';
 
 // Says in words how a request ended and, when it died, where.
@@ -6,11 +8,11 @@ import { attemptGroups, flatten, type TraceNode, type TraceTree } from './trace-
 // told. Below a failed call the answering side may think that all is well (a 404 is no error of a server), so the search goes on
 // down as long as somebody answered 400 or more.
 
-export type Outcome = 'ok' | 'recovered' | 'refused' | 'died';
+export type Outcome = 'ok' | 'slow' | 'recovered' | 'refused' | 'died';
 
 export type Verdict = {
   readonly outcome: Outcome;
-  /** The hop that is to blame; null when all went well. */
+  /** The hop that is to blame; null when all went well, and as fast as usual. */
   readonly at: TraceNode | null;
   readonly words: string;
 };
@@ -22,12 +24,19 @@ export function judge(tree: TraceTree): Verdict {
   );
   const fatal = broken.filter((node) => !madeGood(node)).sort((a, b) => a.endMs - b.endMs);
   const last = fatal.at(-1);
-  if (last !== undefined) return isRefusal(last) ? refusal(last) : death(culprit(last), nodes);
-
   const refusing = tree.roots.find((node) => (httpStatus(node.span) ?? 0) >= 400);
+  if (last !== undefined) {
+    if (isRefusal(last)) return refusal(last);
+    const at = culprit(last);
+    // Each hop told the one before that the request is at fault, up to whoever sent it.
+    const toldCaller = refusing?.span.kind === 'server' && blamesRequest(refusing.span);
+    return toldCaller && blamesRequest(at.span) && !failed(at.span) ? refusal(at) : death(at, nodes);
+  }
   if (refusing !== undefined) return refusal(culprit(refusing));
   const first = broken[0];
-  return first === undefined ? smooth(nodes) : recovery(culprit(first), broken.length);
+  if (first !== undefined) return recovery(culprit(first), broken.length);
+  const slowness = findSlowness(nodes);
+  return slowness === null ? smooth(nodes) : delay(slowness);
 }
 
 function death(node: TraceNode, nodes: readonly TraceNode[]): Verdict {
@@ -40,9 +49,13 @@ function death(node: TraceNode, nodes: readonly TraceNode[]): Verdict {
 
 /** A sidecar that answers a request itself, with a status that blames the request. */
 function isRefusal({ span, children }: TraceNode): boolean {
+  const refuses = failureCode(span) !== null && blamesRequest(span);
+  return span.component === 'sidecar' && refuses && children.length === 0;
+}
+
+function blamesRequest(span: Span): boolean {
   const status = httpStatus(span) ?? 0;
-  const blamesRequest = status >= 400 && status < 500;
-  return span.component === 'sidecar' && failureCode(span) !== null && blamesRequest && children.length === 0;
+  return status >= 400 && status < 500;
 }
 
 function refusal(node: TraceNode): Verdict {
@@ -53,6 +66,15 @@ function recovery(node: TraceNode, failures: number): Verdict {
   const times = failures === 1 ? 'one failure' : `${failures} failures`;
   const words = `succeeded after ${times} in ${node.span.service}: ${accusation(node)}`;
   return { outcome: 'recovered', at: node, words };
+}
+
+function delay({ place: { node, phase, ms } }: Slowness): Verdict {
+  const whose = node.span.component === 'sidecar' ? `${phase} phase of its sidecar` : `its ${phase}`;
+  return {
+    outcome: 'slow',
+    at: node,
+    words: `slow in ${node.span.service}: ${operation(node.span)} spent ${formatMs(ms)} in ${whose}`,
+  };
 }
 
 function smooth(nodes: readonly TraceNode[]): Verdict {
@@ -99,7 +121,7 @@ function madeGood(node: TraceNode): boolean {
 }
 
 /** The longest run of attempts on the way down: it is the caller that tries again, not the one that died. */
-function attemptsOf(node: TraceNode): number {
+export function attemptsOf(node: TraceNode): number {
   let most = 1;
   for (let at: TraceNode | null = node; at !== null; at = at.parent)
     most = Math.max(most, groupOf(at).length);

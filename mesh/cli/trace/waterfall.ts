@@ -31,6 +31,7 @@ function requestIds(tree: TraceTree): string[] {
 
 const MARKS: Record<Outcome, { mark: string; tone: Tone }> = {
   ok: { mark: '✓', tone: 'green' },
+  slow: { mark: '✓', tone: 'yellow' },
   recovered: { mark: '✓', tone: 'yellow' },
   refused: { mark: '✗', tone: 'yellow' },
   died: { mark: '✗', tone: 'red' },

@@ -70,7 +70,10 @@ describe('the whole flow', () => {
     for (const service of platform.services.values()) {
       const lines = service.lines.filter((line) => line.request_id === 'req-flow-1');
       expect(lines.length, service.name).toBeGreaterThan(0);
-      for (const line of lines) expect(line.trace_id).toBe(traceId);
+      for (const line of lines) {
+        expect(line.trace_id).toBe(traceId);
+        expect(ids).toContain(line.span_id);
+      }
     }
   });
 

@@ -4,7 +4,7 @@
  * Invariants: a job id is added once, a second add of the same id changes nothing; a queue accepts no more than `queuedJobs` waiting jobs;
  * what Redis keeps of finished jobs is bounded.
  */
-import { context, SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { type Attributes, context, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_MESSAGING_DESTINATION_NAME,
@@ -12,6 +12,8 @@ import {
   ATTR_MESSAGING_OPERATION_NAME,
   ATTR_MESSAGING_OPERATION_TYPE,
   ATTR_MESSAGING_SYSTEM,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
 } from '@opentelemetry/semantic-conventions/incubating';
 import { type Job, type JobState, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -70,7 +72,7 @@ export function openJobQueue(name: string, redis: Redis): JobQueue {
 
   return {
     queue,
-    add: (job) => orUnavailable(addJob(queue, job)),
+    add: (job) => orUnavailable(addJob(queue, redis, job)),
     find: (id) => orUnavailable(findJob(queue, id)),
     read: (id) => orUnavailable(readJob(queue, id)),
     close: () => queue.close(),
@@ -78,13 +80,20 @@ export function openJobQueue(name: string, redis: Redis): JobQueue {
 }
 
 /** The attributes of a span about one job, by the semantic conventions for messaging. */
-export function describeJob(queueName: string, id: string, tenant: string, operation: 'send' | 'process') {
+export function describeJob(
+  queueName: string,
+  { options }: Redis,
+  { id, tenant }: Pick<NewJob, 'id' | 'tenant'>,
+  operation: 'send' | 'process',
+): Attributes {
   return {
     [ATTR_MESSAGING_SYSTEM]: 'bullmq',
     [ATTR_MESSAGING_DESTINATION_NAME]: queueName,
     [ATTR_MESSAGING_OPERATION_TYPE]: operation,
     [ATTR_MESSAGING_OPERATION_NAME]: operation,
     [ATTR_MESSAGING_MESSAGE_ID]: id,
+    ...(options.host ? { [ATTR_SERVER_ADDRESS]: options.host } : {}),
+    ...(options.port ? { [ATTR_SERVER_PORT]: options.port } : {}),
     [ATTR_TENANT]: tenant,
   };
 }
@@ -103,9 +112,10 @@ async function readJob(queue: Queue<JobEnvelope>, id: string): Promise<JobReadin
   return { job, state };
 }
 
-async function addJob(queue: Queue<JobEnvelope>, { id, tenant, work }: NewJob): Promise<void> {
+async function addJob(queue: Queue<JobEnvelope>, redis: Redis, job: NewJob): Promise<void> {
+  const { id, tenant, work } = job;
   const parent = context.active();
-  const attributes = describeJob(queue.name, id, tenant, 'send');
+  const attributes = describeJob(queue.name, redis, job, 'send');
   const span = startSpan(`send ${queue.name}`, { kind: SpanKind.PRODUCER, attributes }, parent);
   const scope = withSpan(parent, span);
   try {

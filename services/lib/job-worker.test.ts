@@ -107,19 +107,28 @@ test('a job is worked on in the context of the request that made it', async () =
   expect(producer).toMatchObject({ name: `send ${queue.queue.name}`, kind: 3 });
   expect(consumer).toMatchObject({ name: `process ${queue.queue.name}`, kind: 4 });
   expect(consumer?.parentSpanContext?.spanId).toBe(producer?.spanContext().spanId);
+  expect(consumer?.links.map((link) => link.context.spanId)).toEqual([producer?.spanContext().spanId]);
   expect(consumer?.spanContext().traceId).toBe('a'.repeat(32));
-  expect(consumer?.attributes).toMatchObject({
+  const { hostname, port } = new URL(part.url);
+  const described = (operation: string) => ({
     'messaging.system': 'bullmq',
     'messaging.destination.name': queue.queue.name,
-    'messaging.operation.type': 'process',
+    'messaging.operation.type': operation,
+    'messaging.operation.name': operation,
     'messaging.message.id': 'job-1',
+    'server.address': hostname,
+    'server.port': Number(port),
     'tulle.tenant': 'acme',
-    'tulle.attempt': 1,
     'tulle.request_id': 'req-1',
   });
+  expect(producer?.attributes).toEqual(described('send'));
+  expect(consumer?.attributes).toMatchObject({ ...described('process'), 'tulle.attempt': 1 });
   expect(consumer?.attributes['tulle.queue.wait_ms']).toBeGreaterThanOrEqual(0);
   expect(lines).toMatchObject([
-    { message: 'job done', job: 'job-1', request_id: 'req-1', trace_id: 'a'.repeat(32) },
+    {
+      ...{ message: 'job done', job: 'job-1', request_id: 'req-1', trace_id: 'a'.repeat(32) },
+      span_id: consumer?.spanContext().spanId,
+    },
   ]);
 });
 

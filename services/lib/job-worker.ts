@@ -1,7 +1,7 @@
 /**
  * The consuming side of a job queue: runs each job inside the context it carries, and decides whether and when it is tried again.
  *
- * Invariants: one attempt is one consumer span, child of the producer's, and one log line; the decision to retry is made here alone;
+ * Invariants: one attempt is one consumer span, child of the producer's and linked to it, and one log line; the decision to retry is made here alone;
  * a drain takes no new job and waits for the running ones. A job cut off by a crash is taken over when its lock expires, so work must
  * be idempotent.
  */
@@ -9,12 +9,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { context, type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
 import { UnrecoverableError, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { describeJob, jobEnvelope, type QueuedJob } from './job-queue.ts';
 import { LIMITS } from './limits.ts';
 import type { Logger } from './log.ts';
 import { openWorkerRedis, type RedisAccess } from './redis.ts';
-import { extractContext, withSpan } from './request-context.ts';
+import { extractContext, linksTo, withSpan } from './request-context.ts';
 import { nextDelayMs, type RetryPolicy } from './retry.ts';
 import { endSpan, startSpan } from './span.ts';
 
@@ -67,15 +68,15 @@ const ATTR_ATTEMPT = 'tulle.attempt';
 export function startJobWorker<W>(options: JobWorkerOptions<W>): JobWorker {
   let active = 0;
   let onIdle = () => {};
+  const redis = openWorkerRedis(options.redis);
   const process = async (job: QueuedJob): Promise<unknown> => {
     active++;
     try {
-      return await runAttempt(job, options);
+      return await runAttempt(job, redis, options);
     } finally {
       if (--active === 0) onIdle();
     }
   };
-  const redis = openWorkerRedis(options.redis);
   const worker = new Worker(options.queueName, (job) => process(job as QueuedJob), {
     connection: redis,
     // New credentials wait behind the command that waits for a job.
@@ -115,7 +116,7 @@ class RetryLater extends Error {
   }
 }
 
-async function runAttempt<W>(job: QueuedJob, options: JobWorkerOptions<W>): Promise<unknown> {
+async function runAttempt<W>(job: QueuedJob, redis: Redis, options: JobWorkerOptions<W>): Promise<unknown> {
   const envelope = jobEnvelope.safeParse(job.data);
   const tenant = envelope.data?.tenant ?? 'unknown';
   const parent = extractContext(envelope.data?.context ?? {});
@@ -124,8 +125,10 @@ async function runAttempt<W>(job: QueuedJob, options: JobWorkerOptions<W>): Prom
     `process ${options.queueName}`,
     {
       kind: SpanKind.CONSUMER,
+      // The conventions ask for a link, and allow the parent.
+      links: linksTo(parent),
       attributes: {
-        ...describeJob(options.queueName, job.id as string, tenant, 'process'),
+        ...describeJob(options.queueName, redis, { id: job.id as string, tenant }, 'process'),
         [ATTR_QUEUE_WAIT_MS]: waitOf(job),
         [ATTR_ATTEMPT]: attempt,
       },

@@ -2,7 +2,7 @@
  * The only way out of a service: every call goes to the local sidecar's outbound listener as a plain HTTP proxy request (absolute-form),
  * so that `http://webhook-dispatcher/…` names a service and the sidecar does TLS, balancing and policy. Without a sidecar calls go direct.
  *
- * Invariants: each call is one client span and carries traceparent, tracestate and x-request-id of the active context; redirects are not
+ * Invariants: each call is one client span and carries traceparent, tracestate, baggage and x-request-id of the active context; redirects are not
  * followed; time, concurrency and what is read of an answer are bounded; no connection is needed before the first call.
  */
 import { context, SpanKind, SpanStatusCode } from '@opentelemetry/api';

@@ -27,12 +27,10 @@ test('what was injected is extracted, sampled or not', () => {
   );
 });
 
-test('tracestate travels along', () => {
+test('tracestate and baggage travel along', () => {
   const traceparent = `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`;
-  expect(injectContext(extractContext({ traceparent, tracestate: 'a=1,b=2' }))).toEqual({
-    traceparent,
-    tracestate: 'a=1,b=2',
-  });
+  const carrier = { traceparent, tracestate: 'a=1,b=2', baggage: 'plan=free' };
+  expect(injectContext(extractContext(carrier))).toEqual(carrier);
 });
 
 test.each(['', 'a b', 'a\r\nx: y', 'ü', '"', 'x'.repeat(129), ['a', 'b']])('no request id: %j', (given) => {

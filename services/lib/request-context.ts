@@ -1,5 +1,5 @@
 /**
- * The one context of a request: W3C trace context and x-request-id, carried together in the OpenTelemetry context and from process to
+ * The one context of a request: W3C trace context, baggage and x-request-id, carried together in the OpenTelemetry context and from process to
  * process in HTTP headers or in a job.
  *
  * Invariant: what `injectContext` writes, `extractContext` reads back, whatever the carrier.
@@ -8,6 +8,8 @@ import {
   type Context,
   context,
   createContextKey,
+  isSpanContextValid,
+  type Link,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -24,6 +26,7 @@ export const ATTR_REQUEST_ID = 'tulle.request_id';
 export const contextCarrier = z.strictObject({
   traceparent: z.string().optional(),
   tracestate: z.string().optional(),
+  baggage: z.string().optional(),
   [REQUEST_ID_HEADER]: z.string().optional(),
 });
 
@@ -55,6 +58,12 @@ export function requestIdOf(from: Context = context.active()): string | undefine
 
 export function withRequestId(from: Context, requestId: string): Context {
   return from.setValue(REQUEST_ID, requestId);
+}
+
+/** To the span that a context names, where it does; for spans that are caused by it across a queue. */
+export function linksTo(from: Context): Link[] {
+  const spanContext = trace.getSpanContext(from);
+  return spanContext !== undefined && isSpanContextValid(spanContext) ? [{ context: spanContext }] : [];
 }
 
 /** The context inside a span that was started in `parent`. */

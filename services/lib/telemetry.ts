@@ -1,5 +1,5 @@
 /**
- * Starts OpenTelemetry tracing for one service: W3C propagation, parent-based sampling, OTLP over gRPC.
+ * Starts OpenTelemetry tracing for one service: W3C propagation of trace context and baggage, parent-based sampling, OTLP over gRPC.
  *
  * Invariants: context is propagated whether or not an endpoint is configured; spans that cannot be exported are dropped when the bounded
  * queue is full; a collector that is away never delays an exit by more than `telemetryFlushMs`.
@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
-import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
@@ -42,7 +42,9 @@ export function startTelemetry(
     }),
     autoDetectResources: false,
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(config?.headSampleRatio ?? 0) }),
-    textMapPropagator: new W3CTraceContextPropagator(),
+    textMapPropagator: new CompositePropagator({
+      propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()],
+    }),
     spanProcessors,
     metricReaders: [],
     logRecordProcessors: [],

@@ -2,8 +2,9 @@
  * Deliveries that were given up: list them, look at one, send one again.
  *
  * Invariant: a redrive moves the delivery back into the queue in one step in Redis, with a fresh count of attempts and the context of the
- * request that first made it, so that its trace goes on.
+ * request that first made it, so that its trace goes on; the request for the redrive links to it.
  */
+import { trace } from '@opentelemetry/api';
 import { ErrorCode } from 'bullmq';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
@@ -12,6 +13,7 @@ import type { JobQueue, JobReading, QueuedJob } from '../lib/job-queue.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { notFound, Problem } from '../lib/problem.ts';
 import { orUnavailable } from '../lib/redis.ts';
+import { extractContext, linksTo } from '../lib/request-context.ts';
 
 const pageQuery = z.strictObject({
   offset: z.coerce.number().int().min(0).default(0),
@@ -46,6 +48,8 @@ export function addDeadLetterRoutes(http: FastifyInstance, deliveries: JobQueue)
       const job = await deliveries.find(deliveryId);
       if (!job) throw notFound('The delivery');
       await orUnavailable(redrive(job));
+      const span = trace.getActiveSpan();
+      for (const link of linksTo(extractContext(job.data.context))) span?.addLink(link);
       reply.code(202).header('location', `/v1/deliveries/${deliveryId}`);
       return { deliveryId };
     },

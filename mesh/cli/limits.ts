@@ -11,6 +11,8 @@ export const LIMITS = {
   maxWidth: 160,
   /** For a pipe, which has no width. */
   pipeWidth: 100,
+  /** Between two readings of `top`. */
+  maxIntervalSeconds: 3_600,
   /** Characters of an answer that are quoted in an error. */
   quotedChars: 200,
 } as const;

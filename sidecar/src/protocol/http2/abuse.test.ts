@@ -269,7 +269,7 @@ describe('who does not read', () => {
   });
 
   test('is not read from either: heads of responses have no window', async () => {
-    await open({ timeouts: { idleMs: 1_500 } });
+    await open();
     const client = await RawPeer.connect(hop.port);
     client.socket.pause();
     const [server] = serversOf(hop, innocent);

@@ -64,7 +64,11 @@ export function outlook(topology: Topology, ports: AdminPorts, paint: Paint): st
     paint('dim', '  The admin endpoints of the sidecars'),
     ...admin,
     '',
-    paint('dim', '  What all sidecars know of a request, as JSON, by its x-request-id or its trace'),
+    paint(
+      'dim',
+      '  What all sidecars know of a request, by its x-request-id or its trace: in words, and as JSON',
+    ),
+    `  npx tulle explain ${paint('dim', '<id>')} --control http://127.0.0.1:${ports.control}`,
     `  ${'control plane'.padEnd(19)} http://127.0.0.1:${ports.control}/traces/${paint('dim', '<id>')}`,
     '',
     paint(

@@ -20,6 +20,51 @@ export async function askAdmin(endpoint: string, path: string): Promise<AdminAns
   }
 }
 
+/**
+ * Lines of an answer that goes on until `signal` or the other side ends it. Throws CommandFailed where it does not begin, and the iteration
+ * throws it where a line is too long or the connection breaks.
+ */
+export async function openAdmin(
+  endpoint: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<AsyncIterable<string>> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), LIMITS.requestMs);
+  try {
+    const response = await fetch(`${endpoint}${path}`, {
+      signal: AbortSignal.any([signal, late.signal]),
+      redirect: 'error',
+    });
+    if (response.status === 200) return linesOf(response, endpoint, signal);
+    throw new CommandFailed(
+      `${endpoint} answered ${response.status}: ${detailOf(await readBounded(response, endpoint))}`,
+    );
+  } catch (error) {
+    if (error instanceof CommandFailed) throw error;
+    const reason = late.signal.aborted ? `no answer within ${LIMITS.requestMs / 1_000} s` : reasonOf(error);
+    throw new CommandFailed(`${endpoint}: ${reason}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function* linesOf(response: Response, endpoint: string, signal: AbortSignal): AsyncIterable<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  try {
+    for await (const chunk of response.body ?? []) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > LIMITS.lineChars) throw new CommandFailed(`${endpoint} sent a line without end`);
+      yield* lines;
+    }
+  } catch (error) {
+    if (error instanceof CommandFailed) throw error;
+    if (!signal.aborted) throw new CommandFailed(`${endpoint}: ${reasonOf(error)}`);
+  }
+}
+
 /** What a problem+json answer says in `detail`; the beginning of the body where it is none. */
 export function detailOf(body: string): string {
   try {

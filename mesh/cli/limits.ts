@@ -13,6 +13,9 @@ export const LIMITS = {
   pipeWidth: 100,
   /** Between two readings of `top`. */
   maxIntervalSeconds: 3_600,
+  /** Lines after which `tap` may be told to end, and what one may have. */
+  maxCount: 1_000_000,
+  lineChars: 1024 * 1024,
   /** Characters of an answer that are quoted in an error. */
   quotedChars: 200,
 } as const;

@@ -240,6 +240,7 @@ async function openSidecar(
       configStatus: readConfigStatus,
       svid: () => summarise(core.identity),
       findTrace: (id) => observability.tracing?.finder.find(id) ?? null,
+      taps: () => observability.taps,
       metrics: (accept) => observability.metrics(accept),
       drain: () => startDrain(),
     });

@@ -9,6 +9,7 @@ import {
   peerIdentity,
   phases,
   type Span,
+  shortIdentity,
   text,
 } from './span.ts';
 import { queueWait } from './time-budget.ts';
@@ -162,8 +163,7 @@ const END_WORDS: Partial<Record<Outcome, string>> = {
 function peerWords(span: Span): string {
   const outbound = direction(span) === 'outbound';
   const peer = peerIdentity(span);
-  // The trust domain is the same for all: what tells them apart is the rest.
-  if (peer !== null) return `mTLS ${outbound ? 'to' : 'from'} ${peer.replace(/^spiffe:\/\/[^/]+\//, '')}`;
+  if (peer !== null) return `mTLS ${outbound ? 'to' : 'from'} ${shortIdentity(peer)}`;
   const reached = !outbound || text(span, 'network.peer.address') !== null;
   return reached ? 'plain HTTP, no mTLS' : 'no peer was reached';
 }

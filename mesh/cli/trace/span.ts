@@ -75,6 +75,11 @@ export function describeHop(span: Span): string {
   return `${span.service} ${hopName(span)}`;
 }
 
+/** The trust domain is the same for all: what tells them apart is the rest. */
+export function shortIdentity(spiffeId: string): string {
+  return spiffeId.replace(/^spiffe:\/\/[^/]+\//, '');
+}
+
 export function peerIdentity(span: Span): string | null {
   return text(span, direction(span) === 'outbound' ? 'tulle.upstream.identity' : 'tulle.peer.identity');
 }

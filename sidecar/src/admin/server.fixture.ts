@@ -82,6 +82,7 @@ export async function start(changes: Partial<AdminSource> = {}): Promise<number>
     }),
     svid: () => ({ id: 'spiffe://demo/ns/default/sa/a', expiresAtMs: 0, expired: false }),
     findTrace: () => null,
+    taps: () => null,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
     drain: () => {},
     ...changes,

@@ -13,9 +13,11 @@ import type { ConfigStatus } from '../config/watch.ts';
 import type { Clock } from '../core/clock.ts';
 import type { FoundTrace } from '../observe/explain/trace-finder.ts';
 import { readTraceQuery, TRACE_QUERY_HELP, TRACE_UNKNOWN } from '../observe/explain/trace-query.ts';
+import type { Taps } from '../observe/tap/taps.ts';
 import type { SvidSummary } from './config-dump.ts';
 import { buildConfigDump, showSvid } from './config-dump.ts';
 import { findForeign } from './foreign.ts';
+import { answerTap } from './tap.ts';
 
 /** What the endpoint shows and triggers. All of it is asked anew for each request. */
 export type AdminSource = {
@@ -28,6 +30,8 @@ export type AdminSource = {
   svid(): SvidSummary | null;
   /** What is known of a request, by its own or its trace's id; null where nothing is. */
   findTrace(id: string): FoundTrace | null;
+  /** Null without an access log, whose lines they show. */
+  taps(): Taps | null;
   /** `accept` is what the scraper takes. */
   metrics(accept: string): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Begins to drain and returns at once; more calls change nothing. */
@@ -74,6 +78,8 @@ type Reply = {
   readonly contentType: string;
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Writes what follows the head, in place of a body. */
+  readonly stream?: (response: ServerResponse) => void;
 };
 
 /** What the request says besides its path. */
@@ -81,6 +87,8 @@ type Asked = {
   /** Behind a path that ends with a slash. */
   readonly rest: string;
   readonly accept: string;
+  /** Behind the question mark. */
+  readonly query: string;
 };
 
 type Route = {
@@ -96,6 +104,7 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/metrics', { method: 'GET', reply: replyMetrics }],
   ['/config_dump', { method: 'GET', reply: replyConfigDump }],
   ['/drain', { method: 'POST', reply: replyDrain }],
+  ['/tap', { method: 'GET', reply: replyTap }],
   [TRACES, { method: 'GET', reply: replyTrace }],
 ]);
 
@@ -106,7 +115,7 @@ async function answer(request: IncomingMessage, source: AdminSource): Promise<Re
   const refusal = foreign === null ? refuseBody(request) : problem(403, foreign);
   if (refusal !== null) return refusal;
 
-  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   const route = ROUTES.get(path.startsWith(TRACES) ? TRACES : path);
   if (route === undefined) return problem(404, `there is no ${path}; try ${[...ROUTES.keys()].join(', ')}`);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
@@ -115,7 +124,7 @@ async function answer(request: IncomingMessage, source: AdminSource): Promise<Re
     return problem(405, `${path} takes ${allow}, not ${request.method}`, { allow });
   }
   try {
-    const asked = { rest: path.slice(TRACES.length), accept: request.headers.accept ?? '' };
+    const asked = { rest: path.slice(TRACES.length), accept: request.headers.accept ?? '', query };
     return await route.reply(source, asked);
   } catch (error) {
     return problem(500, error instanceof Error ? error.message : String(error));
@@ -157,6 +166,12 @@ function replyTrace(source: AdminSource, { rest }: Asked): Reply {
   return json(200, { ...trace, asked: 1, answered: 1 });
 }
 
+function replyTap(source: AdminSource, { query }: Asked): Reply {
+  const answer = answerTap(source.taps(), query);
+  if ('problem' in answer) return problem(answer.problem.status, answer.problem.detail);
+  return { status: 200, contentType: 'application/x-ndjson', body: '', stream: answer.stream };
+}
+
 function replyDrain(source: AdminSource): Reply {
   source.drain();
   return json(202, { status: 'draining' });
@@ -184,13 +199,15 @@ function problem(status: number, detail: string, headers: Readonly<Record<string
 function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
   response.writeHead(reply.status, {
     'content-type': reply.contentType,
-    'content-length': Buffer.byteLength(reply.body),
+    ...(reply.stream === undefined ? { 'content-length': Buffer.byteLength(reply.body) } : {}),
     // Health and config are true at this moment only.
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     ...reply.headers,
   });
-  response.end(request.method === 'HEAD' ? undefined : reply.body);
+  if (request.method === 'HEAD') response.end();
+  else if (reply.stream === undefined) response.end(reply.body);
+  else reply.stream(response);
 }
 
 function bind(server: Server, listen: Address): Promise<number> {

@@ -20,6 +20,7 @@ import { JsonLine, jsonKey } from './json-line.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { measurePhases, PHASES } from './phases.ts';
 import { METHODS, methodIndex, pathEnd } from './request-line.ts';
+import type { TapSource } from './tap/taps.ts';
 import { writeWaf } from './waf-outcome.ts';
 import { WallTime } from './wall-time.ts';
 
@@ -38,6 +39,8 @@ export interface AccessLogDeps {
 export class AccessLog {
   written = 0;
   dropped = 0;
+  /** For taps; null while there is none. */
+  onLine: TapSource['onLine'] = null;
   private readonly path: string | null;
   private readonly deps: AccessLogDeps;
   private readonly wallTime: WallTime;
@@ -102,7 +105,9 @@ export class AccessLog {
   }
 
   private endLine(): void {
+    const start = this.filled;
     this.filled = this.line.end();
+    if (this.onLine !== null) this.onLine(this.filling, start, this.filled);
     this.lines++;
     if (this.filled >= accessLogWriteBytes && this.resting !== null) this.writeOut();
     else if (this.timer === null) this.schedule(accessLogDelayMs);

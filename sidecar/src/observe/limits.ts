@@ -66,6 +66,12 @@ export const OBSERVE_LIMITS = {
   /** Traces that one histogram of requests names, so that its buckets lead to examples. */
   exemplarsPerHistogram: 8,
 
+  /** Taps that are open at a time, lines that wait for all of them and for how long, and what one may have that its reader has not taken. */
+  taps: 4,
+  tapBufferBytes: 131_072,
+  tapDelayMs: 50,
+  tapPendingBytes: 262_144,
+
   /** Routes with series of their own; the rest shares one. Above what one config can name, for those that came and went. */
   metricRoutes: 2_048,
   /** Request series of all routes together: one a combination of method, status, failure and peer. */

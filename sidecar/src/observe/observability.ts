@@ -42,6 +42,7 @@ import { RandomWords } from './random-words.ts';
 import { Budget } from './retention/budget.ts';
 import type { TraceKeeping } from './retention/trace-keeping.ts';
 import { type LiveReadings, Series } from './series.ts';
+import { Taps } from './tap/taps.ts';
 import { Tracing } from './tracing.ts';
 
 export interface ObservabilityOptions {
@@ -70,6 +71,8 @@ export class Observability {
   readonly tracing: Tracing | null;
   private readonly linkage: Linkage | null;
   private readonly accessLog: AccessLog | null;
+  /** Null without an access log, whose lines they show. */
+  readonly taps: Taps | null;
   private readonly registry: Registry;
   private readonly openMetrics: Registry<OpenMetricsContentType>;
   private readonly keptCommands = new Budget(OBSERVE_LIMITS.keptCommandsPerSecond);
@@ -95,6 +98,7 @@ export class Observability {
         : new Tracing(traces, resourceOf(config), { clock, random, words: this.random, report });
     this.linkage = traces === null ? null : new Linkage(() => this.random.next());
     this.accessLog = accessLog.kind === 'off' ? null : new AccessLog(accessLog, { clock, report });
+    this.taps = this.accessLog === null ? null : new Taps(this.accessLog, clock);
     this.registry = createRegistry(config.service, {
       series: this.series,
       tracing: this.tracing,
@@ -215,6 +219,7 @@ export class Observability {
 
   /** Exports and writes what waits, for at most `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
+    this.taps?.close();
     const flushed = Promise.all([this.tracing?.flush(timeoutMs), this.accessLog?.close()]);
     const deadline = new Promise<void>((resolve) => {
       const timer = this.clock.setTimer(resolve, timeoutMs);

@@ -5,7 +5,7 @@ import { measureRetention } from './measure.ts';
 const shares = { failedShare: 0.01, slowShare: 0.003, headSampleRatio: 0 };
 
 test('every failed trace is in a real collector with the spans of all hops, and little else', {
-  timeout: 120_000,
+  timeout: 600_000,
 }, async () => {
   const result = await measureRetention({ requests: 2_500, ...shares, random: seededRandom(7) });
   expect(result.failed.traces).toBeGreaterThan(10);

@@ -1,11 +1,11 @@
 /**
- * HTTP/2 of `node:http2`, which carries gRPC as well: streams that come in begin a context, streams that go out carry it.
+ * HTTP/2 of `node:http2`: streams that come in begin a context, those of gRPC as well, and streams that go out carry it, but for those of gRPC.
  *
  * The channel of client streams speaks when their fields are on the way already, so that sessions are wrapped instead.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import http2, { type ClientHttp2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { bindEmitter, bindToCurrent, enterContext, missingFields } from './context.ts';
+import { bindEmitter, bindToCurrent, enterContext, missingFields, runWithoutContext } from './context.ts';
 import { guard } from './guard.ts';
 import { isAtLeast } from './node-version.ts';
 
@@ -55,10 +55,18 @@ const onClientStream = guard(bindToCurrent);
 function watchSession(session: ClientHttp2Session): void {
   const { request } = session;
   session.request = function (this: ClientHttp2Session, headers, options) {
-    const stream = Reflect.apply(request, this, [withContext(this, headers), options]);
+    const send = (fields: Headers) => Reflect.apply(request, this, [fields, options]) as ReturnType<Request>;
+    if (isGrpc(headers)) return runWithoutContext(() => send(headers));
+    const stream = send(withContext(this, headers));
     onClientStream(stream);
     return stream;
   };
+}
+
+/** Its clients send what waited for a channel in the context of whoever waited first. */
+function isGrpc(headers: Headers): boolean {
+  if (headers === undefined || headers === null || Array.isArray(headers)) return false;
+  return String((headers as Record<string, unknown>)['content-type']).startsWith('application/grpc');
 }
 
 /** The fields of a request with those it lacks: a copy, or the same where it lacks none or is not understood. */

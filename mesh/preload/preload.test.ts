@@ -125,7 +125,16 @@ describe.each(NODES)('%s', (_name, version, undici) => {
   });
 
   test('no request ever carries what belongs to another, however they interleave', async () => {
-    const step = fc.constantFrom(...WAITS, ...WAITS, ...CALLS, 'undici-pool', 'https', 'https-undici', 'job');
+    const step = fc.constantFrom(
+      ...WAITS,
+      ...WAITS,
+      ...CALLS,
+      'undici-pool',
+      'https',
+      'https-undici',
+      'grpc',
+      'job',
+    );
     const plan = fc.record({
       path: fc.constantFrom('/', '/classic'),
       isHttp2: fc.boolean(),
@@ -141,10 +150,13 @@ describe.each(NODES)('%s', (_name, version, undici) => {
             const { seen } = await call(`${path}?steps=${steps}`, headers);
             for (const fields of seen) {
               const { traceId, tracestate } = contextOf(fields);
-              // What had to wait for a connection of a pool may have none.
               if (fields.step === 'undici-pool') {
+                // What had to wait for a connection may have none.
                 expect([context.tracestate, undefined]).toContain(tracestate);
                 if (tracestate !== undefined) pooled++;
+              } else if (fields.step === 'grpc') {
+                expect(tracestate).toBe(undefined);
+                expect([context.tracestate, undefined]).toContain(fields.behind);
               } else if (fields.step === 'job') expect(tracestate).toBe(undefined);
               else
                 expect({ step: fields.step, traceId }).toEqual({
@@ -155,7 +167,8 @@ describe.each(NODES)('%s', (_name, version, undici) => {
           }),
         );
       }),
-      { numRuns: 30 },
+      // What hung on time can't be made smaller.
+      { numRuns: 30, endOnFailure: true },
     );
     expect(pooled).toBeGreaterThan(0);
   });

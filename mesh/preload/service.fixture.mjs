@@ -2,14 +2,16 @@
 //
 // `/?steps=timer,http,fetch` is done step by step; `/classic?steps=…` the same in callbacks, as services were written before promises. It serves
 // HTTP/1.1 on one port and HTTP/2 without TLS on another, and says `ready`. Its arguments: both ports, the URLs that it calls by HTTP/1.1, by
-// HTTP/2 and by HTTPS, and the module of undici.
+// HTTP/2 and by HTTPS, the address that it calls by gRPC, and the module of undici.
 import { EventEmitter, once } from 'node:events';
 import http from 'node:http';
 import http2, { connect as connectHttp2 } from 'node:http2';
 import https from 'node:https';
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
+import grpc from '@grpc/grpc-js';
 
-const [port1, port2, url1 = '', url2 = '', url3 = '', undiciModule = ''] = process.argv.slice(2);
+const [port1, port2, url1 = '', url2 = '', url3 = '', grpcAddress = '', undiciModule = ''] =
+  process.argv.slice(2);
 const undici = await import(undiciModule);
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 2 });
@@ -17,6 +19,8 @@ const secureAgent = new https.Agent({ keepAlive: true, maxSockets: 2, rejectUnau
 const pool = new undici.Pool(url1, { connections: 2 });
 const shared = new undici.Agent({ connect: { rejectUnauthorized: false } });
 let session;
+let grpcChannel;
+let grpcCalls = 0;
 
 /** Jobs that are worked off by a loop which no request has begun. */
 const jobs = new EventEmitter();
@@ -56,6 +60,7 @@ const STEPS = {
   },
   'http2-own': () => get2({ 'x-request-id': 'own' }),
   'http2-bad': () => get2({ ':bad': '1' }).catch(({ code }) => ({ code })),
+  grpc: () => callGrpc(openGrpc()),
   job: () => {
     const result = new Promise((done) => queue.push({ done }));
     jobs.emit('job');
@@ -80,6 +85,29 @@ function get(options, body, module = http, url = url1) {
       response.on('end', () => resolve(JSON.parse(text)));
     });
     request.on('error', reject).end(body);
+  });
+}
+
+function openGrpc() {
+  // Every few calls a channel of its own, which has to be opened while others wait for it.
+  if (grpcCalls++ % 6 === 0) grpcChannel = new grpc.Client(grpcAddress, grpc.credentials.createInsecure());
+  return grpcChannel;
+}
+
+function callGrpc(client) {
+  return new Promise((resolve, reject) => {
+    const decode = (bytes) => JSON.parse(bytes.toString());
+    client.makeUnaryRequest(
+      '/origin/Tell',
+      () => Buffer.alloc(0),
+      decode,
+      {},
+      (error, answer) => {
+        if (error) reject(error);
+        // And a call more, in the callback.
+        else get({}).then(({ tracestate }) => resolve({ ...answer, behind: tracestate }), reject);
+      },
+    );
   });
 }
 

@@ -9,6 +9,12 @@ import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
+import {
+  Server as GrpcServer,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 import { startOtlpReceiver } from '../../examples/demo/otlp-receiver.ts';
 import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
 import { createFolder, openAuthority, sidecarConfig, spiffeId } from '../../test/e2e/mesh-fixture.ts';
@@ -78,6 +84,7 @@ export async function openWorld({ node, flags, undici }: WorldOptions): Promise<
     `http://127.0.0.1:${sidecar.servicePorts.origin1}`,
     `http://127.0.0.1:${sidecar.servicePorts.origin2}`,
     `https://127.0.0.1:${portOf(origins.secure)}`,
+    `127.0.0.1:${origins.grpcPort}`,
   ];
   const child = await startService(node, [...flags, SERVICE, ...servicePorts.map(String), ...urls, undici]);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 3 });
@@ -141,14 +148,39 @@ async function startOrigins() {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
   }
+  const { grpcPort, closeGrpc } = await startGrpcOrigin();
   return {
     ...all,
+    grpcPort,
     close() {
+      closeGrpc();
       plain.closeAllConnections();
       secure.closeAllConnections();
       for (const server of Object.values(all)) server.close();
     },
   };
+}
+
+async function startGrpcOrigin() {
+  const encode = (metadata: object) => Buffer.from(JSON.stringify(metadata));
+  const definition = {
+    Tell: {
+      ...{ path: '/origin/Tell', requestStream: false, responseStream: false },
+      ...{ requestSerialize: encode, requestDeserialize: () => ({}) },
+      ...{ responseSerialize: encode, responseDeserialize: () => ({}) },
+    },
+  };
+  const server = new GrpcServer();
+  server.addService(definition, {
+    Tell: ({ metadata }: ServerUnaryCall<object, object>, reply: sendUnaryData<object>) =>
+      reply(null, metadata.getMap()),
+  });
+  const grpcPort = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+      error === null ? resolve(port) : reject(error),
+    );
+  });
+  return { grpcPort, closeGrpc: () => server.forceShutdown() };
 }
 
 async function startService(node: string, args: string[]): Promise<ChildProcess> {

@@ -16,6 +16,9 @@ export const LIMITS = {
   /** Lines after which `tap` may be told to end, and what one may have. */
   maxCount: 1_000_000,
   lineChars: 1024 * 1024,
+  /** Lines of a request that `logs` shows, and what it keeps of stdin. */
+  logLines: 10_000,
+  stdinChars: 64 * 1024 * 1024,
   /** Characters of an answer that are quoted in an error. */
   quotedChars: 200,
 } as const;

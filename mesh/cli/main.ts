@@ -8,10 +8,11 @@ import { closest } from '../../sidecar/src/config/closest.ts';
 import { CommandFailed } from './admin-endpoint.ts';
 import { type Command, print, readArguments, type Terminal, UsageError } from './command.ts';
 import { explain } from './explain/command.ts';
+import { logs } from './logs/command.ts';
 import { tap } from './tap/command.ts';
 import { top } from './top/command.ts';
 
-const COMMANDS: readonly Command[] = [explain, top, tap];
+const COMMANDS: readonly Command[] = [explain, top, tap, logs];
 
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());

@@ -51,7 +51,7 @@ function complaints(findings: Finding[]): Finding[] {
   return findings.filter(({ id, severity }) => !QUIET.includes(severity) && !(id in MEANT));
 }
 
-const WAIT_MS = 180_000;
+const WAIT_MS = 400_000;
 
 describe.concurrent('a scan', () => {
   async function scanInbound(service: string, settings: Record<string, unknown>): Promise<Finding[]> {

@@ -220,7 +220,11 @@ describe('rotation in Vault', () => {
     await useRoot('hasty');
     const svid = await issueSvid(issuer, { spiffeId: SPIFFE_ID });
     expect(readSvid(svid, TRUST_DOMAIN).spiffeId).toBe(SPIFFE_ID);
-    expect(names()).toEqual(['unknown_root', 'bundle_changed']);
+    // The first look at the bundle may come before the login.
+    expect(names().filter((name) => name !== 'bundle_not_refreshed')).toEqual([
+      'unknown_root',
+      'bundle_changed',
+    ]);
   });
 
   it('goes on below an intermediate: the chain comes along, and the bundle has the root', async () => {

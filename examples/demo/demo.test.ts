@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tulle } from '../../mesh/cli/cli.fixture.ts';
 import { STEPS } from './scenario.ts';
 
 // The whole thing as its user runs it: real processes, real Redis, real certificates.
@@ -78,6 +79,16 @@ describe('npm start', () => {
       };
       expect(found.answered).toBe(4);
       expect(found.spans.length).toBeGreaterThan(15);
+      const where = new URL(control as string).origin;
+      const { code, out } = await tulle(['explain', requestId, '--control', where, '--json']);
+      expect(code).toBe(0);
+      expect(JSON.parse(out).diagnosis).toMatchObject({
+        requestId,
+        outcome: 'recovered',
+        hop: 'webhook-receiver service in',
+        phase: 'code',
+        failureCode: '500',
+      });
       demo.process.kill('SIGINT');
       // npm passes on a Ctrl-C that the terminal has sent already.
       demo.process.kill('SIGINT');

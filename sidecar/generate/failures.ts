@@ -2,6 +2,7 @@
 
 import { FAILURES, type FailureKind, type FailureSource } from '../src/core/failure.ts';
 import { guideTo } from '../src/core/failure-guide.ts';
+import { REQUESTS } from '../src/observe/request-exposition.ts';
 
 const SOURCES: Record<Exclude<FailureSource, 'none'>, string> = {
   downstream: 'The caller is to blame',
@@ -21,7 +22,7 @@ export function renderFailures(): string {
     '',
     'Made by `npm run generate` from `sidecar/src/core/failure.ts` and `failure-guide.ts`.',
     '',
-    'The same code stands in the access log (`failure`), in spans (`tulle.failure.code`, `error.type`), in metrics (`failure` of `tulle_requests_total`), in the problem body',
+    `The same code stands in the access log (\`failure\`), in spans (\`tulle.failure.code\`, \`error.type\`), in metrics (\`failure\` of \`${REQUESTS.name}\`), in the problem body`,
     '(`code`) and in the message of gRPC. Names do not change, since alerts and dashboards match on them.',
     '',
     ...sections,

@@ -1,10 +1,11 @@
 /**
- * Writes what is derived from the schemas of the config and from the list of failures into docs/generated: `node main.ts`. With `--check` it writes nothing and ends with
+ * Writes what is derived from the schemas of the config, the failures and the metrics into docs/generated: `node main.ts`. With `--check` it writes nothing and ends with
  * status 1 when a file is not what it would be.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { renderFailures } from './failures.ts';
 import { buildJsonSchemas, combine } from './json-schemas.ts';
+import { renderMetrics } from './metrics.ts';
 import { renderReference } from './reference.ts';
 
 const FOLDER = new URL('../../docs/generated/', import.meta.url);
@@ -36,6 +37,7 @@ function generate(): ReadonlyMap<string, string> {
   files.set('config.schema.json', toJson(combine([...files.keys()])));
   files.set('config-reference.md', renderReference(schemas));
   files.set('failures.md', renderFailures());
+  files.set('metrics.md', renderMetrics());
   return files;
 }
 

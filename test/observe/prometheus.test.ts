@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseExposition } from '../../mesh/cli/top/exposition.ts';
+import { SIDECAR_METRICS } from '../../sidecar/src/observe/catalogue.ts';
 import { type Collector, startCollector } from '../parts/collector.ts';
 import { checkMetrics, type Prometheus, startPrometheus } from '../parts/prometheus.ts';
 import { Shop } from '../retention/shop.ts';
@@ -54,6 +56,22 @@ test.each(['', 'application/openmetrics-text;version=1.0.0'])(
     else expect(exposition.endsWith('# EOF\n')).toBe(true);
   },
 );
+
+test('every sample that a sidecar shows is declared, with its labels', async () => {
+  const declared = new Map(
+    SIDECAR_METRICS.map(({ name, labels }) => [name, ['service_name', 'le', ...labels]]),
+  );
+  const stale = new Set<string>();
+  for (const port of shop.adminPorts) {
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+    for (const { name, labels } of parseExposition(await response.text())) {
+      if (/^(process|nodejs)_/.test(name)) continue;
+      const known = declared.get(name) ?? declared.get(name.replace(/_(bucket|sum|count)$/, ''));
+      for (const label of labels.keys()) if (!known?.includes(label)) stale.add(`${name} ${label}`);
+    }
+  }
+  expect([...stale]).toEqual([]);
+});
 
 test('every sidecar is scraped, and the numbers add up', async () => {
   const sum = await until(async () => {

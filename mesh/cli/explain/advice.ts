@@ -1,5 +1,9 @@
 import type { FailureKind } from '../../../sidecar/src/core/failure.ts';
 import { guideTo } from '../../../sidecar/src/core/failure-guide.ts';
+import {
+  UPSTREAM_CONNECT_DURATION,
+  UPSTREAM_PENDING_EXCHANGES,
+} from '../../../sidecar/src/observe/upstream-exposition.ts';
 import type { Span } from '../trace/span.ts';
 
 // What usually is behind a failure, and what to look at next. The guide to the mesh's failures has it for those; for what is none of the
@@ -69,7 +73,7 @@ function adviceByPlace({ code, service, component, target, phase }: Failed): [ca
     case 'connect':
       return [
         'fewer connections than are asked for, or a network that is slow to set them up',
-        `tulle_upstream_pending_exchanges and tulle_upstream_connect_duration_seconds of ${service}`,
+        `${UPSTREAM_PENDING_EXCHANGES.name} and ${UPSTREAM_CONNECT_DURATION.name} of ${service}`,
       ];
     default:
       return [

@@ -1,3 +1,8 @@
+import {
+  ACTIVE_EXCHANGES,
+  HTTP_CLIENT_REQUEST_DURATION,
+  HTTP_SERVER_REQUEST_DURATION,
+} from '../../../sidecar/src/observe/request-exposition.ts';
 import type { Sample } from './exposition.ts';
 
 // The golden signals of each route (rate, errors, duration, saturation) from two readings of the same sidecar's metrics.
@@ -29,22 +34,22 @@ type RouteReading = Pick<Signals, 'service' | 'direction' | 'route'> & {
   readonly buckets: Map<number, number>;
 };
 
-const DURATIONS = new Map([
-  ['http_server_request_duration_seconds', 'inbound'],
-  ['http_client_request_duration_seconds', 'outbound'],
-] as const);
+const DURATIONS: ReadonlyMap<string, Signals['direction']> = new Map([
+  [HTTP_SERVER_REQUEST_DURATION.name, 'inbound'],
+  [HTTP_CLIENT_REQUEST_DURATION.name, 'outbound'],
+]);
 
 export function readSignals(samples: readonly Sample[]): Reading {
   const routes = new Map<string, RouteReading>();
   for (const sample of samples) {
-    if (sample.name === 'tulle_active_exchanges') {
+    if (sample.name === ACTIVE_EXCHANGES.name) {
       const direction = label(sample, 'direction') === 'inbound' ? 'inbound' : 'outbound';
       const route = label(sample, 'route');
       routeOf(routes, sample, direction, route, label(sample, 'rule') || route).active += sample.value;
       continue;
     }
     const [, metric = '', part = ''] = /^(.+)_(bucket|count)$/.exec(sample.name) ?? [];
-    const direction = (DURATIONS as ReadonlyMap<string, Signals['direction']>).get(metric);
+    const direction = DURATIONS.get(metric);
     if (direction === undefined) continue;
     count(
       routeOf(routes, sample, direction, label(sample, 'server_address'), label(sample, 'http_route')),

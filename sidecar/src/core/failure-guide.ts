@@ -4,6 +4,9 @@
  *
  * Invariant: every failure has its entry; the compiler holds that.
  */
+import { RATE_LIMIT_DECISIONS } from '../filters/rate-limit/metrics.ts';
+import { ENDPOINT_AVAILABLE, ENDPOINT_EJECTIONS } from '../observe/group-exposition.ts';
+import { DOWNSTREAM_TLS_FAILURES } from '../observe/listener-exposition.ts';
 import { Failure, type FailureKind } from './failure.ts';
 
 export interface FailureGuide {
@@ -109,12 +112,12 @@ const GUIDES: Readonly<Record<Exclude<keyof typeof Failure, 'none'>, FailureGuid
   },
   noEndpoint: {
     causes: ['the service is scaled to zero, or none of its pods is ready'],
-    advice: ['look at the pods of the service', 'look at `tulle_endpoint_available`'],
+    advice: ['look at the pods of the service', `look at \`${ENDPOINT_AVAILABLE.name}\``],
   },
   circuitOpen: {
     causes: ['endpoints failed several times in a row and were ejected', 'health checks fail'],
     advice: [
-      'look at why the endpoints failed before: `tulle_endpoint_ejections_total` by reason',
+      `look at why the endpoints failed before: \`${ENDPOINT_EJECTIONS.name}\` by reason`,
       'they come back by themselves when probes succeed',
     ],
   },
@@ -241,10 +244,7 @@ const GUIDES: Readonly<Record<Exclude<keyof typeof Failure, 'none'>, FailureGuid
       'a caller outside of the mesh',
       'a certificate that is expired, denied, or of a trust domain that is not accepted',
     ],
-    advice: [
-      'the log line says address and reason',
-      'look at `tulle_downstream_tls_failures_total` by reason',
-    ],
+    advice: ['the log line says address and reason', `look at \`${DOWNSTREAM_TLS_FAILURES.name}\` by reason`],
   },
   accessDenied: {
     causes: [
@@ -268,7 +268,7 @@ const GUIDES: Readonly<Record<Exclude<keyof typeof Failure, 'none'>, FailureGuid
     causes: ['a tenant that asks more than its share', 'a client that tries again without a pause'],
     advice: [
       'the detail names limit and window',
-      'look at who it is: `tulle_rate_limit_*` by policy',
+      `look at who it is: \`${RATE_LIMIT_DECISIONS.name}\` by policy`,
       'have the client honour Retry-After',
     ],
   },

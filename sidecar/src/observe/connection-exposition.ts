@@ -4,56 +4,70 @@
 import type { Registry } from 'prom-client';
 import { FAILURES } from '../core/failure.ts';
 import type { ConnectionSeries } from './connection-series.ts';
-import {
-  CONNECTION_BUCKETS,
-  type Reading,
-  registerCounter,
-  registerGauge,
-  registerHistogram,
-} from './family.ts';
+import { type Reading, register, registerHistogram } from './family.ts';
+import { CONNECTION_SECONDS, counter, gauge, histogram } from './metric.ts';
 import type { Series } from './series.ts';
+
+export const TCP_CONNECTIONS_OPENED = counter(
+  'tulle_tcp_connections_opened_total',
+  'Connections that were passed on, or refused.',
+  ['direction', 'route'],
+);
+export const TCP_ACTIVE_CONNECTIONS = gauge(
+  'tulle_tcp_active_connections',
+  'Connections that are passed on now.',
+  ['direction', 'route'],
+);
+export const TCP_CONNECTIONS_CLOSED = counter(
+  'tulle_tcp_connections_closed_total',
+  'Connections that ended, by failure code; none stands for an orderly end of both sides.',
+  ['direction', 'route', 'failure', 'source'],
+);
+export const TCP_CLIENT_BYTES = counter('tulle_tcp_client_bytes_total', 'Bytes from clients to servers.', [
+  'direction',
+  'route',
+]);
+export const TCP_SERVER_BYTES = counter('tulle_tcp_server_bytes_total', 'Bytes from servers to clients.', [
+  'direction',
+  'route',
+]);
+export const TCP_CONNECTION_DURATION = histogram(
+  'tulle_tcp_connection_duration_seconds',
+  'From the beginning of a connection to its end.',
+  ['direction', 'route'],
+  CONNECTION_SECONDS,
+);
 
 export function registerRelayed(registry: Registry, series: Series): void {
   const each =
     <V>(read: (connections: ConnectionSeries) => V) =>
     () =>
       perRoute(series, read);
-  registerCounter(
+  register(
     registry,
-    'tulle_tcp_connections_opened_total',
-    'Connections that were passed on, or refused.',
+    TCP_CONNECTIONS_OPENED,
     each(({ opened }) => opened),
   );
-  registerGauge(
+  register(
     registry,
-    'tulle_tcp_active_connections',
-    'Connections that are passed on now.',
+    TCP_ACTIVE_CONNECTIONS,
     each(({ active }) => active),
   );
-  registerCounter(
+  register(registry, TCP_CONNECTIONS_CLOSED, () => failures(series));
+  register(
     registry,
-    'tulle_tcp_connections_closed_total',
-    'Connections that ended, by failure code; none stands for an orderly end of both sides.',
-    () => failures(series),
-  );
-  registerCounter(
-    registry,
-    'tulle_tcp_client_bytes_total',
-    'Bytes from clients to servers.',
+    TCP_CLIENT_BYTES,
     each(({ clientBytes }) => clientBytes),
   );
-  registerCounter(
+  register(
     registry,
-    'tulle_tcp_server_bytes_total',
-    'Bytes from servers to clients.',
+    TCP_SERVER_BYTES,
     each(({ serverBytes }) => serverBytes),
   );
   registerHistogram(
     registry,
-    'tulle_tcp_connection_duration_seconds',
-    'From the beginning of a connection to its end.',
+    TCP_CONNECTION_DURATION,
     each(({ duration }) => duration),
-    CONNECTION_BUCKETS,
   );
 }
 

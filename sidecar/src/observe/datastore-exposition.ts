@@ -5,37 +5,60 @@ import type { Registry } from 'prom-client';
 import type { DataStoreProtocol } from './datastore.ts';
 import { OPERATION_TYPES, SYSTEM_NAMES } from './datastore-record.ts';
 import type { DataStoreSeries, OperationSeries } from './datastore-series.ts';
-import { COMMAND_BUCKETS, type Labels, type Reading, registerCounter, registerHistogram } from './family.ts';
+import { type Labels, type Reading, register, registerHistogram } from './family.ts';
 import type { Histogram } from './histogram.ts';
+import { COMMAND_SECONDS, counter, histogram } from './metric.ts';
 import type { Series } from './series.ts';
 
+export const DB_CLIENT_OPERATION_DURATION = histogram(
+  'db_client_operation_duration_seconds',
+  'Duration of commands to databases, from the first byte of the command to the last of the answer.',
+  [
+    'db_system_name',
+    'server_address',
+    'db_operation_name',
+    'db_namespace',
+    'db_collection_name',
+    'redis_key_prefix',
+    'db_response_status_code',
+    'error_type',
+    'blocking',
+    'otel_metric_overflow',
+  ],
+  COMMAND_SECONDS,
+);
+export const MESSAGING_CLIENT_OPERATION_DURATION = histogram(
+  'messaging_client_operation_duration_seconds',
+  'Duration of requests to message brokers, from the first byte of the request to the last of the answer.',
+  [
+    'messaging_system',
+    'server_address',
+    'messaging_operation_name',
+    'messaging_operation_type',
+    'messaging_destination_name',
+    'kafka_error_code',
+    'error_type',
+    'blocking',
+    'otel_metric_overflow',
+  ],
+  COMMAND_SECONDS,
+);
+export const DATASTORE_DESYNC = counter(
+  'tulle_datastore_desync_total',
+  'Connections whose commands are no longer observed, because their parser turned itself off. Traffic goes on.',
+  ['protocol', 'upstream', 'reason'],
+);
+export const DATASTORE_UNMATCHED = counter(
+  'tulle_datastore_unmatched_total',
+  'Answers to no known command, and commands without an answer when their connection closed.',
+  ['protocol', 'upstream'],
+);
+
 export function registerDataStores(registry: Registry, series: Series): void {
-  registerHistogram(
-    registry,
-    'db_client_operation_duration_seconds',
-    'Duration of commands to databases, from the first byte of the command to the last of the answer.',
-    () => durations(series, ['redis', 'mongo']),
-    COMMAND_BUCKETS,
-  );
-  registerHistogram(
-    registry,
-    'messaging_client_operation_duration_seconds',
-    'Duration of requests to message brokers, from the first byte of the request to the last of the answer.',
-    () => durations(series, ['kafka']),
-    COMMAND_BUCKETS,
-  );
-  registerCounter(
-    registry,
-    'tulle_datastore_desync_total',
-    'Connections whose commands are no longer observed, because their parser turned itself off. Traffic goes on.',
-    () => desyncs(series),
-  );
-  registerCounter(
-    registry,
-    'tulle_datastore_unmatched_total',
-    'Answers to no known command, and commands without an answer when their connection closed.',
-    () => unmatched(series),
-  );
+  registerHistogram(registry, DB_CLIENT_OPERATION_DURATION, () => durations(series, ['redis', 'mongo']));
+  registerHistogram(registry, MESSAGING_CLIENT_OPERATION_DURATION, () => durations(series, ['kafka']));
+  register(registry, DATASTORE_DESYNC, () => desyncs(series));
+  register(registry, DATASTORE_UNMATCHED, () => unmatched(series));
 }
 
 function* durations(series: Series, protocols: readonly DataStoreProtocol[]): Iterable<Reading<Histogram>> {

@@ -7,6 +7,7 @@ import { openJwt } from '../filters/jwt/jwt.fixture.ts';
 import { MetricsFilter } from '../filters/metrics/metrics.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { WafControl } from '../filters/waf/waf-control.ts';
+import { PROCESS_METRICS, SIDECAR_METRICS } from './catalogue.ts';
 import { createRegistry } from './exposition.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { Series } from './series.ts';
@@ -49,7 +50,24 @@ async function expose(service = 'orders'): Promise<Map<string, Family>> {
     jwt: openJwt(),
     waf: new WafControl(() => {}),
   };
-  return parse(await createRegistry(service, sources).metrics());
+  const families = parse(await createRegistry(service, sources).metrics());
+  for (const [name, family] of families) expectDeclared(name, family);
+  return families;
+}
+
+const DECLARED = new Map([...SIDECAR_METRICS, ...PROCESS_METRICS].map((each) => [each.name, each]));
+const OF_ALL = ['service_name', 'le'];
+
+/** prom-client has more of Node than is declared. */
+function expectDeclared(name: string, { type, samples }: Family): void {
+  const declaration = DECLARED.get(name);
+  if (declaration === undefined) {
+    expect(name).toMatch(/^(process|nodejs)_/);
+    return;
+  }
+  expect(type, name).toBe(declaration.type);
+  for (const { labels } of samples)
+    expect([...declaration.labels, ...OF_ALL]).toEqual(expect.arrayContaining(Object.keys(labels)));
 }
 
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)/y;
@@ -104,6 +122,11 @@ describe('the exposition', () => {
       const keys = samples.map((sample) => JSON.stringify([sample.name, sample.labels]));
       expect(new Set(keys).size, name).toBe(keys.length);
     }
+  });
+
+  test('what is declared of the process is there', async () => {
+    const families = await expose();
+    expect(PROCESS_METRICS.map(({ name }) => name).filter((name) => !families.has(name))).toEqual([]);
   });
 
   test('buckets of a series ascend to its count', async () => {

@@ -3,6 +3,7 @@
  */
 import { type Metric, type OpenMetricsContentType, Registry } from 'prom-client';
 import { cellOf, type Histogram } from './histogram.ts';
+import type { HistogramDeclaration, MetricDeclaration } from './metric.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -23,24 +24,8 @@ interface ShownExemplar {
   readonly timestamp: number;
 }
 
-/** One series of a family. */
+/** One series of a family, which may lack some of its labels. */
 export type Reading<V> = readonly [labels: Labels, value: V];
-
-/**
- * Upper bounds of the exposed buckets: those that OpenTelemetry recommends, and three below for hops that take less than 5 ms. Each is
- * an edge of a cell, so the counts are exact.
- */
-const REQUEST_BUCKETS = bucketsOf([
-  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
-]);
-/** For what lives as long as connections do. */
-export const CONNECTION_BUCKETS = bucketsOf([
-  0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100,
-]);
-/** For commands, of which many take less than a millisecond. */
-export const COMMAND_BUCKETS = bucketsOf([
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-]);
 
 interface Buckets {
   readonly cells: readonly number[];
@@ -50,34 +35,24 @@ interface Buckets {
 const INFINITE_BUCKET = { le: '+Inf' };
 const NO_LABELS = {};
 
-export function registerCounter(
+export function register(
   registry: Registry,
-  name: string,
-  help: string,
+  declaration: MetricDeclaration<'counter' | 'gauge'>,
   read: () => Iterable<Reading<number>>,
 ): void {
-  register(registry, name, help, 'counter', () => numbers(read()));
-}
-
-export function registerGauge(
-  registry: Registry,
-  name: string,
-  help: string,
-  read: () => Iterable<Reading<number>>,
-): void {
-  register(registry, name, help, 'gauge', () => numbers(read()));
+  registerFamily(registry, declaration, () => Array.from(read(), ([labels, value]) => ({ labels, value })));
 }
 
 export function registerHistogram(
   registry: Registry,
-  name: string,
-  help: string,
+  declaration: HistogramDeclaration,
   read: () => Iterable<Reading<Histogram>>,
-  buckets: Buckets = REQUEST_BUCKETS,
 ): void {
-  register(registry, name, help, 'histogram', () => {
+  const buckets = bucketsOf(declaration.bounds);
+  registerFamily(registry, declaration, () => {
     const samples: Sample[] = [];
-    for (const [labels, histogram] of read()) addHistogram(samples, name, labels, histogram, buckets);
+    for (const [labels, histogram] of read())
+      addHistogram(samples, declaration.name, labels, histogram, buckets);
     return samples;
   });
 }
@@ -101,11 +76,9 @@ function bucketsOf(bounds: readonly number[]): Buckets {
   };
 }
 
-function register(
+function registerFamily(
   registry: Registry,
-  name: string,
-  help: string,
-  type: 'counter' | 'gauge' | 'histogram',
+  { name, help, type }: MetricDeclaration,
   collect: () => Sample[],
 ): void {
   const family = {
@@ -116,10 +89,6 @@ function register(
   };
   // The registry calls `get` alone; its type names the classes that keep their own numbers.
   registry.registerMetric(family as unknown as Metric);
-}
-
-function numbers(readings: Iterable<Reading<number>>): Sample[] {
-  return Array.from(readings, ([labels, value]) => ({ labels, value }));
 }
 
 function addHistogram(

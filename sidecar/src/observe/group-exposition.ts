@@ -5,47 +5,57 @@ import type { Registry } from 'prom-client';
 import { OUTCOME_NAMES } from '../upstream/attempt-outcome.ts';
 import type { EndpointGroup } from '../upstream/endpoint-group.ts';
 import type { EndpointRecord } from '../upstream/endpoint-record.ts';
-import { type Reading, registerCounter, registerGauge } from './family.ts';
+import { type Reading, register } from './family.ts';
+import { counter, gauge } from './metric.ts';
 import type { Series } from './series.ts';
+
+export const ENDPOINT_ATTEMPTS = counter(
+  'tulle_endpoint_attempts_total',
+  'Attempts at an endpoint that ended, by outcome.',
+  ['upstream', 'endpoint', 'outcome'],
+);
+export const ENDPOINT_ACTIVE_ATTEMPTS = gauge(
+  'tulle_endpoint_active_attempts',
+  'Attempts under way at an endpoint.',
+  ['upstream', 'endpoint'],
+);
+export const ENDPOINT_LATENCY = gauge(
+  'tulle_endpoint_latency_seconds',
+  'What an endpoint is taken to need for a response head: peak EWMA.',
+  ['upstream', 'endpoint'],
+);
+export const ENDPOINT_AVAILABLE = gauge(
+  'tulle_endpoint_available',
+  'Whether an endpoint may be used: 1, or 0 while it is ejected or fails its health checks.',
+  ['upstream', 'endpoint'],
+);
+export const HEALTH_CHECKS = counter(
+  'tulle_health_checks_total',
+  'Health checks of an endpoint, by result.',
+  ['upstream', 'endpoint', 'result'],
+);
+export const ENDPOINT_EJECTIONS = counter(
+  'tulle_endpoint_ejections_total',
+  'Endpoints that did worse than they may: left out (enforced), only reported (shadow), or kept because too many are out (denied).',
+  ['upstream', 'reason', 'action'],
+);
+export const PANIC_PICKS = counter(
+  'tulle_panic_picks_total',
+  'Requests to any endpoint because too few of the service may be used.',
+  ['upstream'],
+);
 
 export function registerGroups(registry: Registry, series: Series): void {
   const groups = (): Iterable<EndpointGroup> => series.live?.groups() ?? [];
-  registerCounter(
-    registry,
-    'tulle_endpoint_attempts_total',
-    'Attempts at an endpoint that ended, by outcome.',
-    () => attempts(groups()),
+  register(registry, ENDPOINT_ATTEMPTS, () => attempts(groups()));
+  register(registry, ENDPOINT_ACTIVE_ATTEMPTS, () => perEndpoint(groups(), ({ inFlight }) => inFlight));
+  register(registry, ENDPOINT_LATENCY, () =>
+    perEndpoint(groups(), (record) => record.latencyAt(series.live?.monotonicMs() ?? 0) / 1_000),
   );
-  registerGauge(registry, 'tulle_endpoint_active_attempts', 'Attempts under way at an endpoint.', () =>
-    perEndpoint(groups(), ({ inFlight }) => inFlight),
-  );
-  registerGauge(
-    registry,
-    'tulle_endpoint_latency_seconds',
-    'What an endpoint is taken to need for a response head: peak EWMA.',
-    () => perEndpoint(groups(), (record) => record.latencyAt(series.live?.monotonicMs() ?? 0) / 1_000),
-  );
-  registerGauge(
-    registry,
-    'tulle_endpoint_available',
-    'Whether an endpoint may be used: 1, or 0 while it is ejected or fails its health checks.',
-    () => perEndpoint(groups(), ({ available }) => (available ? 1 : 0)),
-  );
-  registerCounter(registry, 'tulle_health_checks_total', 'Health checks of an endpoint, by result.', () =>
-    checks(groups()),
-  );
-  registerCounter(
-    registry,
-    'tulle_endpoint_ejections_total',
-    'Endpoints that did worse than they may: left out (enforced), only reported (shadow), or kept because too many are out (denied).',
-    () => ejections(series),
-  );
-  registerCounter(
-    registry,
-    'tulle_panic_picks_total',
-    'Requests to any endpoint because too few of the service may be used.',
-    () => perGroup(groups(), ({ panicPicks }) => panicPicks),
-  );
+  register(registry, ENDPOINT_AVAILABLE, () => perEndpoint(groups(), ({ available }) => (available ? 1 : 0)));
+  register(registry, HEALTH_CHECKS, () => checks(groups()));
+  register(registry, ENDPOINT_EJECTIONS, () => ejections(series));
+  register(registry, PANIC_PICKS, () => perGroup(groups(), ({ panicPicks }) => panicPicks));
 }
 
 function* attempts(groups: Iterable<EndpointGroup>): Iterable<Reading<number>> {

@@ -3,58 +3,80 @@
  */
 import type { Registry } from 'prom-client';
 import { HANDSHAKE_FAILURES } from '../downstream/handshake-failure.ts';
-import { type Reading, registerCounter, registerGauge } from './family.ts';
+import { type Reading, register } from './family.ts';
+import { counter, gauge } from './metric.ts';
 import type { ListenerSeries, Series } from './series.ts';
+
+export const DOWNSTREAM_CONNECTIONS = gauge(
+  'tulle_downstream_connections',
+  'Open connections to a listener.',
+  ['listener'],
+);
+export const DOWNSTREAM_CONNECTIONS_ACCEPTED = counter(
+  'tulle_downstream_connections_accepted_total',
+  'Connections accepted by a listener.',
+  ['listener'],
+);
+export const DOWNSTREAM_CONNECTIONS_REJECTED = counter(
+  'tulle_downstream_connections_rejected_total',
+  'Connections closed at once because a listener had too many.',
+  ['listener'],
+);
+export const DOWNSTREAM_TLS_HANDSHAKES = counter(
+  'tulle_downstream_tls_handshakes_total',
+  'TLS handshakes with peers that succeeded.',
+  ['listener'],
+);
+export const DOWNSTREAM_TLS_FAILURES = counter(
+  'tulle_downstream_tls_failures_total',
+  'TLS handshakes with peers that failed.',
+  ['listener', 'reason'],
+);
+export const DOWNSTREAM_PLAINTEXT_CONNECTIONS = counter(
+  'tulle_downstream_plaintext_connections_total',
+  'Connections in clear to a listener whose mtls is permissive; when none come any more, strict is safe.',
+  ['listener'],
+);
+export const DOWNSTREAM_PROTOCOLS = counter(
+  'tulle_downstream_protocols_total',
+  'Connections to a listener by what they turned out to speak.',
+  ['listener', 'protocol'],
+);
 
 export function registerListeners(registry: Registry, series: Series): void {
   const downstream = (read: (listener: ListenerSeries) => number) => () => perListener(series, read);
-  registerGauge(
+  register(
     registry,
-    'tulle_downstream_connections',
-    'Open connections to a listener.',
+    DOWNSTREAM_CONNECTIONS,
     downstream((listener) => listener.connections),
   );
-  registerCounter(
+  register(
     registry,
-    'tulle_downstream_connections_accepted_total',
-    'Connections accepted by a listener.',
+    DOWNSTREAM_CONNECTIONS_ACCEPTED,
     downstream((listener) => listener.accepted),
   );
-  registerCounter(
+  register(
     registry,
-    'tulle_downstream_connections_rejected_total',
-    'Connections closed at once because a listener had too many.',
+    DOWNSTREAM_CONNECTIONS_REJECTED,
     downstream((listener) => listener.rejected),
   );
-  registerCounter(
+  register(
     registry,
-    'tulle_downstream_tls_handshakes_total',
-    'TLS handshakes with peers that succeeded.',
+    DOWNSTREAM_TLS_HANDSHAKES,
     downstream((listener) => listener.tlsHandshakes),
   );
-  registerCounter(
+  register(registry, DOWNSTREAM_TLS_FAILURES, function* () {
+    for (const { listener, tlsFailures } of series.listeners.values())
+      for (const reason of HANDSHAKE_FAILURES)
+        if (tlsFailures[reason] > 0) yield [{ listener, reason }, tlsFailures[reason]];
+  });
+  register(
     registry,
-    'tulle_downstream_tls_failures_total',
-    'TLS handshakes with peers that failed.',
-    function* () {
-      for (const { listener, tlsFailures } of series.listeners.values())
-        for (const reason of HANDSHAKE_FAILURES)
-          if (tlsFailures[reason] > 0) yield [{ listener, reason }, tlsFailures[reason]];
-    },
-  );
-  registerCounter(
-    registry,
-    'tulle_downstream_plaintext_connections_total',
-    'Connections in clear to a listener whose mtls is permissive; when none come any more, strict is safe.',
+    DOWNSTREAM_PLAINTEXT_CONNECTIONS,
     downstream((listener) => listener.plaintext),
   );
 
-  registerCounter(
-    registry,
-    'tulle_downstream_protocols_total',
-    'Connections to a listener by what they turned out to speak.',
-    () => perKind(series),
-  );
+  register(registry, DOWNSTREAM_PROTOCOLS, () => perKind(series));
 }
 
 function* perListener<V>(series: Series, read: (listener: ListenerSeries) => V): Iterable<Reading<V>> {

@@ -5,73 +5,87 @@ import type { Registry } from 'prom-client';
 import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
 import { errorTypeOf } from './error-type.ts';
-import {
-  type Labels,
-  memoLabels,
-  type Reading,
-  registerCounter,
-  registerGauge,
-  registerHistogram,
-} from './family.ts';
+import { type Labels, memoLabels, type Reading, register, registerHistogram } from './family.ts';
 import type { Histogram } from './histogram.ts';
+import { counter, gauge, histogram } from './metric.ts';
 import { METHODS } from './request-line.ts';
 import type { RequestSeries, RouteSeries } from './route-series.ts';
 import { statusError, statusName } from './rpc.ts';
 import type { CallSeries } from './rpc-series.ts';
 import type { Series } from './series.ts';
 
+export const HTTP_SERVER_REQUEST_DURATION = histogram(
+  'http_server_request_duration_seconds',
+  'Duration of requests from peers to the service, from the first byte of the head to the end of the response.',
+  [
+    'http_route',
+    'http_request_method',
+    'url_scheme',
+    'http_response_status_code',
+    'error_type',
+    'peer_identity',
+    'otel_metric_overflow',
+  ],
+);
+export const HTTP_CLIENT_REQUEST_DURATION = histogram(
+  'http_client_request_duration_seconds',
+  'Duration of requests of the service to peers, from the first byte of the head to the end of the response.',
+  [
+    'http_route',
+    'http_request_method',
+    'server_address',
+    'http_response_status_code',
+    'error_type',
+    'peer_identity',
+    'otel_metric_overflow',
+  ],
+);
+export const RPC_SERVER_CALL_DURATION = histogram(
+  'rpc_server_call_duration_seconds',
+  'Duration of gRPC calls from peers to the service, from the first byte of the head to the end of the response.',
+  ['rpc_system_name', 'rpc_method', 'http_route', 'rpc_response_status_code', 'error_type'],
+);
+export const RPC_CLIENT_CALL_DURATION = histogram(
+  'rpc_client_call_duration_seconds',
+  'Duration of gRPC calls of the service to peers, from the first byte of the head to the end of the response.',
+  ['rpc_system_name', 'rpc_method', 'http_route', 'server_address', 'rpc_response_status_code', 'error_type'],
+);
+export const REQUESTS = counter(
+  'tulle_requests_total',
+  'Exchanges that ended, by failure code; none stands for success.',
+  ['direction', 'route', 'rule', 'failure', 'source'],
+);
+export const REQUEST_BODY_BYTES = counter(
+  'tulle_request_body_bytes_total',
+  'Bytes of request bodies, framing not counted.',
+  ['direction', 'route', 'rule'],
+);
+export const RESPONSE_BODY_BYTES = counter(
+  'tulle_response_body_bytes_total',
+  'Bytes of response bodies, framing not counted.',
+  ['direction', 'route', 'rule'],
+);
+export const ATTEMPTS = counter(
+  'tulle_attempts_total',
+  'Attempts at endpoints; above the number of exchanges it is what retries add.',
+  ['direction', 'route', 'rule'],
+);
+export const ACTIVE_EXCHANGES = gauge('tulle_active_exchanges', 'Exchanges under way.', [
+  'direction',
+  'route',
+  'rule',
+]);
+
 export function registerRequests(registry: Registry, series: Series): void {
-  registerHistogram(
-    registry,
-    'http_server_request_duration_seconds',
-    'Duration of requests from peers to the service, from the first byte of the head to the end of the response.',
-    () => durations(series, 'inbound'),
-  );
-  registerHistogram(
-    registry,
-    'http_client_request_duration_seconds',
-    'Duration of requests of the service to peers, from the first byte of the head to the end of the response.',
-    () => durations(series, 'outbound'),
-  );
-  registerHistogram(
-    registry,
-    'rpc_server_call_duration_seconds',
-    'Duration of gRPC calls from peers to the service, from the first byte of the head to the end of the response.',
-    () => calls(series, 'inbound'),
-  );
-  registerHistogram(
-    registry,
-    'rpc_client_call_duration_seconds',
-    'Duration of gRPC calls of the service to peers, from the first byte of the head to the end of the response.',
-    () => calls(series, 'outbound'),
-  );
-  registerCounter(
-    registry,
-    'tulle_requests_total',
-    'Exchanges that ended, by failure code; none stands for success.',
-    () => failures(series),
-  );
-  registerCounter(
-    registry,
-    'tulle_request_body_bytes_total',
-    'Bytes of request bodies, framing not counted.',
-    () => perRoute(series, (route) => route.requestBytes),
-  );
-  registerCounter(
-    registry,
-    'tulle_response_body_bytes_total',
-    'Bytes of response bodies, framing not counted.',
-    () => perRoute(series, (route) => route.responseBytes),
-  );
-  registerCounter(
-    registry,
-    'tulle_attempts_total',
-    'Attempts at endpoints; above the number of exchanges it is what retries add.',
-    () => perRoute(series, (route) => route.attempts),
-  );
-  registerGauge(registry, 'tulle_active_exchanges', 'Exchanges under way.', () =>
-    perRoute(series, (route) => route.active),
-  );
+  registerHistogram(registry, HTTP_SERVER_REQUEST_DURATION, () => durations(series, 'inbound'));
+  registerHistogram(registry, HTTP_CLIENT_REQUEST_DURATION, () => durations(series, 'outbound'));
+  registerHistogram(registry, RPC_SERVER_CALL_DURATION, () => calls(series, 'inbound'));
+  registerHistogram(registry, RPC_CLIENT_CALL_DURATION, () => calls(series, 'outbound'));
+  register(registry, REQUESTS, () => failures(series));
+  register(registry, REQUEST_BODY_BYTES, () => perRoute(series, (route) => route.requestBytes));
+  register(registry, RESPONSE_BODY_BYTES, () => perRoute(series, (route) => route.responseBytes));
+  register(registry, ATTEMPTS, () => perRoute(series, (route) => route.attempts));
+  register(registry, ACTIVE_EXCHANGES, () => perRoute(series, (route) => route.active));
 }
 
 function* durations(series: Series, direction: Direction): Iterable<Reading<Histogram>> {

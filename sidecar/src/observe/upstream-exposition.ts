@@ -3,52 +3,68 @@
  */
 import type { Registry } from 'prom-client';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
-import { memoLabels, type Reading, registerCounter, registerGauge, registerHistogram } from './family.ts';
+import { memoLabels, type Reading, register, registerHistogram } from './family.ts';
+import { counter, gauge, histogram } from './metric.ts';
 import type { Series, UpstreamSeries } from './series.ts';
+
+export const UPSTREAM_OPEN_CONNECTIONS = gauge(
+  'tulle_upstream_open_connections',
+  'Connections to an upstream, idle ones included.',
+  ['upstream', 'endpoint'],
+);
+export const UPSTREAM_IDLE_CONNECTIONS = gauge(
+  'tulle_upstream_idle_connections',
+  'Kept-alive connections to an upstream that wait for work.',
+  ['upstream', 'endpoint'],
+);
+export const UPSTREAM_PENDING_EXCHANGES = gauge(
+  'tulle_upstream_pending_exchanges',
+  'Exchanges that wait for a connection to an upstream.',
+  ['upstream', 'endpoint'],
+);
+export const UPSTREAM_CONNECT_FAILURES = counter(
+  'tulle_upstream_connect_failures_total',
+  'Connections to an upstream that could not be set up.',
+  ['upstream'],
+);
+export const UPSTREAM_TLS_HANDSHAKES = counter(
+  'tulle_upstream_tls_handshakes_total',
+  'TLS handshakes with an upstream that succeeded.',
+  ['upstream'],
+);
+export const UPSTREAM_TLS_FAILURES = counter(
+  'tulle_upstream_tls_failures_total',
+  'TLS handshakes with an upstream that failed.',
+  ['upstream'],
+);
+export const UPSTREAM_CONNECT_DURATION = histogram(
+  'tulle_upstream_connect_duration_seconds',
+  'Set-up of connections to an upstream, TLS included.',
+  ['upstream'],
+);
 
 export function registerUpstreams(registry: Registry, series: Series): void {
   const upstream = (read: (upstream: UpstreamSeries) => number) => () => perUpstream(series, read);
-  registerGauge(
+  register(registry, UPSTREAM_OPEN_CONNECTIONS, () => perPool(series, ({ open }) => open));
+  register(registry, UPSTREAM_IDLE_CONNECTIONS, () => perPool(series, ({ idle }) => idle));
+  register(registry, UPSTREAM_PENDING_EXCHANGES, () => perPool(series, ({ waiting }) => waiting));
+  register(
     registry,
-    'tulle_upstream_open_connections',
-    'Connections to an upstream, idle ones included.',
-    () => perPool(series, ({ open }) => open),
-  );
-  registerGauge(
-    registry,
-    'tulle_upstream_idle_connections',
-    'Kept-alive connections to an upstream that wait for work.',
-    () => perPool(series, ({ idle }) => idle),
-  );
-  registerGauge(
-    registry,
-    'tulle_upstream_pending_exchanges',
-    'Exchanges that wait for a connection to an upstream.',
-    () => perPool(series, ({ waiting }) => waiting),
-  );
-  registerCounter(
-    registry,
-    'tulle_upstream_connect_failures_total',
-    'Connections to an upstream that could not be set up.',
+    UPSTREAM_CONNECT_FAILURES,
     upstream(({ connectFailures }) => connectFailures),
   );
-  registerCounter(
+  register(
     registry,
-    'tulle_upstream_tls_handshakes_total',
-    'TLS handshakes with an upstream that succeeded.',
+    UPSTREAM_TLS_HANDSHAKES,
     upstream(({ tlsHandshakes }) => tlsHandshakes),
   );
-  registerCounter(
+  register(
     registry,
-    'tulle_upstream_tls_failures_total',
-    'TLS handshakes with an upstream that failed.',
+    UPSTREAM_TLS_FAILURES,
     upstream(({ tlsFailures }) => tlsFailures),
   );
-  registerHistogram(
-    registry,
-    'tulle_upstream_connect_duration_seconds',
-    'Set-up of connections to an upstream, TLS included.',
-    () => perUpstream(series, ({ connectDuration }) => connectDuration),
+  registerHistogram(registry, UPSTREAM_CONNECT_DURATION, () =>
+    perUpstream(series, ({ connectDuration }) => connectDuration),
   );
 }
 

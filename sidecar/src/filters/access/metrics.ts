@@ -4,7 +4,14 @@
  * Invariant: series belong to policies and rules by name, so that counters go on across config snapshots; their number is bounded.
  */
 import type { Registry } from 'prom-client';
-import { registerCounter } from '../../observe/family.ts';
+import { register } from '../../observe/family.ts';
+import { counter } from '../../observe/metric.ts';
+
+export const ACCESS_DECISIONS = counter(
+  'tulle_access_decisions_total',
+  'Decisions of access policies about requests and connections; would_deny is what shadow mode let through.',
+  ['policy', 'rule', 'mode', 'decision'],
+);
 
 export type AccessMode = 'shadow' | 'enforce';
 export type AccessDecision = 'allow' | 'deny' | 'would_deny';
@@ -22,14 +29,9 @@ export interface AccessReadings {
 }
 
 export function registerAccess(registry: Registry, readings: AccessReadings): void {
-  registerCounter(
-    registry,
-    'tulle_access_decisions_total',
-    'Decisions of access policies about requests and connections; would_deny is what shadow mode let through.',
-    function* () {
-      for (const { count, policy, rule, mode, decision } of readings.decisions()) {
-        yield [{ policy, rule, mode, decision }, count];
-      }
-    },
-  );
+  register(registry, ACCESS_DECISIONS, function* () {
+    for (const { count, policy, rule, mode, decision } of readings.decisions()) {
+      yield [{ policy, rule, mode, decision }, count];
+    }
+  });
 }

@@ -2,7 +2,14 @@
  * How the requests of a rule were shared among its backends.
  */
 import type { Registry } from 'prom-client';
-import { type Reading, registerCounter } from '../../observe/family.ts';
+import { type Reading, register } from '../../observe/family.ts';
+import { counter } from '../../observe/metric.ts';
+
+export const BACKEND_REQUESTS = counter(
+  'tulle_backend_requests_total',
+  'Requests of a rule by the backend that was chosen for them, whatever became of them.',
+  ['route', 'rule', 'backend'],
+);
 
 export class BackendSeries {
   readonly route: string;
@@ -21,12 +28,7 @@ export class BackendSeries {
 }
 
 export function registerBackends(registry: Registry, backends: ReadonlyMap<string, BackendSeries>): void {
-  registerCounter(
-    registry,
-    'tulle_backend_requests_total',
-    'Requests of a rule by the backend that was chosen for them, whatever became of them.',
-    () => readings(backends),
-  );
+  register(registry, BACKEND_REQUESTS, () => readings(backends));
 }
 
 function* readings(all: ReadonlyMap<string, BackendSeries>): Iterable<Reading<number>> {

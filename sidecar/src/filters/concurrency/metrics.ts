@@ -3,7 +3,29 @@
  */
 import type { Registry } from 'prom-client';
 import type { Direction } from '../../core/route.ts';
-import { type Reading, registerCounter, registerGauge } from '../../observe/family.ts';
+import { type Reading, register } from '../../observe/family.ts';
+import { counter, gauge } from '../../observe/metric.ts';
+
+export const CONCURRENCY_LIMIT = gauge(
+  'tulle_concurrency_limit',
+  'Exchanges that a concurrency policy lets through at once.',
+  ['direction', 'route'],
+);
+export const CONCURRENCY_IN_FLIGHT = gauge(
+  'tulle_concurrency_in_flight',
+  'Exchanges that a concurrency policy has let through and that are under way.',
+  ['direction', 'route'],
+);
+export const CONCURRENCY_QUEUED = gauge(
+  'tulle_concurrency_queued',
+  'Exchanges that wait for a concurrency policy to let them through.',
+  ['direction', 'route'],
+);
+export const SHED = counter(
+  'tulle_shed_total',
+  'Exchanges that a concurrency policy turned away, or in shadow mode would have held up, by cause.',
+  ['direction', 'route', 'cause', 'mode'],
+);
 
 export type ShedCause = 'no-queue' | 'queue-full' | 'queue-timeout';
 
@@ -25,30 +47,22 @@ export class ConcurrencySeries {
 
 export function registerConcurrency(registry: Registry, all: ReadonlyMap<string, ConcurrencySeries>): void {
   const perRoute = (read: (series: ConcurrencySeries) => number) => () => readings(all, read);
-  registerGauge(
+  register(
     registry,
-    'tulle_concurrency_limit',
-    'Exchanges that a concurrency policy lets through at once.',
+    CONCURRENCY_LIMIT,
     perRoute(({ limit }) => limit),
   );
-  registerGauge(
+  register(
     registry,
-    'tulle_concurrency_in_flight',
-    'Exchanges that a concurrency policy has let through and that are under way.',
+    CONCURRENCY_IN_FLIGHT,
     perRoute(({ inFlight }) => inFlight),
   );
-  registerGauge(
+  register(
     registry,
-    'tulle_concurrency_queued',
-    'Exchanges that wait for a concurrency policy to let them through.',
+    CONCURRENCY_QUEUED,
     perRoute(({ queued }) => queued),
   );
-  registerCounter(
-    registry,
-    'tulle_shed_total',
-    'Exchanges that a concurrency policy turned away, or in shadow mode would have held up, by cause.',
-    () => byCause(all),
-  );
+  register(registry, SHED, () => byCause(all));
 }
 
 function* readings(

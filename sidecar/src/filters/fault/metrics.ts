@@ -3,7 +3,24 @@
  */
 import type { Registry } from 'prom-client';
 import type { Direction } from '../../core/route.ts';
-import { type Reading, registerCounter, registerGauge } from '../../observe/family.ts';
+import { type Reading, register } from '../../observe/family.ts';
+import { counter, gauge } from '../../observe/metric.ts';
+
+export const FAULTS = counter(
+  'tulle_faults_total',
+  'Faults that a fault policy injected, or in shadow mode would have injected.',
+  ['direction', 'route', 'fault', 'mode'],
+);
+export const FAULT_DELAYS_SKIPPED = counter(
+  'tulle_fault_delays_skipped_total',
+  'Requests that a fault policy did not delay because it delayed too many already.',
+  ['direction', 'route'],
+);
+export const FAULT_DELAYED_EXCHANGES = gauge(
+  'tulle_fault_delayed_exchanges',
+  'Requests that a fault policy delays now.',
+  ['direction', 'route'],
+);
 
 export class FaultSeries {
   readonly direction: Direction;
@@ -24,21 +41,9 @@ export class FaultSeries {
 }
 
 export function registerFaults(registry: Registry, faults: ReadonlyMap<string, FaultSeries>): void {
-  registerCounter(
-    registry,
-    'tulle_faults_total',
-    'Faults that a fault policy injected, or in shadow mode would have injected.',
-    () => byFault(faults),
-  );
-  registerCounter(
-    registry,
-    'tulle_fault_delays_skipped_total',
-    'Requests that a fault policy did not delay because it delayed too many already.',
-    () => perRoute(faults, ({ skippedDelays }) => skippedDelays),
-  );
-  registerGauge(registry, 'tulle_fault_delayed_exchanges', 'Requests that a fault policy delays now.', () =>
-    perRoute(faults, ({ delayed }) => delayed),
-  );
+  register(registry, FAULTS, () => byFault(faults));
+  register(registry, FAULT_DELAYS_SKIPPED, () => perRoute(faults, ({ skippedDelays }) => skippedDelays));
+  register(registry, FAULT_DELAYED_EXCHANGES, () => perRoute(faults, ({ delayed }) => delayed));
 }
 
 function* byFault(faults: ReadonlyMap<string, FaultSeries>): Iterable<Reading<number>> {

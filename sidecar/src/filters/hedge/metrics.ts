@@ -3,7 +3,14 @@
  */
 import type { Registry } from 'prom-client';
 import type { Direction } from '../../core/route.ts';
-import { type Reading, registerCounter } from '../../observe/family.ts';
+import { type Reading, register } from '../../observe/family.ts';
+import { counter } from '../../observe/metric.ts';
+
+export const HEDGES = counter(
+  'tulle_hedges_total',
+  'Second attempts beside slow ones, by what they came to; shadow: would have been made.',
+  ['direction', 'route', 'result'],
+);
 
 /** `won`: its answer was the first. `lost`: the first attempt's was. `failed`: it had none. `denied`: the budget did not allow it. */
 export type HedgeResult = 'won' | 'lost' | 'failed' | 'denied' | 'shadow';
@@ -20,12 +27,7 @@ export class HedgeSeries {
 }
 
 export function registerHedges(registry: Registry, all: ReadonlyMap<string, HedgeSeries>): void {
-  registerCounter(
-    registry,
-    'tulle_hedges_total',
-    'Second attempts beside slow ones, by what they came to; shadow: would have been made.',
-    () => byResult(all),
-  );
+  register(registry, HEDGES, () => byResult(all));
 }
 
 function* byResult(all: ReadonlyMap<string, HedgeSeries>): Iterable<Reading<number>> {

@@ -4,8 +4,26 @@
  * Invariant: series belong to policies and issuers by name, so that counters go on across config snapshots; their number is bounded.
  */
 import type { Registry } from 'prom-client';
-import { type Labels, registerCounter, registerGauge } from '../../observe/family.ts';
+import { type Labels, register } from '../../observe/family.ts';
+import { counter, gauge } from '../../observe/metric.ts';
 import { REFUSAL_REASONS, type RefusalReason } from './refusal.ts';
+
+export const JWT_TOKENS = counter(
+  'tulle_jwt_tokens_total',
+  'Bearer tokens of requests, by what became of them; cached ones were verified before.',
+  ['policy', 'outcome'],
+);
+export const JWKS_LOADS = counter(
+  'tulle_jwks_loads_total',
+  'Loads of the keys of issuers; after one that failed the former keys stay.',
+  ['policy', 'issuer', 'result'],
+);
+export const JWKS_AGE = gauge(
+  'tulle_jwks_age_seconds',
+  'Time since an issuer was last asked for its keys with success.',
+  ['policy', 'issuer'],
+);
+export const JWKS_KEYS = gauge('tulle_jwks_keys', 'Public keys of an issuer.', ['policy', 'issuer']);
 
 /** `cached`: verified before. */
 export type TokenOutcome = 'verified' | 'cached' | RefusalReason;
@@ -51,26 +69,16 @@ export interface JwtReadings {
 }
 
 export function registerJwt(registry: Registry, readings: JwtReadings): void {
-  registerCounter(
-    registry,
-    'tulle_jwt_tokens_total',
-    'Bearer tokens of requests, by what became of them; cached ones were verified before.',
-    function* () {
-      for (const series of readings.tokens())
-        for (const [outcome, count] of series.readings()) yield [{ policy: series.policy, outcome }, count];
-    },
-  );
-  registerCounter(
-    registry,
-    'tulle_jwks_loads_total',
-    'Loads of the keys of issuers; after one that failed the former keys stay.',
-    function* () {
-      for (const { policy, issuer, loaded, failed } of readings.keySets()) {
-        yield [{ policy, issuer, result: 'loaded' }, loaded];
-        yield [{ policy, issuer, result: 'failed' }, failed];
-      }
-    },
-  );
+  register(registry, JWT_TOKENS, function* () {
+    for (const series of readings.tokens())
+      for (const [outcome, count] of series.readings()) yield [{ policy: series.policy, outcome }, count];
+  });
+  register(registry, JWKS_LOADS, function* () {
+    for (const { policy, issuer, loaded, failed } of readings.keySets()) {
+      yield [{ policy, issuer, result: 'loaded' }, loaded];
+      yield [{ policy, issuer, result: 'failed' }, failed];
+    }
+  });
   const perLoaded = (read: (series: KeySetSeries) => number) =>
     function* (): Iterable<readonly [Labels, number]> {
       for (const series of readings.keySets()) {
@@ -78,16 +86,14 @@ export function registerJwt(registry: Registry, readings: JwtReadings): void {
         if (loaded > 0) yield [{ policy, issuer }, read(series)];
       }
     };
-  registerGauge(
+  register(
     registry,
-    'tulle_jwks_age_seconds',
-    'Time since an issuer was last asked for its keys with success.',
+    JWKS_AGE,
     perLoaded(({ loadedMs }) => (readings.monotonicMs() - loadedMs) / 1_000),
   );
-  registerGauge(
+  register(
     registry,
-    'tulle_jwks_keys',
-    'Public keys of an issuer.',
+    JWKS_KEYS,
     perLoaded(({ keys }) => keys),
   );
 }

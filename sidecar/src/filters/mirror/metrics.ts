@@ -3,7 +3,24 @@
  */
 import type { Registry } from 'prom-client';
 import { FAILURES, Failure } from '../../core/failure.ts';
-import { type Reading, registerCounter, registerGauge } from '../../observe/family.ts';
+import { type Reading, register } from '../../observe/family.ts';
+import { counter, gauge } from '../../observe/metric.ts';
+
+export const MIRRORED_REQUESTS = counter(
+  'tulle_mirrored_requests_total',
+  'Copies of requests by what became of them: the class of the status, or the failure.',
+  ['route', 'rule', 'backend', 'status_class', 'failure'],
+);
+export const MIRRORS_SKIPPED = counter(
+  'tulle_mirrors_skipped_total',
+  'Requests that were not mirrored: too many copies under way, a body too large to keep, or a protocol switch.',
+  ['route', 'rule', 'backend', 'reason'],
+);
+export const MIRRORED_EXCHANGES = gauge('tulle_mirrored_exchanges', 'Copies of requests under way.', [
+  'route',
+  'rule',
+  'backend',
+]);
 
 export class MirrorSeries {
   readonly route: string;
@@ -29,19 +46,9 @@ export class MirrorSeries {
 type All = ReadonlyMap<string, MirrorSeries>;
 
 export function registerMirrors(registry: Registry, mirrors: All): void {
-  registerCounter(
-    registry,
-    'tulle_mirrored_requests_total',
-    'Copies of requests by what became of them: the class of the status, or the failure.',
-    () => ended(mirrors),
-  );
-  registerCounter(
-    registry,
-    'tulle_mirrors_skipped_total',
-    'Requests that were not mirrored: too many copies under way, a body too large to keep, or a protocol switch.',
-    () => skipped(mirrors),
-  );
-  registerGauge(registry, 'tulle_mirrored_exchanges', 'Copies of requests under way.', () =>
+  register(registry, MIRRORED_REQUESTS, () => ended(mirrors));
+  register(registry, MIRRORS_SKIPPED, () => skipped(mirrors));
+  register(registry, MIRRORED_EXCHANGES, () =>
     Array.from(mirrors.values(), (series) => [labelsOf(series), series.active] as const),
   );
 }

@@ -5,8 +5,45 @@
  * and a bounded number of them, whatever keys requests bring.
  */
 import type { Registry } from 'prom-client';
-import { type Labels, registerCounter, registerGauge, registerHistogram } from '../../observe/family.ts';
+import { type Labels, register, registerHistogram } from '../../observe/family.ts';
 import { Histogram } from '../../observe/histogram.ts';
+import { counter, gauge, histogram } from '../../observe/metric.ts';
+
+export const RATE_LIMIT_DECISIONS = counter(
+  'tulle_rate_limit_decisions_total',
+  'Decisions of rate limits, by who made them; in shadow mode nothing came of them.',
+  ['policy', 'limit', 'mode', 'source', 'decision'],
+);
+export const RATE_LIMIT_KEYS = gauge(
+  'tulle_rate_limit_keys',
+  'Keys of a limit that have state in this sidecar.',
+  ['policy', 'limit'],
+);
+export const RATE_LIMIT_EVICTIONS = counter(
+  'tulle_rate_limit_evictions_total',
+  'Keys that made room for others; none was over its limit.',
+  ['policy', 'limit'],
+);
+export const RATE_LIMIT_OVERFLOWS = counter(
+  'tulle_rate_limit_overflows_total',
+  'Requests whose key had to share state, because every other key was over its limit.',
+  ['policy', 'limit'],
+);
+export const RATE_LIMIT_REDIS_DURATION = histogram(
+  'tulle_rate_limit_redis_duration_seconds',
+  'Answers of the shared store, from question to answer.',
+  ['store'],
+);
+export const RATE_LIMIT_REDIS_FAILURES = counter(
+  'tulle_rate_limit_redis_failures_total',
+  'Questions that the shared store did not answer.',
+  ['store', 'reason'],
+);
+export const RATE_LIMIT_REDIS_UP = gauge(
+  'tulle_rate_limit_redis_up',
+  'Whether the shared store is asked: 1 or 0.',
+  ['store'],
+);
 
 /** What was decided. */
 export const ALLOWED = 0;
@@ -85,64 +122,41 @@ export interface RateLimitReadings {
 }
 
 export function registerRateLimits(registry: Registry, readings: RateLimitReadings): void {
-  registerCounter(
-    registry,
-    'tulle_rate_limit_decisions_total',
-    'Decisions of rate limits, by who made them; in shadow mode nothing came of them.',
-    function* () {
-      for (const series of readings.limits()) {
-        const { policy, limit } = series;
-        for (const { count, ...labels } of series.readings()) yield [{ policy, limit, ...labels }, count];
-      }
-    },
-  );
+  register(registry, RATE_LIMIT_DECISIONS, function* () {
+    for (const series of readings.limits()) {
+      const { policy, limit } = series;
+      for (const { count, ...labels } of series.readings()) yield [{ policy, limit, ...labels }, count];
+    }
+  });
   const perTable = (read: (table: TableReading) => number) =>
     function* (): Iterable<readonly [Labels, number]> {
       for (const table of readings.tables())
         yield [{ policy: table.policy, limit: table.limit }, read(table)];
     };
-  registerGauge(
+  register(
     registry,
-    'tulle_rate_limit_keys',
-    'Keys of a limit that have state in this sidecar.',
+    RATE_LIMIT_KEYS,
     perTable(({ keys }) => keys),
   );
-  registerCounter(
+  register(
     registry,
-    'tulle_rate_limit_evictions_total',
-    'Keys that made room for others; none was over its limit.',
+    RATE_LIMIT_EVICTIONS,
     perTable(({ evictions }) => evictions),
   );
-  registerCounter(
+  register(
     registry,
-    'tulle_rate_limit_overflows_total',
-    'Requests whose key had to share state, because every other key was over its limit.',
+    RATE_LIMIT_OVERFLOWS,
     perTable(({ overflows }) => overflows),
   );
-  registerHistogram(
-    registry,
-    'tulle_rate_limit_redis_duration_seconds',
-    'Answers of the shared store, from question to answer.',
-    function* () {
-      for (const { store, duration } of readings.stores()) yield [{ store }, duration];
-    },
-  );
-  registerCounter(
-    registry,
-    'tulle_rate_limit_redis_failures_total',
-    'Questions that the shared store did not answer.',
-    function* () {
-      for (const { store, failures } of readings.stores()) {
-        for (const reason of FAILURE_REASONS) yield [{ store, reason }, failures[reason]];
-      }
-    },
-  );
-  registerGauge(
-    registry,
-    'tulle_rate_limit_redis_up',
-    'Whether the shared store is asked: 1 or 0.',
-    function* () {
-      for (const { store, up } of readings.stores()) yield [{ store }, up ? 1 : 0];
-    },
-  );
+  registerHistogram(registry, RATE_LIMIT_REDIS_DURATION, function* () {
+    for (const { store, duration } of readings.stores()) yield [{ store }, duration];
+  });
+  register(registry, RATE_LIMIT_REDIS_FAILURES, function* () {
+    for (const { store, failures } of readings.stores()) {
+      for (const reason of FAILURE_REASONS) yield [{ store, reason }, failures[reason]];
+    }
+  });
+  register(registry, RATE_LIMIT_REDIS_UP, function* () {
+    for (const { store, up } of readings.stores()) yield [{ store }, up ? 1 : 0];
+  });
 }

@@ -3,7 +3,19 @@
  */
 import type { Registry } from 'prom-client';
 import type { Direction } from '../../core/route.ts';
-import { type Reading, registerCounter } from '../../observe/family.ts';
+import { type Reading, register } from '../../observe/family.ts';
+import { counter } from '../../observe/metric.ts';
+
+export const RETRIES = counter(
+  'tulle_retries_total',
+  'Attempts that a retry policy added, or in shadow mode would have added, by what made them worth it.',
+  ['direction', 'route', 'reason', 'mode'],
+);
+export const RETRIES_DENIED = counter(
+  'tulle_retries_denied_total',
+  'Failures that were worth another attempt and got none, by what forbade it.',
+  ['direction', 'route', 'cause'],
+);
 
 export type RetryReason = 'connect-failure' | 'reset' | 'timeout' | 'status' | 'grpc-status';
 
@@ -31,18 +43,8 @@ export class RetrySeries {
 }
 
 export function registerRetries(registry: Registry, retries: ReadonlyMap<string, RetrySeries>): void {
-  registerCounter(
-    registry,
-    'tulle_retries_total',
-    'Attempts that a retry policy added, or in shadow mode would have added, by what made them worth it.',
-    () => byReason(retries),
-  );
-  registerCounter(
-    registry,
-    'tulle_retries_denied_total',
-    'Failures that were worth another attempt and got none, by what forbade it.',
-    () => byCause(retries),
-  );
+  register(registry, RETRIES, () => byReason(retries));
+  register(registry, RETRIES_DENIED, () => byCause(retries));
 }
 
 function noReasons(): Record<RetryReason, number> {

@@ -7,8 +7,38 @@
 import type { Registry } from 'prom-client';
 import type { HeldBytes } from '../../core/body-gate.ts';
 import { Failure, type FailureKind } from '../../core/failure.ts';
-import { type Reading, registerCounter, registerGauge } from '../../observe/family.ts';
+import { type Reading, register } from '../../observe/family.ts';
+import { counter, gauge } from '../../observe/metric.ts';
 import { RULES } from './rules.ts';
+
+export const WAF_REQUESTS = counter(
+  'tulle_waf_requests_total',
+  'Requests that a WAF policy inspected, by what became of them, or in shadow mode would have.',
+  ['policy', 'mode', 'result'],
+);
+export const WAF_BODIES = counter(
+  'tulle_waf_bodies_total',
+  'Request bodies that came to a WAF policy, by how far they were looked at.',
+  ['policy', 'mode', 'read'],
+);
+export const WAF_BODY_BYTES = counter(
+  'tulle_waf_body_bytes_total',
+  'Bytes of request bodies that a WAF policy inspected.',
+  ['policy', 'mode'],
+);
+export const WAF_HITS = counter('tulle_waf_hits_total', 'What a WAF policy found, by rule.', [
+  'policy',
+  'mode',
+  'rule',
+]);
+export const WAF_HELD_BYTES = gauge(
+  'tulle_waf_held_bytes',
+  'Bytes of request bodies that are held for inspection now.',
+);
+export const WAF_HOLD_OVERFLOWS = counter(
+  'tulle_waf_hold_overflows_total',
+  'Request bodies that were not inspected because too many bytes were held already: refused, or in shadow mode passed.',
+);
 
 /** What became of a request, or in shadow mode would have. */
 const RESULTS = [
@@ -73,27 +103,12 @@ export interface WafReadings {
 }
 
 export function registerWaf(registry: Registry, readings: WafReadings): void {
-  registerCounter(
-    registry,
-    'tulle_waf_requests_total',
-    'Requests that a WAF policy inspected, by what became of them, or in shadow mode would have.',
-    () => perKey(readings, 'result', RESULTS, ({ results }) => results),
-  );
-  registerCounter(
-    registry,
-    'tulle_waf_bodies_total',
-    'Request bodies that came to a WAF policy, by how far they were looked at.',
-    () => perKey(readings, 'read', BODIES, ({ bodies }) => bodies),
-  );
-  registerCounter(
-    registry,
-    'tulle_waf_body_bytes_total',
-    'Bytes of request bodies that a WAF policy inspected.',
-    function* () {
-      for (const { policy, mode, bytes } of readings.policies()) yield [{ policy, mode }, bytes];
-    },
-  );
-  registerCounter(registry, 'tulle_waf_hits_total', 'What a WAF policy found, by rule.', function* () {
+  register(registry, WAF_REQUESTS, () => perKey(readings, 'result', RESULTS, ({ results }) => results));
+  register(registry, WAF_BODIES, () => perKey(readings, 'read', BODIES, ({ bodies }) => bodies));
+  register(registry, WAF_BODY_BYTES, function* () {
+    for (const { policy, mode, bytes } of readings.policies()) yield [{ policy, mode }, bytes];
+  });
+  register(registry, WAF_HITS, function* () {
     for (const { policy, mode, hits } of readings.policies()) {
       for (const { id, index } of RULES) {
         const count = hits[index] as number;
@@ -101,18 +116,8 @@ export function registerWaf(registry: Registry, readings: WafReadings): void {
       }
     }
   });
-  registerGauge(
-    registry,
-    'tulle_waf_held_bytes',
-    'Bytes of request bodies that are held for inspection now.',
-    () => [[{}, readings.held.used]],
-  );
-  registerCounter(
-    registry,
-    'tulle_waf_hold_overflows_total',
-    'Request bodies that were not inspected because too many bytes were held already: refused, or in shadow mode passed.',
-    () => [[{}, readings.held.refused]],
-  );
+  register(registry, WAF_HELD_BYTES, () => [[{}, readings.held.used]]);
+  register(registry, WAF_HOLD_OVERFLOWS, () => [[{}, readings.held.refused]]);
 }
 
 function zeros<Key extends string>(keys: readonly Key[]): Record<Key, number> {

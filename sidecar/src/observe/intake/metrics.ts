@@ -1,28 +1,28 @@
 import type { Registry } from 'prom-client';
-import { registerCounter } from '../family.ts';
+import { register } from '../family.ts';
+import { counter } from '../metric.ts';
 import type { SpanExport } from '../span-export.ts';
 import type { AppSpans } from './app-spans.ts';
 
+export const APP_SPANS_RECEIVED = counter(
+  'tulle_app_spans_received_total',
+  'Spans that the service sent to its sidecar.',
+);
+export const APP_SPANS_EXPORTED = counter(
+  'tulle_app_spans_exported_total',
+  'Spans of the service that the collector took.',
+);
+export const APP_SPANS_DROPPED = counter(
+  'tulle_app_spans_dropped_total',
+  'Spans of the service that were to be exported and were not, or could not be kept.',
+  ['reason'],
+);
+
 export function registerIntake(registry: Registry, spans: AppSpans, spanExport: SpanExport): void {
-  registerCounter(
-    registry,
-    'tulle_app_spans_received_total',
-    'Spans that the service sent to its sidecar.',
-    () => [[{}, spans.received]],
-  );
-  registerCounter(
-    registry,
-    'tulle_app_spans_exported_total',
-    'Spans of the service that the collector took.',
-    () => [[{}, spanExport.exported]],
-  );
-  registerCounter(
-    registry,
-    'tulle_app_spans_dropped_total',
-    'Spans of the service that were to be exported and were not, or could not be kept.',
-    () => [
-      ...Object.entries(spans.lost).map(([reason, count]) => [{ reason }, count] as const),
-      [{ reason: 'export_failed' }, spanExport.failed],
-    ],
-  );
+  register(registry, APP_SPANS_RECEIVED, () => [[{}, spans.received]]);
+  register(registry, APP_SPANS_EXPORTED, () => [[{}, spanExport.exported]]);
+  register(registry, APP_SPANS_DROPPED, () => [
+    ...Object.entries(spans.lost).map(([reason, count]) => [{ reason }, count] as const),
+    [{ reason: 'export_failed' }, spanExport.failed],
+  ]);
 }

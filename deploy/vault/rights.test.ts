@@ -107,6 +107,12 @@ describe.each(SERVICES)('%s, a service,', (name) => {
   );
 });
 
+test('a service can renew what it knows the lease of, whoever has it, and not end it', async () => {
+  const { lease_id } = await ask('gateway', 'GET', 'database/creds/gateway');
+  await ask('ai-processor', 'PUT', 'sys/leases/renew', { lease_id });
+  await expectRefusal('ai-processor', 'PUT', 'sys/leases/revoke', { lease_id });
+});
+
 describe('the authority', () => {
   // What it signs, and what not, is in pki.test.ts. That it is asked for a CSR says that it was let in.
   test.each(['workload', 'authority'])('may sign as pki/sign/%s', async (role) => {

@@ -26,8 +26,16 @@ describe('parseExposition', () => {
   });
 
   it('reads the forms of numbers, and a time', () => {
-    const text = '# HELP a b\n# TYPE a gauge\na 1\na{} 2.5e-3\na{x="1",} +Inf\na -Inf 1700000000000\na NaN\n';
-    expect(parseExposition(text).map(({ value }) => value)).toEqual([1, 0.0025, Infinity, -Infinity, NaN]);
+    const text =
+      '# HELP a b\n# TYPE a gauge\na 1\na{} 2.5e-3\na{x="1",} +Inf\na -Inf 1700000000000\na NaN\na Nan\n';
+    expect(parseExposition(text).map(({ value }) => value)).toEqual([
+      1,
+      0.0025,
+      Infinity,
+      -Infinity,
+      NaN,
+      NaN,
+    ]);
   });
 
   it.each([

@@ -31,6 +31,8 @@ const SPECIAL: ReadonlyMap<string, number> = new Map([
   ['+Inf', Number.POSITIVE_INFINITY],
   ['-Inf', Number.NEGATIVE_INFINITY],
   ['NaN', Number.NaN],
+  // As prom-client writes it.
+  ['Nan', Number.NaN],
 ]);
 
 function parseSample(line: string): Sample | null {

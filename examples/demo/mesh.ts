@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Span } from '../../mesh/cli/trace/span.ts';
+import type { ScrapeJob } from '../../test/parts/prometheus.ts';
 import { type Redis, startRedis } from '../../test/parts/redis.ts';
 import { limits } from './limits.ts';
 import { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
@@ -11,6 +12,7 @@ import { type ChildLost, type ChildSpec, Processes, type ReadyLine } from './pro
 import type { AdminPorts } from './screen.ts';
 import {
   CONTROL,
+  NAMESPACE,
   planAuthority,
   planControl,
   planServices,
@@ -37,8 +39,8 @@ export type MeshEvents = {
 export class Mesh {
   readonly #events: MeshEvents;
   readonly #processes: Processes;
+  /** Of everything that has metrics, by the name of its process. */
   readonly #adminPorts = new Map<string, number>();
-  #controlPort = 0;
   #folder: string | null = null;
   #receiver: OtlpReceiver | null = null;
   #redis: Promise<Redis> | null = null;
@@ -53,7 +55,25 @@ export class Mesh {
   }
 
   get adminPorts(): AdminPorts {
-    return { sidecars: this.#adminPorts, control: this.#controlPort };
+    const sidecars = SERVICE_NAMES.map((name) => [name, this.#adminPorts.get(sidecarOf(name)) ?? 0] as const);
+    return { sidecars: new Map(sidecars), control: this.#adminPorts.get(CONTROL) ?? 0 };
+  }
+
+  /** What a Prometheus has to scrape, by the jobs that the dashboards are made for. */
+  get scrapeJobs(): ScrapeJob[] {
+    const jobOf = (job: string, services: readonly string[], processOf = (service: string) => service) => ({
+      job,
+      targets: services.flatMap((service) => {
+        const port = this.#adminPorts.get(processOf(service));
+        const labels = { namespace: NAMESPACE, pod: `${service}-1` };
+        return port === undefined ? [] : [{ address: `127.0.0.1:${port}`, labels }];
+      }),
+    });
+    return [
+      jobOf('tulle-sidecar', [...SERVICE_NAMES, CONTROL], sidecarOf),
+      jobOf('tulle-service', SERVICE_NAMES),
+      jobOf('tulle-control-plane', [CONTROL, 'ca']),
+    ];
   }
 
   async start(): Promise<Topology> {
@@ -82,22 +102,20 @@ export class Mesh {
     const port = Number(authority.port);
     await Promise.all([
       this.#startControl(topology, port),
-      ...SERVICE_NAMES.map(async (name) => {
-        const ready = await this.#startChild(await planSidecar(topology, name, port));
-        this.#adminPorts.set(name, Number(ready.admin));
-      }),
+      ...SERVICE_NAMES.map(async (name) => this.#startChild(await planSidecar(topology, name, port))),
     ]);
   }
 
   async #startControl(topology: Topology, authorityPort: number): Promise<void> {
     const { control, sidecar } = await planControl(topology, authorityPort);
-    const [ready] = await Promise.all([this.#startChild(control), this.#startChild(sidecar)]);
-    this.#controlPort = Number(ready.adminPort);
+    await Promise.all([this.#startChild(control), this.#startChild(sidecar)]);
   }
 
   async #startChild(spec: ChildSpec): Promise<ReadyLine> {
     const ready = await this.#processes.start(spec);
     const pid = this.#processes.pidOf(spec.name) ?? null;
+    const adminPort = Number(ready.admin ?? ready.adminPort);
+    if (adminPort > 0) this.#adminPorts.set(spec.name, adminPort);
     this.#events.onStarted({ name: spec.name, pid, listens: describePorts(ready) });
     return ready;
   }

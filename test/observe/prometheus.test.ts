@@ -23,7 +23,8 @@ let prometheus: Prometheus;
 beforeAll(async () => {
   collector = await startCollector();
   shop = await Shop.open({ collectorPort: collector.port, headSampleRatio: 0 });
-  prometheus = await startPrometheus(shop.adminPorts.map((port) => `127.0.0.1:${port}`));
+  const targets = shop.adminPorts.map((port) => ({ address: `127.0.0.1:${port}` }));
+  prometheus = await startPrometheus([{ job: 'mesh', targets }]);
   for (let i = 0; i < 200; i++) {
     await shop.request(randomBytes(16).toString('hex'), i % 20 === 0 ? 'rates=500' : '');
   }

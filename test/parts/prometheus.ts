@@ -11,10 +11,31 @@ export interface Prometheus {
   stop: () => Promise<void>;
 }
 
+export interface ScrapeJob {
+  readonly job: string;
+  readonly targets: readonly ScrapeTarget[];
+}
+
+export interface ScrapeTarget {
+  readonly address: string;
+  /** On all that it says, as Kubernetes' discovery puts them there. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface PrometheusOptions {
+  /** Files of rules, by name: JSON or YAML. */
+  readonly rules?: Readonly<Record<string, string>>;
+  /** Addresses of Alertmanagers. */
+  readonly alertmanagers?: readonly string[];
+}
+
 const PACKAGE = 'prometheus';
 
-/** Scrapes each address once a second. */
-export function startPrometheus(targets: string[]): Promise<Prometheus> {
+/** Scrapes each address once a second, and evaluates rules as often. */
+export function startPrometheus(
+  jobs: readonly ScrapeJob[],
+  { rules = {}, alertmanagers = [] }: PrometheusOptions = {},
+): Promise<Prometheus> {
   return startOnFreePort(async (port) => {
     const { command, env } = await findInDebian({
       part: 'Prometheus',
@@ -23,8 +44,13 @@ export function startPrometheus(targets: string[]): Promise<Prometheus> {
     });
     const address = `127.0.0.1:${port}`;
     const config = {
-      global: { scrape_interval: '1s', scrape_timeout: '1s' },
-      scrape_configs: [{ job_name: 'mesh', static_configs: [{ targets }] }],
+      global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+      rule_files: Object.keys(rules),
+      alerting: { alertmanagers: [{ static_configs: [{ targets: alertmanagers }] }] },
+      scrape_configs: jobs.map(({ job, targets }) => ({
+        job_name: job,
+        static_configs: targets.map(({ address, labels = {} }) => ({ targets: [address], labels })),
+      })),
     };
     const part = await startPart({
       name: 'prometheus',
@@ -36,7 +62,7 @@ export function startPrometheus(targets: string[]): Promise<Prometheus> {
         `--web.listen-address=${address}`,
       ],
       env,
-      files: { 'prometheus.json': JSON.stringify(config) },
+      files: { ...rules, 'prometheus.json': JSON.stringify(config) },
       isReady: async () => (await fetch(`http://${address}/-/ready`)).ok,
     });
     return {

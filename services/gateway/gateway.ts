@@ -9,14 +9,23 @@ import helmet from '@fastify/helmet';
 import { trace } from '@opentelemetry/api';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { filePath, httpUrl, loadConfig, redisKey, secretRef, serviceKeys } from '../lib/config.ts';
-import { RUN_QUEUE, runId, runRequest, runView } from '../lib/contracts.ts';
+import {
+  aiProcessorKey,
+  filePath,
+  httpUrl,
+  loadConfig,
+  redisKey,
+  secretRef,
+  serviceKeys,
+} from '../lib/config.ts';
+import { documentsRequest, RUN_QUEUE, runId, runRequest, runView, searchRequest } from '../lib/contracts.ts';
 import { ATTR_TENANT, openJobQueue } from '../lib/job-queue.ts';
 import { describeResponse, type Outbound, type OutboundError } from '../lib/outbound.ts';
-import { notFound, Problem, parseBody } from '../lib/problem.ts';
+import { notFound, Problem, parseBody, parseJson } from '../lib/problem.ts';
 import { checkRedis, openRedis, redisAccess } from '../lib/redis.ts';
 import type { ServiceParts } from '../lib/service.ts';
 import { workflowFile } from '../lib/workflow-file.ts';
+import { askAi } from './ai.ts';
 import { type ApiKeys, apiKeysFile, findTenant } from './api-keys.ts';
 
 export const gatewayConfig = z.strictObject({
@@ -28,6 +37,7 @@ export const gatewayConfig = z.strictObject({
     url: httpUrl.default('http://workflow-worker'),
     timeoutMs: z.int().min(1).max(60_000).default(5_000),
   }),
+  ai: aiProcessorKey,
 });
 
 type GatewayConfig = z.infer<typeof gatewayConfig>;
@@ -88,6 +98,20 @@ export function buildGateway(parts: ServiceParts<GatewayConfig>): void {
         if (!id.success) throw notFound('The run');
         return fetchRun(outbound, config.worker, id.data, request.tenant);
       });
+
+      api.post('/documents', (request) =>
+        askAi(
+          outbound,
+          config.ai,
+          request.tenant,
+          '/v1/documents',
+          parseBody(documentsRequest, request.body),
+        ),
+      );
+
+      api.post('/search', (request) =>
+        askAi(outbound, config.ai, request.tenant, '/v1/search', parseBody(searchRequest, request.body)),
+      );
     },
     { prefix: '/v1' },
   );
@@ -127,12 +151,4 @@ async function fetchRun(outbound: Outbound, worker: GatewayConfig['worker'], id:
 
 function workerFailed(status: 502 | 504, detail: string, cause?: unknown): Problem {
   return new Problem({ status, code: 'worker_unavailable', detail, cause });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -61,6 +61,14 @@ export const redisKey = z.strictObject({
     ),
 });
 
+/** Where the AI processor is, for those who call it. */
+export const aiProcessorKey = z
+  .strictObject({
+    url: httpUrl.default('http://ai-processor'),
+    timeoutMs: z.int().min(1).max(60_000).default(5_000),
+  })
+  .prefault({});
+
 export type ServiceConfig = z.infer<z.ZodObject<typeof serviceKeys>> & {
   secrets?: Record<string, z.infer<typeof secretRef> | undefined>;
 };

@@ -5,6 +5,9 @@ import { z } from 'zod';
 import { httpUrl } from './config.ts';
 import { LIMITS } from './limits.ts';
 
+/** Who a call is for. Set by the service that authenticated it; access policies say who may call and so be believed. */
+export const TENANT_HEADER = 'x-tenant-id';
+
 export const RUN_QUEUE = 'workflow-runs';
 export const DELIVERY_QUEUE = 'webhook-deliveries';
 
@@ -81,6 +84,50 @@ export const runView = z.object({
   ),
 });
 export type RunView = z.infer<typeof runView>;
+
+export const text = z.string().min(1).max(LIMITS.textChars);
+
+/** POST /v1/documents. An id that is there already is replaced. */
+export const documentsRequest = z.strictObject({
+  documents: z
+    .array(
+      z.strictObject({
+        id: z.string().min(1).max(LIMITS.documentIdChars),
+        text,
+        metadata: z
+          .record(z.string(), z.union([z.string().max(LIMITS.textChars), z.number(), z.boolean(), z.null()]))
+          .refine(
+            (metadata) => Object.keys(metadata).length <= LIMITS.documentMetadataKeys,
+            `at most ${LIMITS.documentMetadataKeys} fields`,
+          )
+          .default({}),
+      }),
+    )
+    .min(1)
+    .max(LIMITS.textsPerRequest),
+});
+export type DocumentsRequest = z.input<typeof documentsRequest>;
+
+/** POST /v1/search. */
+export const searchRequest = z.strictObject({
+  query: text,
+  limit: z.int().min(1).max(LIMITS.searchResults).default(10),
+});
+export type SearchRequest = z.input<typeof searchRequest>;
+
+export const searchAnswer = z.object({
+  model: z.string(),
+  /** Only the beginning of the query was looked for: the model takes no more. */
+  truncated: z.boolean(),
+  results: z.array(
+    z.object({
+      id: z.string(),
+      score: z.number(),
+      text: z.string(),
+      metadata: z.record(z.string(), z.unknown()),
+    }),
+  ),
+});
 
 function isNestedAtMost(value: unknown, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true;

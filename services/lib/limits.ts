@@ -51,4 +51,18 @@ export const LIMITS = {
   workflows: 256,
   workflowSteps: 32,
   deadLettersPerPage: 100,
+
+  vectorDimensions: 4_096,
+  vectorCollections: 64,
+  pointsPerRequest: 256,
+  /** Vectors are long as text: a request with `pointsPerRequest` of them. */
+  vectorRequestBytes: 4_194_304,
+  vectorStoreWrites: 256,
+  vectorResponseBytes: 2_097_152,
+
+  textChars: 8_192,
+  textsPerRequest: 32,
+  documentIdChars: 128,
+  documentMetadataKeys: 32,
+  searchResults: 50,
 } as const;

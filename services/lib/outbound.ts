@@ -22,13 +22,15 @@ import { injectContext, withSpan } from './request-context.ts';
 import { endSpan, startSpan } from './span.ts';
 
 export interface OutboundRequest {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'PUT';
   url: string;
   /** The URL's path with placeholders: names the span without one name per id. */
   route?: string;
   headers?: Record<string, string>;
   body?: string;
   timeoutMs: number;
+  /** What is read of the answer at most. */
+  responseBytes?: number;
   /** How often this same message was sent before. */
   resendCount?: number;
 }
@@ -105,10 +107,15 @@ export function openOutbound(sidecarUrl?: string): Outbound {
 }
 
 /** One line for a reason field: the status, and the code a mesh or service put into a problem+json body. */
-export function describeResponse({ status, headers, body }: OutboundResponse): string {
+export function describeResponse(response: OutboundResponse): string {
+  const code = codeOf(response);
+  return code === undefined ? `answered ${response.status}` : `answered ${response.status} (${code})`;
+}
+
+/** The code of a problem+json body. */
+export function codeOf({ headers, body }: OutboundResponse): string | undefined {
   const isProblem = String(headers['content-type'] ?? '').startsWith(PROBLEM_TYPE);
-  const code = isProblem ? /"code"\s*:\s*"([a-z0-9_]{1,64})"/.exec(body)?.[1] : undefined;
-  return code === undefined ? `answered ${status}` : `answered ${status} (${code})`;
+  return isProblem ? /"code"\s*:\s*"([a-z0-9_]{1,64})"/.exec(body)?.[1] : undefined;
 }
 
 interface Wire {
@@ -150,19 +157,20 @@ async function send(
     body: call.body ?? null,
     signal: AbortSignal.timeout(call.timeoutMs),
   } as Dispatcher.RequestOptions & { origin: string });
-  return { status: response.statusCode, headers: response.headers, body: await readText(response.body) };
+  const body = await readText(response.body, call.responseBytes ?? LIMITS.responseBodyBytes);
+  return { status: response.statusCode, headers: response.headers, body };
 }
 
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+async function readText(body: AsyncIterable<Buffer>, bytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     chunks.push(chunk);
     size += chunk.length;
     // Leaving the loop destroys the body and its connection: cheaper than reading what nobody wants.
-    if (size > LIMITS.responseBodyBytes) break;
+    if (size > bytes) break;
   }
-  return Buffer.concat(chunks, Math.min(size, LIMITS.responseBodyBytes)).toString('utf8');
+  return Buffer.concat(chunks, Math.min(size, bytes)).toString('utf8');
 }
 
 function toOutboundError(error: unknown, url: URL, timeoutMs: number): OutboundError {

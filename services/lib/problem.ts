@@ -19,6 +19,8 @@ export interface ProblemOptions {
   status: number;
   code: string;
   detail: string;
+  /** The failure code of the mesh, or of the service behind, that this comes from. */
+  reason?: string;
   errors?: FieldError[];
   headers?: Record<string, string>;
   cause?: unknown;
@@ -28,6 +30,7 @@ export class Problem extends Error {
   override name = 'Problem';
   readonly status: number;
   readonly code: string;
+  readonly reason: string | undefined;
   readonly errors: FieldError[] | undefined;
   readonly headers: Record<string, string>;
 
@@ -35,6 +38,7 @@ export class Problem extends Error {
     super(options.detail, { cause: options.cause });
     this.status = options.status;
     this.code = options.code;
+    this.reason = options.reason;
     this.errors = options.errors;
     this.headers = options.headers ?? {};
   }
@@ -46,6 +50,7 @@ export class Problem extends Error {
       status: this.status,
       code: this.code,
       detail: this.message,
+      reason: this.reason,
       errors: this.errors,
       requestId,
     };
@@ -67,6 +72,15 @@ export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.infe
     detail: 'The request body does not have the required form; errors says where.',
     errors,
   });
+}
+
+/** undefined for what is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function describeIssue(issue: z.core.$ZodIssue): FieldError[] {

@@ -44,7 +44,7 @@ interface RunningService {
 
 export async function runService<S extends z.ZodType<ServiceConfig>>(
   schema: S,
-  build: (parts: ServiceParts<z.infer<S>>) => void,
+  build: (parts: ServiceParts<z.infer<S>>) => void | Promise<void>,
 ): Promise<void> {
   try {
     refuseSecretsInEnvironment(process.env);
@@ -61,7 +61,7 @@ export async function runService<S extends z.ZodType<ServiceConfig>>(
 async function startService<C extends ServiceConfig>(
   config: C,
   configPath: string,
-  build: (parts: ServiceParts<C>) => void,
+  build: (parts: ServiceParts<C>) => void | Promise<void>,
 ): Promise<void> {
   const log = createLog(config.service, config.logLevel);
   const telemetry = startTelemetry(config.service, config.telemetry);
@@ -79,7 +79,7 @@ async function startService<C extends ServiceConfig>(
     finishers: [],
     closers: [outbound.close, secrets.close],
   };
-  build({
+  await build({
     config,
     configPath,
     pathOf: (file) => resolveBeside(configPath, file),

@@ -14,6 +14,15 @@ const step = z.discriminatedUnion('kind', [
   }),
   /** SHA-256 of the input in canonical form: the same input gives the same result. */
   z.strictObject({ name: slug, kind: z.literal('digest') }),
+  /** Keeps the text in a field of the input as a document `<runId>-<step>`, to be found by its meaning. */
+  z.strictObject({ name: slug, kind: z.literal('embed'), field: z.string().min(1) }),
+  /** Finds the tenant's documents that are nearest to the text in a field of the input. */
+  z.strictObject({
+    name: slug,
+    kind: z.literal('search'),
+    field: z.string().min(1),
+    limit: z.int().min(1).max(LIMITS.searchResults).default(5),
+  }),
   /** Hands an event to the webhook dispatcher. */
   z.strictObject({
     name: slug,

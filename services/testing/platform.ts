@@ -1,9 +1,13 @@
 /**
- * The four services on one Redis, without sidecars, and what a client of the platform does with them.
+ * The services on one Redis, without sidecars, and what a client of the platform does with them.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findMiniLm } from '../../test/parts/minilm.ts';
 import { findFreePort } from '../../test/parts/part.ts';
 import { type Redis, startRedis } from '../../test/parts/redis.ts';
 import type { RunView } from '../lib/contracts.ts';
@@ -22,6 +26,8 @@ export interface PlatformOptions {
   telemetryEndpoint?: string;
   /** The worker starts alone; `startDispatcher` brings the dispatcher later. */
   withoutDispatcher?: boolean;
+  /** With the AI processor and its vector store. */
+  ai?: boolean;
   dispatcher?: object;
   worker?: object;
 }
@@ -31,6 +37,7 @@ export class Platform {
   readonly services = new Map<string, ServiceProcess>();
   readonly #common: object;
   #dispatcherPort = 0;
+  #vectors: string | null = null;
 
   constructor(redis: Redis, common: object) {
     this.redis = redis;
@@ -78,9 +85,14 @@ export class Platform {
     return fetch(this.url('gateway') + path, { method: 'POST', headers, body });
   }
 
-  async startRun(hook: string, headers: Record<string, string> = {}, input: object = { orderId: 1 }) {
+  async startRun(
+    hook: string,
+    headers: Record<string, string> = {},
+    input: object = { orderId: 1 },
+    workflow = 'order-placed',
+  ) {
     const webhookUrl = hook.startsWith('http') ? hook : this.url('webhook-receiver') + hook;
-    const response = await this.call('/v1/workflows/order-placed/runs', {
+    const response = await this.call(`/v1/workflows/${workflow}/runs`, {
       body: { webhookUrl, input },
       headers,
     });
@@ -106,11 +118,13 @@ export class Platform {
   async stop(): Promise<void> {
     await Promise.all([...this.services.values()].map((service) => service.stop()));
     await this.redis.stop();
+    if (this.#vectors !== null) await rm(this.#vectors, { recursive: true });
   }
 
   async #startAll(options: PlatformOptions, telemetry: object): Promise<void> {
     this.#dispatcherPort = await findFreePort();
     const files = { 'workflows.yaml': WORKFLOWS };
+    const ai = options.ai ? { ai: { url: await this.#startAi(telemetry) } } : {};
     const worker = startService(
       'workflow-worker',
       {
@@ -118,6 +132,7 @@ export class Platform {
         workflowsFile: 'workflows.yaml',
         retry: QUICK_RETRY,
         dispatcher: { url: `http://127.0.0.1:${this.#dispatcherPort}` },
+        ...ai,
         ...options.worker,
       },
       files,
@@ -140,10 +155,20 @@ export class Platform {
         secrets: { apiKeys: { file: 'keys.yaml' } },
         workflowsFile: 'workflows.yaml',
         worker: { url: this.#add(await worker).url },
+        ...ai,
       },
       { ...files, 'keys.yaml': JSON.stringify({ keys }) },
     );
     this.#add(gateway);
+  }
+
+  async #startAi(telemetry: object): Promise<string> {
+    this.#vectors = await mkdtemp(join(tmpdir(), 'tulle-vectors-'));
+    const store = this.#add(await startService('vector-store', { ...telemetry, folder: this.#vectors }));
+    const model = { folder: await findMiniLm() };
+    return this.#add(
+      await startService('ai-processor', { ...telemetry, model, vectorStore: { url: store.url } }),
+    ).url;
   }
 
   #add(service: ServiceProcess): ServiceProcess {

@@ -1,12 +1,9 @@
 /**
  * The worker's client of the webhook dispatcher.
- *
- * Invariant: a refusal that would be repeated (4xx) is permanent, everything else is worth another attempt of the run.
  */
 import { type DeliveryRequest, deliveryView, type RunView } from '../lib/contracts.ts';
-import { PermanentFailure, RetryableFailure } from '../lib/job-worker.ts';
 import { describeResponse, type Outbound } from '../lib/outbound.ts';
-import { parseRetryAfterMs } from '../lib/retry.ts';
+import { failureOf } from './refusal.ts';
 
 export interface Dispatcher {
   url: string;
@@ -14,8 +11,6 @@ export interface Dispatcher {
 }
 
 type DeliveryState = RunView['deliveries'][number];
-
-const MAY_PASS = new Set([408, 425, 429]);
 
 export async function sendDelivery(
   outbound: Outbound,
@@ -31,12 +26,7 @@ export async function sendDelivery(
     timeoutMs: dispatcher.timeoutMs,
   });
   if (response.status === 202) return;
-  const reason = `webhook-dispatcher ${describeResponse(response)}`;
-  if (response.status >= 400 && response.status < 500 && !MAY_PASS.has(response.status)) {
-    throw new PermanentFailure(reason);
-  }
-  const retryAfter = response.headers['retry-after'];
-  throw new RetryableFailure(reason, parseRetryAfterMs(String(retryAfter ?? ''), Date.now()));
+  throw failureOf('webhook-dispatcher', response);
 }
 
 /** The state of a delivery as far as it can be learnt now: a run can be read while the dispatcher is away. */

@@ -5,7 +5,15 @@
  * passing reason is tried again with back-off, and fails for good only by its policy.
  */
 import { z } from 'zod';
-import { filePath, httpUrl, loadConfig, redisKey, secretRef, serviceKeys } from '../lib/config.ts';
+import {
+  aiProcessorKey,
+  filePath,
+  httpUrl,
+  loadConfig,
+  redisKey,
+  secretRef,
+  serviceKeys,
+} from '../lib/config.ts';
 import { RUN_QUEUE, type RunView, runWork } from '../lib/contracts.ts';
 import { type JobReading, openJobQueue } from '../lib/job-queue.ts';
 import { startJobWorker } from '../lib/job-worker.ts';
@@ -16,7 +24,8 @@ import { retryPolicy } from '../lib/retry.ts';
 import type { ServiceParts } from '../lib/service.ts';
 import { workflowFile } from '../lib/workflow-file.ts';
 import { readDelivery, sendDelivery } from './deliveries.ts';
-import { type RunOutcome, runWorkflow } from './workflow.ts';
+import { keepDocument, searchDocuments } from './documents.ts';
+import { type Actions, type RunOutcome, runWorkflow } from './workflow.ts';
 
 export const workerConfig = z.strictObject({
   ...serviceKeys,
@@ -29,6 +38,7 @@ export const workerConfig = z.strictObject({
     url: httpUrl.default('http://webhook-dispatcher'),
     timeoutMs: z.int().min(1).max(60_000).default(5_000),
   }),
+  ai: aiProcessorKey,
 });
 
 type WorkerConfig = z.infer<typeof workerConfig>;
@@ -39,6 +49,11 @@ export function buildWorker(parts: ServiceParts<WorkerConfig>): void {
   const access = redisAccess(parts);
   const redis = openRedis(access);
   const runs = openJobQueue(RUN_QUEUE, redis);
+  const actions: Actions = {
+    deliver: (delivery) => sendDelivery(outbound, config.dispatcher, delivery),
+    keepDocument: (tenant, id, text) => keepDocument(outbound, config.ai, tenant, { id, text }),
+    search: (tenant, query, limit) => searchDocuments(outbound, config.ai, tenant, { query, limit }),
+  };
   const worker = startJobWorker({
     queueName: RUN_QUEUE,
     redis: access,
@@ -48,8 +63,7 @@ export function buildWorker(parts: ServiceParts<WorkerConfig>): void {
     workSchema: runWork,
     log,
     random: Math.random,
-    process: (job) =>
-      runWorkflow(workflows, job, (delivery) => sendDelivery(outbound, config.dispatcher, delivery)),
+    process: (job) => runWorkflow(workflows, job, actions),
   });
   parts.addCheck('redis', () => checkRedis(redis));
   parts.onDrain(worker.drain);

@@ -13,6 +13,10 @@ const { workflows } = workflowFile.parse({
       { name: 'first', kind: 'webhook', event: 'order.first' },
       { name: 'second', kind: 'webhook', event: 'order.second' },
     ],
+    learn: [
+      { name: 'keep', kind: 'embed', field: 'text' },
+      { name: 'similar', kind: 'search', field: 'text' },
+    ],
     print: [{ name: 'print', kind: 'digest' }],
   },
 });
@@ -24,12 +28,13 @@ function jobOf(workflow: string, input: Record<string, unknown>) {
 
 async function run(workflow: string, input: Record<string, unknown>, from: Workflows = workflows) {
   const sent: DeliveryRequest[] = [];
-  const outcome = await runWorkflow(
-    from,
-    jobOf(workflow, input),
-    async (delivery) => void sent.push(delivery),
-  );
-  return { outcome, sent };
+  const kept: string[][] = [];
+  const outcome = await runWorkflow(from, jobOf(workflow, input), {
+    deliver: async (delivery) => void sent.push(delivery),
+    keepDocument: async (...document) => void kept.push(document),
+    search: async (tenant, query, limit) => [`${tenant} ${query} ${limit}`],
+  });
+  return { outcome, sent, kept };
 }
 
 test('a second run of the same job does and returns exactly the same', async () => {
@@ -65,11 +70,26 @@ test('the reason of a failure names the step, and keeps what kind of failure it 
   await expect(run('order', { orderId: 1 })).rejects.toThrow(
     new PermanentFailure('step check: the input lacks total'),
   );
-  const failing = runWorkflow(workflows, jobOf('order', { orderId: 1, total: 2 }), async () => {
-    throw new RetryableFailure('busy', 5_000);
+  const failing = runWorkflow(workflows, jobOf('order', { orderId: 1, total: 2 }), {
+    deliver: () => Promise.reject(new RetryableFailure('busy', 5_000)),
+    keepDocument: async () => {},
+    search: async () => [],
   });
   await expect(failing).rejects.toMatchObject({ message: 'step first: busy', retryAfterMs: 5_000 });
 });
+
+test('a text is kept under an id of its run and step, and searched for, for the tenant of the job', async () => {
+  const { kept, outcome } = await run('learn', { text: 'hello' });
+  expect(kept).toEqual([['acme', 'run_1-keep', 'hello']]);
+  expect(outcome.results).toEqual({ similar: ['acme hello 5'] });
+});
+
+test.each([{}, { text: '' }, { text: 1 }, { text: 'x'.repeat(8_193) }])(
+  'a run whose text is %j fails for good',
+  async (input) => {
+    await expect(run('learn', input)).rejects.toThrow(PermanentFailure);
+  },
+);
 
 test.each(['nothing', 'constructor', '__proto__'])('there is no workflow %s', async (name) => {
   await expect(run(name, {})).rejects.toThrow(PermanentFailure);

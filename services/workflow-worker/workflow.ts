@@ -1,14 +1,15 @@
 /**
  * Runs a workflow: its steps one after the other, each inside a span of its own.
  *
- * Invariants: a run is deterministic, the same job gives the same results and the same delivery ids, so that running it again after a
- * crash or a failed attempt changes nothing that was done before.
+ * Invariants: a step done again does nothing new, since the ids of deliveries and documents come from the job, so that running it again after
+ * a crash or a failed attempt changes nothing that was done before; only what a search finds may have changed meanwhile.
  */
 import { createHash } from 'node:crypto';
 import { context, SpanStatusCode } from '@opentelemetry/api';
 import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
-import type { DeliveryRequest, RunWork } from '../lib/contracts.ts';
+import { type DeliveryRequest, type RunWork, text } from '../lib/contracts.ts';
 import { type AcceptedJob, PermanentFailure } from '../lib/job-worker.ts';
+import { LIMITS } from '../lib/limits.ts';
 import { withSpan } from '../lib/request-context.ts';
 import { endSpan, startSpan } from '../lib/span.ts';
 import type { WorkflowStep, Workflows } from '../lib/workflow-file.ts';
@@ -18,18 +19,23 @@ export interface RunOutcome {
   deliveryIds: string[];
 }
 
-export type Deliver = (delivery: DeliveryRequest) => Promise<void>;
+/** What steps ask of other services, for a tenant. */
+export interface Actions {
+  deliver: (delivery: DeliveryRequest) => Promise<void>;
+  keepDocument: (tenant: string, id: string, text: string) => Promise<void>;
+  search: (tenant: string, query: string, limit: number) => Promise<unknown>;
+}
 
 export async function runWorkflow(
   workflows: Workflows,
   job: AcceptedJob<RunWork>,
-  deliver: Deliver,
+  actions: Actions,
 ): Promise<RunOutcome> {
   const { workflow } = job.work;
   const steps = Object.hasOwn(workflows, workflow) ? workflows[workflow] : undefined;
   if (!steps) throw new PermanentFailure(`there is no workflow ${JSON.stringify(workflow)} here`);
   const outcome: RunOutcome = { results: {}, deliveryIds: [] };
-  for (const step of steps) await runStep(step, job, outcome, deliver);
+  for (const step of steps) await runStep(step, job, outcome, actions);
   return outcome;
 }
 
@@ -37,13 +43,13 @@ async function runStep(
   step: WorkflowStep,
   job: AcceptedJob<RunWork>,
   outcome: RunOutcome,
-  deliver: Deliver,
+  actions: Actions,
 ): Promise<void> {
   const parent = context.active();
   const attributes = { 'tulle.workflow': job.work.workflow, 'tulle.step': step.name };
   const span = startSpan(`step ${step.name}`, { attributes }, parent);
   try {
-    await context.with(withSpan(parent, span), () => perform(step, job, outcome, deliver));
+    await context.with(withSpan(parent, span), () => perform(step, job, outcome, actions));
   } catch (error) {
     const failure = error as Error;
     // The run's reason has to say where it died, in the caller's words.
@@ -60,7 +66,7 @@ async function perform(
   step: WorkflowStep,
   job: AcceptedJob<RunWork>,
   outcome: RunOutcome,
-  deliver: Deliver,
+  actions: Actions,
 ): Promise<void> {
   const { input, webhookUrl, workflow } = job.work;
   if (step.kind === 'require') {
@@ -70,9 +76,14 @@ async function perform(
     outcome.results[step.name] = createHash('sha256')
       .update(JSON.stringify(sortKeys(input)))
       .digest('hex');
+  } else if (step.kind === 'embed') {
+    await actions.keepDocument(job.tenant, `${job.id}-${step.name}`, textOf(input, step.field));
+  } else if (step.kind === 'search') {
+    const query = textOf(input, step.field);
+    outcome.results[step.name] = await actions.search(job.tenant, query, step.limit);
   } else {
     const deliveryId = `${job.id}-${step.name}`;
-    await deliver({
+    await actions.deliver({
       deliveryId,
       tenant: job.tenant,
       url: webhookUrl,
@@ -84,6 +95,12 @@ async function perform(
     });
     outcome.deliveryIds.push(deliveryId);
   }
+}
+
+function textOf(input: Record<string, unknown>, field: string): string {
+  const parsed = text.safeParse(Object.hasOwn(input, field) ? input[field] : undefined);
+  if (parsed.success) return parsed.data;
+  throw new PermanentFailure(`${field} in the input is no text of 1 to ${LIMITS.textChars} characters`);
 }
 
 function sortKeys(value: unknown): unknown {

@@ -241,7 +241,7 @@ async function openSidecar(
       svid: () => summarise(core.identity),
       findTrace: (id) => observability.tracing?.finder.find(id) ?? null,
       taps: () => observability.taps,
-      metrics: (accept) => observability.metrics(accept),
+      scrape: (accept) => observability.scrape(accept),
       drain: () => startDrain(),
     });
     if (core.identity !== null)

@@ -83,11 +83,15 @@ export async function start(changes: Partial<AdminSource> = {}): Promise<number>
     svid: () => ({ id: 'spiffe://demo/ns/default/sa/a', expiresAtMs: 0, expired: false }),
     findTrace: () => null,
     taps: () => null,
-    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
+    scrape: () => ({ contentType: 'text/plain; version=0.0.4', slices: slicesOf('up ', '1\n') }),
     drain: () => {},
     ...changes,
   });
   return server.port;
+}
+
+export async function* slicesOf(...slices: string[]): AsyncGenerator<string> {
+  yield* slices;
 }
 
 type Answer = { status: number; type: string; headers: OutgoingHttpHeaders; body: string };
@@ -105,6 +109,7 @@ export function ask(
     const outgoing = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (incoming) => {
       let text = '';
       incoming.setEncoding('utf8');
+      incoming.on('error', reject);
       incoming.on('data', (chunk: string) => {
         text += chunk;
       });

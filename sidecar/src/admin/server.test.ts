@@ -46,17 +46,34 @@ describe('/metrics', () => {
     expect(answer).toMatchObject({ status: 200, type: 'text/plain; version=0.0.4', body: 'up 1\n' });
   });
 
-  test('says that they could not be collected', async () => {
-    const answer = await ask(await start({ metrics: () => Promise.reject(new Error('torn')) }), '/metrics');
-    expect(answer).toMatchObject({ status: 500, type: 'application/problem+json' });
-    expect(JSON.parse(answer.body)).toMatchObject({ detail: 'torn' });
+  test('are refused while too many scrapes wait', async () => {
+    const answer = await ask(await start({ scrape: () => null }), '/metrics');
+    expect(answer).toMatchObject({ status: 503, type: 'application/problem+json' });
+    expect(answer.headers['retry-after']).toBe('1');
   });
 
-  test('does not wait for ever', async () => {
+  test('that could not be collected are cut off', async () => {
+    async function* torn(): AsyncGenerator<string> {
+      yield 'up 1\n';
+      throw new Error('torn');
+    }
+    const port = await start({ scrape: () => ({ contentType: 'text/plain', slices: torn() }) });
+    await expect(ask(port, '/metrics')).rejects.toThrow(/aborted|hang up/);
+    expect((await ask(port, '/healthz/live')).status).toBe(200);
+  });
+
+  test('are not waited for for ever', async () => {
     // A limit of seconds is reached at once on this clock.
     const hasty: Clock = { ...systemClock, setTimer: (fn) => systemClock.setTimer(fn, 1) };
-    const port = await start({ clock: hasty, metrics: () => new Promise(() => {}) });
-    expect((await ask(port, '/metrics')).status).toBe(503);
+    async function* stuck(): AsyncGenerator<string> {
+      yield 'up 1\n';
+      await new Promise(() => {});
+    }
+    const port = await start({
+      clock: hasty,
+      scrape: () => ({ contentType: 'text/plain', slices: stuck() }),
+    });
+    await expect(ask(port, '/metrics')).rejects.toThrow(/aborted|hang up/);
   });
 });
 

@@ -7,12 +7,14 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import type { Address } from '../config/address.ts';
 import { formatAddress, isLoopback } from '../config/address.ts';
 import type { ConfigStatus } from '../config/watch.ts';
 import type { Clock } from '../core/clock.ts';
 import type { FoundTrace } from '../observe/explain/trace-finder.ts';
 import { readTraceQuery, TRACE_QUERY_HELP, TRACE_UNKNOWN } from '../observe/explain/trace-query.ts';
+import type { Scrape } from '../observe/scrapes.ts';
 import type { Taps } from '../observe/tap/taps.ts';
 import type { SvidSummary } from './config-dump.ts';
 import { buildConfigDump, showSvid } from './config-dump.ts';
@@ -32,8 +34,8 @@ export type AdminSource = {
   findTrace(id: string): FoundTrace | null;
   /** Null without an access log, whose lines they show. */
   taps(): Taps | null;
-  /** `accept` is what the scraper takes. */
-  metrics(accept: string): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** `accept` is what the scraper takes; null when too many scrapes wait. */
+  scrape(accept: string): Scrape | null;
   /** Begins to drain and returns at once; more calls change nothing. */
   drain(): void;
 };
@@ -48,8 +50,10 @@ const ADMIN_LIMITS = {
   headMs: 5_000,
   requestMs: 10_000,
   idleMs: 5_000,
-  /** How long the source may take to answer, and open requests may delay the close. */
-  answerMs: 5_000,
+  /** How long a scrape may take, its wait for others and its reader included. */
+  scrapeMs: 10_000,
+  /** How long open requests may delay the close. */
+  closeMs: 5_000,
 } as const;
 
 export async function startAdminServer(listen: Address, source: AdminSource): Promise<AdminServer> {
@@ -138,18 +142,23 @@ function replyReady(source: AdminSource): Reply {
   return json(200, svid === null ? { status } : { status, svid: showSvid(svid) });
 }
 
-async function replyMetrics(source: AdminSource, { accept }: Asked): Promise<Reply> {
-  // A collector that hangs would otherwise hold its scraper's connection, and the next one's, and so on.
-  let cancel = (): void => {};
-  const late = new Promise<Reply>((resolve) => {
-    const timer = source.clock.setTimer(
-      () => resolve(problem(503, `metrics took longer than ${ADMIN_LIMITS.answerMs} ms to collect`)),
-      ADMIN_LIMITS.answerMs,
-    );
-    cancel = () => timer.cancel();
-  });
-  const collected = source.metrics(accept).then((metrics): Reply => ({ status: 200, ...metrics }));
-  return Promise.race([collected, late]).finally(() => cancel());
+function replyMetrics(source: AdminSource, { accept }: Asked): Reply {
+  const scrape = source.scrape(accept);
+  if (scrape === null)
+    return problem(503, 'other scrapes are being answered; scrape less often', { 'retry-after': '1' });
+  return {
+    status: 200,
+    contentType: scrape.contentType,
+    body: '',
+    stream: (response) => void writeScrape(scrape, response, source.clock),
+  };
+}
+
+/** An answer that fails on its way, or takes too long, is cut off: its end is missing then. */
+async function writeScrape({ slices }: Scrape, response: ServerResponse, clock: Clock): Promise<void> {
+  const timer = clock.setTimer(() => response.destroy(), ADMIN_LIMITS.scrapeMs);
+  await pipeline(slices, response).catch(() => response.destroy());
+  timer.cancel();
 }
 
 function replyConfigDump(source: AdminSource): Reply {
@@ -223,7 +232,7 @@ function bind(server: Server, listen: Address): Promise<number> {
 async function closeServer(server: Server, clock: Clock): Promise<void> {
   // Idle connections close at once, and requests in flight may complete, within a bound.
   const closed = new Promise((resolve) => server.close(resolve));
-  const timer = clock.setTimer(() => server.closeAllConnections(), ADMIN_LIMITS.answerMs);
+  const timer = clock.setTimer(() => server.closeAllConnections(), ADMIN_LIMITS.closeMs);
   await closed;
   timer.cancel();
 }

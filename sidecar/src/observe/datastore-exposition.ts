@@ -68,17 +68,8 @@ function* durations(series: Series, protocols: readonly DataStoreProtocol[]): It
   }
 }
 
-/** The registry keeps formatted labels by object, so a series keeps the object. */
-const labelsBySeries = new WeakMap<OperationSeries, Labels>();
-
 function labelsOf(store: DataStoreSeries, operation: OperationSeries): Labels {
-  let labels = labelsBySeries.get(operation);
-  if (labels === undefined) {
-    labels =
-      store.protocol === 'kafka' ? messagingLabels(store, operation) : databaseLabels(store, operation);
-    labelsBySeries.set(operation, labels);
-  }
-  return labels;
+  return store.protocol === 'kafka' ? messagingLabels(store, operation) : databaseLabels(store, operation);
 }
 
 function databaseLabels({ protocol, route }: DataStoreSeries, series: OperationSeries): Labels {

@@ -1,20 +1,20 @@
 /**
- * A metric family whose samples are read from the series when it is scraped, in the shape in which prom-client's registry asks for it.
+ * A metric family whose samples are read from the series when it is scraped, one by one, in the shape in which prom-client has them.
  */
-import { type Metric, type OpenMetricsContentType, Registry } from 'prom-client';
-import { cellOf, type Histogram } from './histogram.ts';
-import type { HistogramDeclaration, MetricDeclaration } from './metric.ts';
+import type { Metric, Registry } from 'prom-client';
+import { cellOf, type Histogram, LAST_CELL } from './histogram.ts';
+import type { HistogramDeclaration, MetricDeclaration, MetricType } from './metric.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
-interface Sample {
+export interface Sample {
   readonly metricName?: string;
   readonly labels: Labels;
-  /** Labels that several samples have in common: the registry formats them once. */
+  /** Labels that several samples have in common, as one object. */
   readonly sharedLabels?: Labels;
   readonly value: number;
   /** Shown in OpenMetrics only. */
-  readonly exemplar?: ShownExemplar;
+  readonly exemplar?: ShownExemplar | null;
 }
 
 interface ShownExemplar {
@@ -32,7 +32,6 @@ interface Buckets {
   readonly labels: readonly Labels[];
 }
 
-const INFINITE_BUCKET = { le: '+Inf' };
 const NO_LABELS = {};
 
 export function register(
@@ -40,7 +39,9 @@ export function register(
   declaration: MetricDeclaration<'counter' | 'gauge'>,
   read: () => Iterable<Reading<number>>,
 ): void {
-  registerFamily(registry, declaration, () => Array.from(read(), ([labels, value]) => ({ labels, value })));
+  registerFamily(registry, declaration, function* () {
+    for (const [labels, value] of read()) yield { labels, value };
+  });
 }
 
 export function registerHistogram(
@@ -49,109 +50,84 @@ export function registerHistogram(
   read: () => Iterable<Reading<Histogram>>,
 ): void {
   const buckets = bucketsOf(declaration.bounds);
-  registerFamily(registry, declaration, () => {
-    const samples: Sample[] = [];
+  registerFamily(registry, declaration, function* () {
     for (const [labels, histogram] of read())
-      addHistogram(samples, declaration.name, labels, histogram, buckets);
-    return samples;
+      yield* samplesOfHistogram(declaration.name, labels, histogram, buckets);
   });
 }
 
-/** The registry keeps formatted labels by object, so a series keeps the object. */
-const labelsBySeries = new WeakMap<object, Labels>();
-
-export function memoLabels(series: object, make: () => Labels): Labels {
-  let labels = labelsBySeries.get(series);
-  if (labels === undefined) {
-    labels = make();
-    labelsBySeries.set(series, labels);
-  }
-  return labels;
+/** Of a family of ours, or of one of prom-client's own. */
+export async function samplesOf(metric: Metric): Promise<Iterable<Sample>> {
+  if (metric instanceof Family) return metric.samples();
+  return ((await metric.get()) as unknown as { values: Sample[] }).values;
 }
 
-function bucketsOf(bounds: readonly number[]): Buckets {
-  return {
-    cells: bounds.map((seconds) => cellOf(seconds * 1_000)),
-    labels: bounds.map((seconds) => ({ le: String(seconds) })),
-  };
+class Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: MetricType;
+  readonly samples: () => Iterable<Sample>;
+
+  constructor({ name, help, type }: MetricDeclaration, samples: () => Iterable<Sample>) {
+    this.name = name;
+    this.help = help;
+    this.type = type;
+    this.samples = samples;
+  }
+
+  /** For prom-client's registry, which writes all at once. */
+  get(): object {
+    const { name, help, type } = this;
+    return { name, help, type, aggregator: 'sum', values: [...this.samples()] };
+  }
 }
 
 function registerFamily(
   registry: Registry,
-  { name, help, type }: MetricDeclaration,
-  collect: () => Sample[],
+  declaration: MetricDeclaration,
+  samples: () => Iterable<Sample>,
 ): void {
-  const family = {
-    name,
-    help,
-    type,
-    get: () => ({ name, help, type, aggregator: 'sum', values: collect() }),
-  };
   // The registry calls `get` alone; its type names the classes that keep their own numbers.
-  registry.registerMetric(family as unknown as Metric);
+  registry.registerMetric(new Family(declaration, samples) as unknown as Metric);
 }
 
-function addHistogram(
-  samples: Sample[],
+function bucketsOf(bounds: readonly number[]): Buckets {
+  return {
+    cells: [...bounds.map((seconds) => cellOf(seconds * 1_000)), LAST_CELL],
+    labels: [...bounds.map(String), '+Inf'].map((le) => ({ le })),
+  };
+}
+
+function* samplesOfHistogram(
   name: string,
   sharedLabels: Labels,
   histogram: Histogram,
-  buckets: Buckets,
-): void {
-  const bucketName = `${name}_bucket`;
-  const { count } = histogram;
-  const exemplars = exemplarsOf(histogram, buckets);
-  const addBucket = (labels: Labels, value: number, i: number): void => {
-    const exemplar = exemplars?.get(i);
-    samples.push({ metricName: bucketName, labels, sharedLabels, value, ...(exemplar && { exemplar }) });
-  };
-  histogram.cumulate(buckets.cells).forEach((value, i) => {
-    addBucket(buckets.labels[i] as Labels, value, i);
-  });
-  addBucket(INFINITE_BUCKET, count, buckets.cells.length);
-  samples.push({
-    metricName: `${name}_sum`,
-    labels: NO_LABELS,
-    sharedLabels,
-    value: histogram.sumMs / 1_000,
-  });
-  samples.push({ metricName: `${name}_count`, labels: NO_LABELS, sharedLabels, value: count });
+  { cells, labels }: Buckets,
+): Iterable<Sample> {
+  // All is read before the first is given away, since time may pass between two of them.
+  const counts = histogram.cumulate(cells);
+  const sum = { labels: NO_LABELS, sharedLabels, value: histogram.sumMs / 1_000 };
+  const exemplars = exemplarsOf(histogram, cells);
+  const metricName = `${name}_bucket`;
+  for (const [i, value] of counts.entries()) {
+    const exemplar = exemplars?.get(i) ?? null;
+    yield { metricName, labels: labels[i] as Labels, sharedLabels, value, exemplar };
+  }
+  yield { ...sum, metricName: `${name}_sum` };
+  yield { ...sum, metricName: `${name}_count`, value: counts.at(-1) as number };
 }
 
 /** The latest of each bucket, by its number. */
-function exemplarsOf({ exemplars }: Histogram, { cells }: Buckets): Map<number, ShownExemplar> | null {
+function exemplarsOf({ exemplars }: Histogram, cells: readonly number[]): Map<number, ShownExemplar> | null {
   if (exemplars === null) return null;
   const shown = new Map<number, ShownExemplar>();
   for (const { durationMs, atMs, traceId } of exemplars) {
     const cell = cellOf(durationMs);
-    const found = cells.findIndex((end) => cell <= end);
-    const bucket = found === -1 ? cells.length : found;
+    const bucket = cells.findIndex((end) => cell <= end);
     const timestamp = atMs / 1_000;
     if ((shown.get(bucket)?.timestamp ?? 0) <= timestamp) {
       shown.set(bucket, { labelSet: { trace_id: traceId }, value: durationMs / 1_000, timestamp });
     }
   }
   return shown;
-}
-
-/**
- * The same families in the format of OpenMetrics, which has exemplars. There a counter's name is without `_total`, which its samples have; prom-client
- * adds it, and would take it from the names of the families themselves.
- */
-export function inOpenMetrics(registry: Registry, defaultLabels: Labels): Registry<OpenMetricsContentType> {
-  const open = new Registry<OpenMetricsContentType>();
-  open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
-  open.setDefaultLabels(defaultLabels);
-  for (const metric of registry.getMetricsAsArray() as unknown as ReadableFamily[]) {
-    const name = metric.type === 'counter' ? metric.name.replace(/_total$/, '') : metric.name;
-    const get = async () => ({ ...(await metric.get()), name });
-    open.registerMetric({ name, type: metric.type, get } as unknown as Metric);
-  }
-  return open;
-}
-
-interface ReadableFamily {
-  readonly name: string;
-  readonly type: string;
-  get(): Promise<object> | object;
 }

@@ -14,8 +14,8 @@ const LINEAR_CELLS = 100;
 const CELLS_PER_DECADE = 90;
 /** 100 us to 100 s. */
 const DECADES = 6;
-const LAST_CELL = LINEAR_CELLS + DECADES * CELLS_PER_DECADE;
-/** One more for everything longer. */
+/** Of everything longer. */
+export const LAST_CELL = LINEAR_CELLS + DECADES * CELLS_PER_DECADE;
 export const CELLS = LAST_CELL + 1;
 const LONGEST_US = 1e8;
 

@@ -63,6 +63,11 @@ export const OBSERVE_LIMITS = {
   /** What a WAF policy found in one request. */
   accessLogWafChars: 1_024,
 
+  /** One slice of a scrape, between which requests go on; all of one; and scrapes that wait for the one that is being written. */
+  scrapeSliceChars: 65_536,
+  scrapeChars: 67_108_864,
+  waitingScrapes: 4,
+
   /** Traces that one histogram of requests names, so that its buckets lead to examples. */
   exemplarsPerHistogram: 8,
 

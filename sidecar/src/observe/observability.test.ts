@@ -14,6 +14,7 @@ import { openJwt } from '../filters/jwt/jwt.fixture.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { WafControl } from '../filters/waf/waf-control.ts';
 import { Observability } from './observability.ts';
+import type { Scrape } from './scrapes.ts';
 
 const OWN = 'spiffe://demo.tulle.test/ns/demo/sa/orders';
 const CLOSE_MS = 10_000;
@@ -84,9 +85,14 @@ const readLog = (): Record<string, unknown>[] =>
     .slice(0, -1)
     .map((line) => JSON.parse(line));
 
+async function scrape(of: Observability): Promise<{ contentType: string; body: string }> {
+  const { contentType, slices } = of.scrape('') as Scrape;
+  return { contentType, body: (await Array.fromAsync(slices)).join('') };
+}
+
 /** Samples of one family by their labels, `service_name` and the buckets left out. */
 async function samplesOf(name: string): Promise<Record<string, number>> {
-  const { body } = await observability.metrics('');
+  const { body } = await scrape(observability);
   const samples: Record<string, number> = {};
   for (const line of body.split('\n')) {
     const match = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line);
@@ -162,7 +168,7 @@ describe('metrics', () => {
       [`_sum ${client}`]: seconds,
       [`_count ${client}`]: 1,
     });
-    const { body, contentType } = await observability.metrics('');
+    const { body, contentType } = await scrape(observability);
     expect(contentType).toContain('text/plain');
     // Each exchange took 8 ms: none in 5 ms, all in 10 ms.
     const buckets = body
@@ -243,7 +249,7 @@ describe('metrics', () => {
     const { exchange, forwarded } = travel({ chain: quiet.buildChain(PROFILES.inbound, () => OWN) });
     expect([exchange.status, exchange.sampled]).toEqual([200, false]);
     expect(forwarded?.some((line) => line.startsWith('traceparent:'))).toBe(false);
-    const { body } = await quiet.metrics('');
+    const { body } = await scrape(quiet);
     expect(body).toContain('tulle_requests_total');
     expect(body).not.toMatch(/tulle_spans|tulle_access_log/);
     await quiet.close(CLOSE_MS);

@@ -4,7 +4,6 @@
  * Invariants: where telemetry goes is fixed at start; nothing here can fail or delay a request.
  */
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import type { OpenMetricsContentType, Registry } from 'prom-client';
 import type { HeadersConfig, SidecarConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import { type Chain, compileChain } from '../core/chain.ts';
@@ -34,13 +33,13 @@ import { ConnectionWatch } from './connection-watch.ts';
 import { type DataStoreObserver, isDataStore } from './datastore.ts';
 import { DataStoreWatch } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
-import { inOpenMetrics } from './family.ts';
 import { GroupWatch } from './group-watch.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { ListenerWatch } from './listener-watch.ts';
 import { RandomWords } from './random-words.ts';
 import { Budget } from './retention/budget.ts';
 import type { TraceKeeping } from './retention/trace-keeping.ts';
+import { type Scrape, Scrapes } from './scrapes.ts';
 import { type LiveReadings, Series } from './series.ts';
 import { Taps } from './tap/taps.ts';
 import { Tracing } from './tracing.ts';
@@ -73,8 +72,7 @@ export class Observability {
   private readonly accessLog: AccessLog | null;
   /** Null without an access log, whose lines they show. */
   readonly taps: Taps | null;
-  private readonly registry: Registry;
-  private readonly openMetrics: Registry<OpenMetricsContentType>;
+  private readonly scrapes: Scrapes;
   private readonly keptCommands = new Budget(OBSERVE_LIMITS.keptCommandsPerSecond);
   private headers: HeadersConfig;
   private headSampleRatio: number;
@@ -99,7 +97,7 @@ export class Observability {
     this.linkage = traces === null ? null : new Linkage(() => this.random.next());
     this.accessLog = accessLog.kind === 'off' ? null : new AccessLog(accessLog, { clock, report });
     this.taps = this.accessLog === null ? null : new Taps(this.accessLog, clock);
-    this.registry = createRegistry(config.service, {
+    const registry = createRegistry(config.service, {
       series: this.series,
       tracing: this.tracing,
       linkage: this.linkage,
@@ -109,7 +107,7 @@ export class Observability {
       jwt,
       waf,
     });
-    this.openMetrics = inOpenMetrics(this.registry, { service_name: config.service });
+    this.scrapes = new Scrapes(registry, { service_name: config.service });
   }
 
   /** For chains built from now on. */
@@ -206,10 +204,9 @@ export class Observability {
     return new ListenerWatch(this.series.listener(name), accessLog, origin);
   }
 
-  /** In the text format of Prometheus, or in that of OpenMetrics for those who accept it: it has exemplars. */
-  async metrics(accept: string): Promise<{ contentType: string; body: string }> {
-    const registry = accept.includes('application/openmetrics-text') ? this.openMetrics : this.registry;
-    return { contentType: registry.contentType, body: await registry.metrics() };
+  /** `accept` is what the scraper takes; null when too many scrapes wait. */
+  scrape(accept: string): Scrape | null {
+    return this.scrapes.begin(accept);
   }
 
   /** The access log goes on in a new file, for log rotation. */

@@ -5,7 +5,7 @@ import type { Registry } from 'prom-client';
 import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
 import { errorTypeOf } from './error-type.ts';
-import { type Labels, memoLabels, type Reading, register, registerHistogram } from './family.ts';
+import { type Labels, type Reading, register, registerHistogram } from './family.ts';
 import type { Histogram } from './histogram.ts';
 import { counter, gauge, histogram } from './metric.ts';
 import { METHODS } from './request-line.ts';
@@ -92,7 +92,7 @@ function* durations(series: Series, direction: Direction): Iterable<Reading<Hist
   for (const route of series.routes.values()) {
     if (route.direction !== direction) continue;
     for (const requests of route.durations()) {
-      yield [memoLabels(requests, () => requestLabels(route, requests)), requests.duration];
+      yield [requestLabels(route, requests), requests.duration];
     }
   }
 }
@@ -100,8 +100,7 @@ function* durations(series: Series, direction: Direction): Iterable<Reading<Hist
 function* calls(series: Series, direction: Direction): Iterable<Reading<Histogram>> {
   for (const route of series.routes.values()) {
     if (route.direction !== direction) continue;
-    for (const call of route.rpc.calls())
-      yield [memoLabels(call, () => callLabels(route, call)), call.duration];
+    for (const call of route.rpc.calls()) yield [callLabels(route, call), call.duration];
   }
 }
 
@@ -153,6 +152,6 @@ function routeLabels({ direction, route, rule }: RouteSeries): Labels {
 
 function* perRoute<V>(series: Series, read: (route: RouteSeries) => V): Iterable<Reading<V>> {
   for (const route of series.routes.values()) {
-    yield [memoLabels(route, () => routeLabels(route)), read(route)];
+    yield [routeLabels(route), read(route)];
   }
 }

@@ -3,7 +3,7 @@
  */
 import type { Registry } from 'prom-client';
 import type { UpstreamCounts } from '../upstream/endpoint.ts';
-import { memoLabels, type Reading, register, registerHistogram } from './family.ts';
+import { type Reading, register, registerHistogram } from './family.ts';
 import { counter, gauge, histogram } from './metric.ts';
 import type { Series, UpstreamSeries } from './series.ts';
 
@@ -70,7 +70,7 @@ export function registerUpstreams(registry: Registry, series: Series): void {
 
 function* perUpstream<V>(series: Series, read: (upstream: UpstreamSeries) => V): Iterable<Reading<V>> {
   for (const upstream of series.upstreams.values()) {
-    yield [memoLabels(upstream, () => ({ upstream: upstream.upstream })), read(upstream)];
+    yield [{ upstream: upstream.upstream }, read(upstream)];
   }
 }
 

@@ -116,7 +116,7 @@ async function reportTokens(count: number): Promise<void> {
     const digest = hash('sha256', token, 'base64');
     await new Promise<unknown>((resolve) => verifier.verify(digest, token, { onOutcome: resolve }));
   }
-  const filter = new JwtFilter(policy.spec, verifier);
+  const filter = new JwtFilter(policy, verifier);
   const bearers = tokens.map(
     (token) => setStage([], { fields: [`authorization: Bearer ${token}`], time }).exchange,
   );

@@ -27,6 +27,12 @@ const attributes: fc.Arbitrary<Attributes> = fc
       'tulle.failure.code': fc.constantFrom('none', 'tls_failed', 'rate_limited', 'invented', '__proto__'),
       'tulle.failure.detail': fc.string(),
       'tulle.access.decision': fc.constantFrom('allow', 'deny', 'would_deny', 'toString'),
+      'tulle.policy.shadow': fc.oneof(
+        fc.string(),
+        fc
+          .array(fc.constantFrom('jwt a/b expired', 'fault', 'retry', 'waf a/b c', ' '))
+          .map((list) => list.join()),
+      ),
       'tulle.attempts': fc.oneof(fc.integer(), fc.string()),
       'tulle.phase.connect_ms': fc.double(),
       'tulle.phase.upstream_ms': fc.double(),

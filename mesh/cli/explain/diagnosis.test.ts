@@ -65,6 +65,21 @@ const CASES: Case[] = [
     'A token policy refused it',
   ],
   [
+    'what policies in shadow mode would have done',
+    sidecarIn('gateway', {
+      status: 200,
+      attributes: {
+        'tulle.policy.shadow':
+          'jwt shop/login expired,waf shop/a sqli,rate_limit shop/tenants minute,fault shop/chaos delay,retry',
+      },
+    }),
+    'ok / null / null / null',
+    'The token policy shop/login (rule expired) would have refused it at gateway sidecar in (shadow).',
+    'The rate limit policy shop/tenants (rule minute) would have refused it at gateway sidecar in (shadow).',
+    'The fault policy shop/chaos (rule delay) would have delayed it',
+    'A retry policy would have repeated it',
+  ],
+  [
     'edge auth, by the gateway itself',
     atGateway(401),
     'refused / gateway service in / code / 401',

@@ -8,7 +8,13 @@ export type PolicyAct = {
   /** `namespace/name` and rule; null where only the failure tells that there is one. */
   readonly policy: string | null;
   readonly rule: string | null;
-  readonly action: 'allowed' | 'refused' | 'would have refused' | 'tried again';
+  readonly action:
+    | 'allowed'
+    | 'refused'
+    | 'would have refused'
+    | 'would have delayed'
+    | 'tried again'
+    | 'would have repeated';
   readonly hop: string;
   /** What it says of itself, such as which limit was used up. */
   readonly detail: string | null;
@@ -17,7 +23,7 @@ export type PolicyAct = {
 /** In the order of the hops. */
 export function findPolicies(nodes: readonly TraceNode[]): PolicyAct[] {
   return nodes.flatMap(({ span }) => {
-    const deciders = DECIDERS.flatMap((kind) => decision(span, kind) ?? []);
+    const deciders = [...DECIDERS.flatMap((kind) => decision(span, kind) ?? []), ...shadows(span)];
     const kind = KIND_OF_FAILURE.get(failureCode(span) ?? '');
     // What a policy told by name is not told again by its failure.
     const told = kind === undefined || deciders.some((act) => act.kind === kind && act.action === 'refused');
@@ -34,6 +40,15 @@ const ACTIONS: ReadonlyMap<string, PolicyAct['action']> = new Map([
   ['block', 'refused'],
   ['would_deny', 'would have refused'],
   ['would_block', 'would have refused'],
+]);
+
+/** What else stands in `tulle.policy.shadow`; DECIDERS tell of themselves. */
+const SHADOWED: ReadonlyMap<string, readonly [kind: string, action: PolicyAct['action']]> = new Map([
+  ['jwt', ['token', 'would have refused']],
+  ['rate_limit', ['rate limit', 'would have refused']],
+  ['fault', ['fault', 'would have refused']],
+  ['concurrency', ['concurrency limit', 'would have refused']],
+  ['retry', ['retry', 'would have repeated']],
 ]);
 
 /** Failures that a policy is behind, by the kind of policy. */
@@ -71,6 +86,18 @@ function decision(span: Span, kind: (typeof DECIDERS)[number]): PolicyAct | null
     hop: describeHop(span),
     detail: action === 'refused' ? text(span, 'tulle.failure.detail') : null,
   };
+}
+
+/** Of `tulle.policy.shadow`: decisions apart by commas, each its kind, the policy and the rule apart by spaces. */
+function shadows(span: Span): PolicyAct[] {
+  const told = text(span, 'tulle.policy.shadow')?.split(',') ?? [];
+  return told.flatMap((entry) => {
+    const [name = '', policy = null, rule = null] = entry.split(' ');
+    const shadowed = SHADOWED.get(name);
+    if (shadowed === undefined) return [];
+    const [kind, action] = rule === 'delay' ? (['fault', 'would have delayed'] as const) : shadowed;
+    return [{ kind, policy, rule, action, hop: describeHop(span), detail: null }];
+  });
 }
 
 function refusal(span: Span, kind: string): PolicyAct {

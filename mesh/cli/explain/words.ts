@@ -88,8 +88,9 @@ function tries({ attempts, policies }: Diagnosis): string[] {
 /** Who let it pass is of no interest, the more so as every hop does. */
 function tellPolicy({ kind, policy, rule, action, hop, detail }: PolicyAct): string[] {
   if (action === 'allowed') return [];
-  if (kind === 'retry') return [`The retry policy acted at ${hop}: ${detail}.`];
+  if (action === 'tried again') return [`The retry policy acted at ${hop}: ${detail}.`];
   const name = policy === null ? `A ${kind} policy` : `The ${kind} policy ${policy}`;
   const byRule = rule === null || rule === 'no_rule' ? '' : ` (rule ${rule})`;
-  return [`${name}${byRule} ${action} it at ${hop}.`];
+  const inShadow = action.startsWith('would') ? ' (shadow)' : '';
+  return [`${name}${byRule} ${action} it at ${hop}${inShadow}.`];
 }

@@ -22,6 +22,7 @@ import type { Timer } from './clock.ts';
 import type { Deadlines, Watched } from './deadlines.ts';
 import type { ExchangeDeadline } from './exchange-deadline.ts';
 import { Failure, type FailureKind } from './failure.ts';
+import type { PolicyDecision } from './policy-decision.ts';
 import type { Route } from './route.ts';
 
 /** The side that a response is written to: implemented by a server codec. Bytes are consumed before a call returns. */
@@ -95,6 +96,7 @@ export const STATE_ENDED = 4;
 
 /** Shared by all exchanges with one attempt, which are most. */
 const NONE_TRIED: readonly Endpoint[] = Object.freeze([]);
+const NONE_DECIDED: readonly PolicyDecision[] = Object.freeze([]);
 
 export class Exchange {
   readonly route: Route;
@@ -199,7 +201,9 @@ export class Exchange {
   access: AccessOutcome | null = null;
   /** What a WAF policy found, or why it refuses; null when there is nothing to tell. */
   waf: WafOutcome | null = null;
-  /** What policies in shadow mode would have done, for the log; empty when nothing. */
+  /** What policies decided: what they refused, and all else where it is audited. */
+  decisions: readonly PolicyDecision[] = NONE_DECIDED;
+  /** What policies in shadow mode would have done, for log and span; empty when nothing. */
   shadow = '';
   /** Ends the delay that a fault policy imposes; null when there is none. */
   faultDelay: Watched | null = null;
@@ -233,6 +237,11 @@ export class Exchange {
     this.peerIdentity = peerIdentity;
     this.peerAddress = peerAddress;
     this.startedMs = startedMs;
+  }
+
+  noteDecision(decision: PolicyDecision): void {
+    this.decisions = this.decisions === NONE_DECIDED ? [decision] : [...this.decisions, decision];
+    if (decision.shadow) this.noteShadow(decision.label);
   }
 
   /** A policy in shadow mode would have done something. */

@@ -12,7 +12,9 @@ import { AccessControl } from './access/access-control.ts';
 import { spec as accessSpec } from './access/config.ts';
 import { travel } from './hand-made-exchange.ts';
 import { buildFilters } from './index.ts';
+import { spec as jwtSpec } from './jwt/config.ts';
 import { openJwt } from './jwt/jwt.fixture.ts';
+import { spec as rateLimitSpec } from './rate-limit/config.ts';
 import { openLimits } from './rate-limit/rate-limit.fixture.ts';
 import { WafControl } from './waf/waf-control.ts';
 
@@ -29,6 +31,7 @@ const context = {
   rateLimits: openLimits().limits,
   jwt: openJwt(),
   waf: new WafControl(() => {}),
+  auditsAllowed: false,
   ownIdentity: () => '',
 };
 const profile: RouteProfile = { ...inboundProfile('http', 'orders'), trustsPeer: true };
@@ -70,6 +73,39 @@ test('a denial stands in its span, with the policy and the rule', () => {
     'tulle.access.policy': 'prod/orders',
     'tulle.access.rule': 'no-admin',
   });
+});
+
+test('policies in shadow mode that would have refused are named in the span', () => {
+  const keeping = keepingOf(16);
+  const limits = [
+    { name: 'minute', key: [{ header: 'x-tenant' }], windows: [{ quota: 1, windowSeconds: 60 }] },
+  ];
+  const rateLimit = {
+    ...{ namespace: 'shop', name: 'tenants', targets: [] },
+    spec: rateLimitSpec.parse({ mode: 'shadow', limits }),
+  };
+  const jwt = {
+    ...{ namespace: 'shop', name: 'login', targets: [] },
+    spec: jwtSpec.parse({
+      mode: 'shadow',
+      issuers: [
+        { name: 'a', issuer: 'https://a.test', audiences: ['b'], jwks: { url: 'https://a.test/keys' } },
+      ],
+    }),
+  };
+  const policies = { ...profile.policies, rateLimit, jwt };
+  const chain = compileChain(
+    buildFilters({ ...profile, policies }, { ...context, keeping, headSampleRatio: 1 }),
+  );
+  const fields = ['host: a', 'x-tenant: acme', 'authorization: Bearer x'];
+  for (let i = 0; i < 2; i++) expect(travel({ chain, fields }).exchange.status).toBe(200);
+  const spans: unknown[] = [];
+  const resource = resourceFromAttributes({});
+  keeping.ring.take(16, (span) =>
+    spans.push(toReadableSpan(span, resource, 0).attributes['tulle.policy.shadow']),
+  );
+  const refusedToken = 'jwt shop/login malformed';
+  expect(spans).toEqual([refusedToken, `${refusedToken},rate_limit shop/tenants minute`]);
 });
 
 test('what a request passes, without an access log', () => {

@@ -48,12 +48,14 @@ export interface FilterContext {
   readonly rateLimits: RateLimits;
   readonly jwt: JwtPolicies;
   readonly waf: WafControl;
+  /** What policies let through is audited, too. */
+  readonly auditsAllowed: boolean;
   ownIdentity(): string;
 }
 
 export function buildFilters(profile: RouteProfile, context: FilterContext): Filter[] {
   const { direction, name, trustsPeer, access, policies, rule } = profile;
-  const { random, series, keeping, headers, baggage, accessLog, rateLimits } = context;
+  const { random, series, keeping, headers, baggage, accessLog, rateLimits, auditsAllowed } = context;
   const filters: Filter[] = [
     // First, so that the span tells of whatever happens next; at the end it is the first to know whether the trace is kept.
     new TraceFilter(
@@ -78,21 +80,22 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
   }
   // Before what goes by claims. Tokens are for the service to whom they are sent: only its own sidecar judges them.
   const verifies = direction === 'inbound' && policies.jwt !== null && policies.jwt.spec.mode !== 'off';
-  if (verifies) filters.push(new JwtFilter(policies.jwt.spec, context.jwt.verifierOf(policies.jwt)));
+  if (verifies)
+    filters.push(new JwtFilter(policies.jwt, context.jwt.verifierOf(policies.jwt), auditsAllowed));
   // Before limits: who may not call at all must use up nothing of those who may.
-  if (access !== null) filters.push(new AccessFilter(access.requests));
+  if (access !== null) filters.push(new AccessFilter(access.requests, auditsAllowed));
   // Before everything that costs more than to be refused.
   if (policies.rateLimit !== null && policies.rateLimit.spec.mode !== 'off') {
     const limits = rateLimits.compile(policies.rateLimit);
-    filters.push(new RateLimitFilter(policies.rateLimit, limits, verifies));
+    filters.push(new RateLimitFilter(policies.rateLimit, limits, verifies, auditsAllowed));
   }
   // Behind what costs less; before what is done to forward a request, and before it takes a place that it may wait in for its body.
   if (policies.waf !== null && policies.waf.spec.mode !== 'off') {
-    filters.push(context.waf.compile(policies.waf));
+    filters.push(context.waf.compile(policies.waf, auditsAllowed));
   }
   // As if the endpoint were slow or failing: behind what every answer carries, before what is done to forward a request.
   if (policies.fault !== null && policies.fault.spec.mode !== 'off') {
-    filters.push(new FaultFilter(policies.fault.spec, series.fault(direction, name), random));
+    filters.push(new FaultFilter(policies.fault, series.fault(direction, name), random));
   }
   // Before a request takes a place that it will not use.
   if (rule !== null && rule.config.redirect !== null) filters.push(new RedirectFilter(rule.config.redirect));

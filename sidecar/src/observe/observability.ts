@@ -133,6 +133,7 @@ export class Observability {
       buildFilters(profile, {
         ...{ random, series, keeping, headers, headSampleRatio, baggage },
         ...{ linkage, accessLog, rateLimits, jwt, waf, gates },
+        auditsAllowed: false,
         ownIdentity,
       }),
     );

@@ -34,8 +34,9 @@ export const WORD = {
   retained: 24,
   waf: 25,
   tokenIssuer: 26,
+  shadow: 27,
 } as const;
-export const WORDS = 27;
+export const WORDS = 28;
 
 export const FLAG_PARENT = 1;
 export const FLAG_HTTP_1_0 = 2;

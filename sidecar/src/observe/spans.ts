@@ -208,6 +208,7 @@ export class SpanRing implements RetainedSpans {
     words[at + WORD.access] = exchange.access === null ? 0 : names.indexOf(exchange.access.label);
     words[at + WORD.tokenIssuer] = exchange.token === null ? 0 : names.indexOf(exchange.token.issuer);
     words[at + WORD.waf] = exchange.waf === null ? 0 : names.indexOf(exchange.waf.label);
+    words[at + WORD.shadow] = names.indexOf(exchange.shadow);
   }
 
   private writeDoubles(exchange: Exchange, at: number): void {

@@ -255,9 +255,11 @@ describe('the first rule that applies decides', () => {
     const { ask, counts } = guard(RULES, 'shadow');
     const { exchange, forwarded } = ask();
     expect(forwarded).not.toBeNull();
-    expect(exchange).toMatchObject({ failure: Failure.none, shadow: 'access_denied' });
+    expect(exchange).toMatchObject({ failure: Failure.none, shadow: 'access prod/orders no_rule' });
     expect(exchange.access).toMatchObject({ rule: 'no_rule', decision: 'would_deny' });
-    expect(ask({ requestLine: 'GET //admin HTTP/1.1' }).exchange.shadow).toBe('ambiguous_request');
+    expect(ask({ requestLine: 'GET //admin HTTP/1.1' }).exchange.shadow).toBe(
+      'access prod/orders ambiguous_request',
+    );
     expect(counts()).toEqual({ 'no_rule would_deny': 1, 'ambiguous_request would_deny': 1 });
   });
 });

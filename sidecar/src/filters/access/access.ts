@@ -11,20 +11,20 @@ import type { RequestRules } from './rules.ts';
 export class AccessFilter implements Filter {
   readonly name = 'access';
   private readonly rules: RequestRules;
+  private readonly auditsAllowed: boolean;
 
-  constructor(rules: RequestRules) {
+  constructor(rules: RequestRules, auditsAllowed = false) {
     this.rules = rules;
+    this.auditsAllowed = auditsAllowed;
   }
 
   onRequestHead(exchange: Exchange): Verdict {
     const outcome = this.rules.decide(exchange);
     outcome.series.count++;
     exchange.access = outcome;
-    if (outcome.decision === 'allow') return CONTINUE;
-    if (outcome.decision === 'would_deny') {
-      exchange.noteShadow(outcome.failure.name);
-      return CONTINUE;
-    }
+    const isAllowed = outcome.decision === 'allow';
+    if (!isAllowed || this.auditsAllowed) exchange.noteDecision(outcome.decided);
+    if (isAllowed || outcome.decision === 'would_deny') return CONTINUE;
     reply(exchange, outcome.failure, outcome.describe(exchange.peerIdentity));
     return REPLIED;
   }

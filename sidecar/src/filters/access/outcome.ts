@@ -2,6 +2,7 @@
  * A decision as log, span, metric and answer tell it. Made once when a policy is compiled, and shared by all that it is made about.
  */
 import { Failure, type FailureKind } from '../../core/failure.ts';
+import { PolicyDecision } from '../../core/policy-decision.ts';
 import type { AccessDecision, AccessMode, AccessSeries } from './metrics.ts';
 
 /** In place of a rule. Rules have no underscore in their names. */
@@ -18,6 +19,7 @@ export class AccessOutcome {
   /** How the span ring knows it. */
   readonly label: string;
   readonly series: AccessSeries;
+  readonly decided: PolicyDecision;
   private readonly reason: string;
 
   constructor(series: AccessSeries, policy: string, rule: string) {
@@ -32,6 +34,12 @@ export class AccessOutcome {
           ? Failure.ambiguousRequest
           : Failure.accessDenied;
     this.label = `${series.decision} ${policy} ${rule}`;
+    this.decided = new PolicyDecision(
+      { kind: 'access', policy, shadow: series.decision === 'would_deny' },
+      series.decision === 'allow' ? 'allow' : 'deny',
+      rule,
+      this.failure,
+    );
     this.reason =
       rule === NO_RULE
         ? `no rule of ${policy} allows it`

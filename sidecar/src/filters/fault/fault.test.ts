@@ -15,7 +15,8 @@ import { FaultSeries } from './metrics.ts';
 
 function createFault(policy: z.input<typeof spec>) {
   const series = new FaultSeries('outbound', 'orders');
-  return { series, filter: new FaultFilter(spec.parse(policy), series, new RandomWords(seededRandom(7))) };
+  const named = { namespace: 'shop', name: 'chaos', spec: spec.parse(policy) };
+  return { series, filter: new FaultFilter(named, series, new RandomWords(seededRandom(7))) };
 }
 
 describe('abort', () => {
@@ -62,7 +63,10 @@ describe('abort', () => {
     const { series, filter } = createFault({ mode: 'shadow', abort: {}, delay: { delayMs: 1_000 } });
     const { exchange, forwarded } = travel({ chain: compileChain([filter]) });
     expect(forwarded).not.toBeNull();
-    expect(exchange).toMatchObject({ failure: Failure.none, shadow: 'fault_delay,fault_abort' });
+    expect(exchange).toMatchObject({
+      failure: Failure.none,
+      shadow: 'fault shop/chaos delay,fault shop/chaos abort',
+    });
     expect(series).toMatchObject({ shadowAborts: 1, shadowDelays: 1, aborts: 0, delays: 0, delayed: 0 });
   });
 });

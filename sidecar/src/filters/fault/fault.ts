@@ -10,6 +10,7 @@ import type { Exchange } from '../../core/exchange.ts';
 import { Failure, type FailureKind, withStatus } from '../../core/failure.ts';
 import { CONTINUE, type Filter, PAUSED, REPLIED, type Verdict } from '../../core/filter.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { type NamedPolicy, PolicyDecisions, policySource } from '../../core/policy-decision.ts';
 import type { RandomWords } from '../../observe/random-words.ts';
 import { FieldMatches } from '../../routing/field-match.ts';
 import type { FaultSpec } from './config.ts';
@@ -28,8 +29,12 @@ export class FaultFilter implements Filter {
   private readonly delayThreshold: number;
   private readonly abortThreshold: number;
   private readonly failure: FailureKind;
+  private readonly decisions: PolicyDecisions;
 
-  constructor({ mode, headers, delay, abort }: FaultSpec, series: FaultSeries, random: RandomWords) {
+  constructor(policy: NamedPolicy<FaultSpec>, series: FaultSeries, random: RandomWords) {
+    const { mode, headers, delay, abort } = policy.spec;
+    // What was not drawn was no decision of anybody.
+    this.decisions = new PolicyDecisions(policySource('fault', policy), false);
     this.series = series;
     this.random = random;
     this.conditions = new FieldMatches(headers);
@@ -66,13 +71,14 @@ export class FaultFilter implements Filter {
     const { series } = this;
     if (!this.enforced) {
       series.shadowDelays++;
-      exchange.noteShadow('fault_delay');
+      this.decisions.delay(exchange, 'delay');
       return false;
     }
     if (series.delayed >= LIMITS.delayedExchanges) {
       series.skippedDelays++;
       return false;
     }
+    this.decisions.delay(exchange, 'delay');
     series.delays++;
     series.delayed++;
     const delay = new Delay(this, exchange, exchange.time.nowMs + this.delayMs);
@@ -89,9 +95,9 @@ export class FaultFilter implements Filter {
 
   private aborts(exchange: Exchange): boolean {
     if (!this.drawn(this.abortThreshold)) return false;
+    this.decisions.deny(exchange, 'abort', this.failure);
     if (!this.enforced) {
       this.series.shadowAborts++;
-      exchange.noteShadow(Failure.faultAbort.name);
       return false;
     }
     this.series.aborts++;

@@ -8,6 +8,7 @@ import { hash } from 'node:crypto';
 import { reply, resume } from '../../core/course.ts';
 import { type Exchange, STATE_ENDED } from '../../core/exchange.ts';
 import { CONTINUE, type Filter, PAUSED, REPLIED, type Verdict } from '../../core/filter.ts';
+import { type NamedPolicy, PolicyDecisions, policySource } from '../../core/policy-decision.ts';
 import { BearerField } from './bearer-field.ts';
 import type { JwtSpec } from './config.ts';
 import type { TokenRefusal } from './refusal.ts';
@@ -19,11 +20,13 @@ export class JwtFilter implements Filter {
   private readonly verifier: TokenVerifier;
   private readonly field: BearerField;
   private readonly shadow: boolean;
+  private readonly decisions: PolicyDecisions;
 
-  constructor({ mode, header }: JwtSpec, verifier: TokenVerifier) {
+  constructor(policy: NamedPolicy<JwtSpec>, verifier: TokenVerifier, auditsAllowed = false) {
     this.verifier = verifier;
-    this.field = new BearerField(header);
-    this.shadow = mode === 'shadow';
+    this.field = new BearerField(policy.spec.header);
+    this.shadow = policy.spec.mode === 'shadow';
+    this.decisions = new PolicyDecisions(policySource('jwt', policy), auditsAllowed);
   }
 
   onRequestHead(exchange: Exchange): Verdict {
@@ -35,7 +38,7 @@ export class JwtFilter implements Filter {
     const token = verifier.recall(digest);
     if (token !== null) {
       verifier.series.count('cached');
-      exchange.token = token;
+      this.accept(exchange, token);
       return CONTINUE;
     }
     const refusal = verifier.verify(digest, bytes.toString('latin1'), new Waiting(exchange, this));
@@ -55,18 +58,21 @@ export class JwtFilter implements Filter {
     if (exchange.state === STATE_ENDED) return;
     if (outcome instanceof VerifiedToken) {
       this.verifier.series.count('verified');
-      exchange.token = outcome;
+      this.accept(exchange, outcome);
     } else if (this.refuses(exchange, outcome)) return;
     resume(exchange);
+  }
+
+  private accept(exchange: Exchange, token: VerifiedToken): void {
+    exchange.token = token;
+    this.decisions.allow(exchange, token.issuer);
   }
 
   private refuses(exchange: Exchange, refusal: TokenRefusal): boolean {
     const { failure, reason, description } = refusal;
     this.verifier.series.count(reason);
-    if (this.shadow) {
-      exchange.noteShadow(failure.name);
-      return false;
-    }
+    this.decisions.deny(exchange, reason, failure);
+    if (this.shadow) return false;
     exchange.tokenRefusal = refusal;
     reply(exchange, failure, description);
     return true;

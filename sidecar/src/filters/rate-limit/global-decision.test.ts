@@ -140,6 +140,6 @@ test('in shadow mode nobody waits, and what would have happened is noted while t
   expect(stages.map(({ opening }) => opening)).toEqual([true, true]);
   while (caller.counts('a', 'shadow')['redis limited'] === undefined) await sleep(1);
   for (const stage of stages) complete(stage);
-  expect(stages.map(({ exchange }) => exchange.shadow)).toEqual(['', 'rate_limited']);
+  expect(stages.map(({ exchange }) => exchange.shadow)).toEqual(['', 'rate_limit demo/tenants a']);
   expect(stages.flatMap(responseFields)).toEqual([]);
 });

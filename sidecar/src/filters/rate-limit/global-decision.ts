@@ -10,6 +10,7 @@ import { reply, resume } from '../../core/course.ts';
 import { type Exchange, STATE_ENDED } from '../../core/exchange.ts';
 import { Failure } from '../../core/failure.ts';
 import { CONTINUE, PAUSED, REPLIED, type Verdict } from '../../core/filter.ts';
+import type { PolicyDecisions } from '../../core/policy-decision.ts';
 import type { Limit, Plan } from './limit.ts';
 import { ALLOWED, BY_FALLBACK, BY_STORE, LIMITED } from './metrics.ts';
 import type { RateLimitOutcome } from './outcome.ts';
@@ -22,6 +23,7 @@ export interface DecisionRules {
   readonly onFailure: FailureRule;
   /** Nothing comes of the decision. */
   readonly shadow: boolean;
+  readonly decisions: PolicyDecisions;
 }
 
 export class GlobalDecision {
@@ -30,7 +32,7 @@ export class GlobalDecision {
   private readonly rules: DecisionRules;
   private waiting = 0;
   private paused = false;
-  private refusing: Plan | null = null;
+  private refusing: LimitQuestion | null = null;
   private unavailable = false;
 
   constructor(exchange: Exchange, outcome: RateLimitOutcome, rules: DecisionRules) {
@@ -85,10 +87,10 @@ export class GlobalDecision {
     limit.series.count(allowed ? ALLOWED : LIMITED, BY_FALLBACK, this.rules.shadow);
   }
 
-  private noteRefusal({ limit, plan }: LimitQuestion, waitUs: number): void {
+  private noteRefusal(question: LimitQuestion, waitUs: number): void {
     if (waitUs <= this.outcome.waitUs) return;
     this.outcome.waitUs = waitUs;
-    this.refusing = limit.plans[plan] as Plan;
+    this.refusing = question;
   }
 
   private settle(): void {
@@ -106,12 +108,14 @@ export class GlobalDecision {
 
   private refuses(): boolean {
     const { exchange, refusing } = this;
-    if (refusing === null && !this.unavailable) return false;
-    const failure = refusing === null ? Failure.rateLimitUnavailable : Failure.rateLimited;
-    if (this.rules.shadow) {
-      exchange.noteShadow(failure.name);
+    const { decisions, shadow } = this.rules;
+    if (refusing === null && !this.unavailable) {
+      decisions.allow(exchange, '');
       return false;
     }
+    const failure = refusing === null ? Failure.rateLimitUnavailable : Failure.rateLimited;
+    decisions.deny(exchange, refusing === null ? failure.name : refusing.limit.name, failure);
+    if (shadow) return false;
     exchange.rateLimit = this.outcome;
     reply(exchange, failure, refusing?.description);
     return true;
@@ -138,7 +142,15 @@ class LimitQuestion implements Question {
   }
 
   get windows(): Plan['windows'] {
-    return (this.limit.plans[this.plan] as Plan).windows;
+    return this.planned.windows;
+  }
+
+  get description(): string {
+    return this.planned.description;
+  }
+
+  private get planned(): Plan {
+    return this.limit.plans[this.plan] as Plan;
   }
 
   onAnswer(waitUs: number, debtsUs: readonly number[], askedUs: number): void {

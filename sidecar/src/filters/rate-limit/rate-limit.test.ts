@@ -233,7 +233,7 @@ describe('in shadow mode', () => {
     expect(answers.flatMap(({ returned }) => returned).filter((line) => line.includes('ratelimit'))).toEqual(
       [],
     );
-    expect(answers.map(({ exchange }) => exchange.shadow)).toEqual(['', '', 'rate_limited']);
+    expect(answers.map(({ exchange }) => exchange.shadow)).toEqual(['', '', 'rate_limit demo/tenants a']);
     expect(counts('a', 'shadow')).toEqual({ 'local allowed': 2, 'local limited': 1 });
     expect(counts('a', 'enforce')).toEqual({});
   });

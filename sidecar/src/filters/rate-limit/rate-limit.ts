@@ -9,6 +9,7 @@ import { reply } from '../../core/course.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import { Failure } from '../../core/failure.ts';
 import { CONTINUE, type Filter, REPLIED, type Verdict } from '../../core/filter.ts';
+import { PolicyDecisions, policySource } from '../../core/policy-decision.ts';
 import { type FailureRule, GlobalDecision } from './global-decision.ts';
 import { CostField, createKeyPart, type KeyPart } from './key-parts.ts';
 import type { Limit, Plan, PolicySpec } from './limit.ts';
@@ -37,11 +38,19 @@ export class RateLimitFilter implements Filter {
   private readonly store: SharedStore | null;
   private readonly onFailure: FailureRule;
   private readonly shadow: boolean;
+  private readonly decisions: PolicyDecisions;
   private readonly fields: FieldsSpec;
   private readonly tellsAlways: boolean;
 
   /** `verifiesTokens`: whether a filter before this one does. */
-  constructor({ spec }: PolicySpec, { limits, store }: CompiledPolicy, verifiesTokens = false) {
+  constructor(
+    policy: PolicySpec,
+    { limits, store }: CompiledPolicy,
+    verifiesTokens = false,
+    auditsAllowed = false,
+  ) {
+    const { spec } = policy;
+    this.decisions = new PolicyDecisions(policySource('rate_limit', policy), auditsAllowed);
     this.store = store;
     this.onFailure = spec.onFailure;
     this.shadow = spec.mode === 'shadow';
@@ -81,12 +90,12 @@ export class RateLimitFilter implements Filter {
       this.charge(nowUs);
       const outcome = this.tellsAlways ? this.tell(nowUs) : null;
       exchange.rateLimit = outcome;
-      return asks ? this.ask(exchange, outcome, nowUs) : CONTINUE;
-    }
-    if (this.shadow) {
-      exchange.noteShadow(Failure.rateLimited.name);
+      if (asks) return this.ask(exchange, outcome, nowUs);
+      this.decisions.allow(exchange, '');
       return CONTINUE;
     }
+    this.decisions.deny(exchange, refusing.limit.name, Failure.rateLimited);
+    if (this.shadow) return CONTINUE;
     exchange.rateLimit = this.tell(nowUs);
     exchange.rateLimit.waitUs = longestUs;
     reply(exchange, Failure.rateLimited, planOf(refusing).description);
@@ -158,9 +167,9 @@ export class RateLimitFilter implements Filter {
   }
 
   private ask(exchange: Exchange, outcome: RateLimitOutcome | null, nowUs: number): Verdict {
-    const { shadow, onFailure } = this;
+    const { shadow, onFailure, decisions } = this;
     const told = outcome ?? new RateLimitOutcome(this.fields);
-    const decision = new GlobalDecision(exchange, told, { shadow, onFailure });
+    const decision = new GlobalDecision(exchange, told, { shadow, onFailure, decisions });
     for (let i = 0; i < this.readings.length; i++) {
       const reading = this.readings[i] as Reading;
       if (reading.plan === EXEMPT || !reading.limit.isGlobal) continue;

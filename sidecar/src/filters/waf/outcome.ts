@@ -36,6 +36,12 @@ export class WafOutcome {
     return this.enforces ? 'block' : 'would_block';
   }
 
+  /** Why the request is refused: the rule that was hit first, or the failure where no rule is the reason. */
+  get rule(): string {
+    const [first] = this.hits;
+    return this.failure === Failure.wafBlocked && first !== undefined ? first.rule.id : this.failure.name;
+  }
+
   /** How the span ring knows it: of few words, since the ring tells only so many apart. */
   get label(): string {
     return `${this.decision} ${this.policy} ${this.hits[0]?.rule.id ?? this.failure.name}`;

@@ -23,12 +23,20 @@ export class WafControl implements WafReadings {
   }
 
   /** For a policy that is not off. */
-  compile({ namespace, name, spec }: Pick<Policy<WafSpec>, 'namespace' | 'name' | 'spec'>): WafFilter {
+  compile(
+    { namespace, name, spec }: Pick<Policy<WafSpec>, 'namespace' | 'name' | 'spec'>,
+    auditsAllowed = false,
+  ): WafFilter {
     const known = this.filters.get(spec);
     if (known !== undefined) return known;
     const policy = `${namespace}/${name}`;
     const series = this.seriesOf(policy, spec.mode === 'shadow' ? 'shadow' : 'enforce');
-    const filter = new WafFilter(policy, spec, { series, held: this.held, report: this.report });
+    const filter = new WafFilter(policy, spec, {
+      series,
+      held: this.held,
+      report: this.report,
+      auditsAllowed,
+    });
     this.filters.set(spec, filter);
     return filter;
   }

@@ -13,6 +13,7 @@ import type { Exchange } from '../../core/exchange.ts';
 import { Failure, type FailureKind } from '../../core/failure.ts';
 import { CONTINUE, type Filter, REPLIED, type Verdict } from '../../core/filter.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { PolicyDecisions } from '../../core/policy-decision.ts';
 import { type BodyReading, readBody, readingOf } from './body-reader.ts';
 import type { WafSpec } from './config.ts';
 import { readContentType } from './content-type.ts';
@@ -28,6 +29,7 @@ export interface WafDeps {
   readonly series: WafSeries;
   readonly held: HeldBytes;
   readonly report: WafReport;
+  readonly auditsAllowed: boolean;
 }
 
 export class WafFilter implements Filter, BodyJudge {
@@ -40,6 +42,7 @@ export class WafFilter implements Filter, BodyJudge {
   private readonly deps: WafDeps;
   private readonly inspectors: Inspectors;
   private readonly enforces: boolean;
+  private readonly decisions: PolicyDecisions;
 
   constructor(policy: string, spec: WafSpec, deps: WafDeps) {
     this.policy = policy;
@@ -47,6 +50,7 @@ export class WafFilter implements Filter, BodyJudge {
     this.deps = deps;
     this.inspectors = new Inspectors(spec);
     this.enforces = spec.mode === 'enforce';
+    this.decisions = new PolicyDecisions({ kind: 'waf', policy, shadow: !this.enforces }, deps.auditsAllowed);
     this.maxBytes = spec.body.maxBytes;
     this.timeoutMs = spec.body.timeoutMs;
   }
@@ -136,6 +140,7 @@ export class WafFilter implements Filter, BodyJudge {
 
   private pass(exchange: Exchange): Verdict {
     this.deps.series.results[exchange.waf === null ? 'clean' : 'noted']++;
+    this.decisions.allow(exchange, '');
     return CONTINUE;
   }
 
@@ -144,10 +149,8 @@ export class WafFilter implements Filter, BodyJudge {
     const outcome = this.outcomeOf(exchange);
     outcome.failure = failure;
     this.deps.series.count(failure);
-    if (!this.enforces) {
-      exchange.noteShadow(failure.name);
-      return CONTINUE;
-    }
+    this.decisions.deny(exchange, outcome.rule, failure);
+    if (!this.enforces) return CONTINUE;
     reply(exchange, failure, outcome.describe());
     return REPLIED;
   }

@@ -160,6 +160,7 @@ class Echo implements UpstreamStream {
   readonly congested = false;
   readonly identity = '';
   readonly setupMs = 0;
+  readonly tlsMs = 0;
   readonly reused = false;
   readonly unprocessed = false;
   private readonly exchange: Exchange;

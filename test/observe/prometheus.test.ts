@@ -92,6 +92,21 @@ test('every sidecar is scraped, and the numbers add up', async () => {
   expect(up).toBe(5);
 });
 
+test('the phases of a route add up to the duration of its requests, handshakes apart', async () => {
+  const values = async (query: string) => {
+    const { result } = (await prometheus.query('query', { query })) as {
+      result: { metric: Record<string, string>; value: [number, string] }[];
+    };
+    return new Map(result.map(({ metric, value }) => [metric.phase ?? '', Number(value[1])]));
+  };
+  const gateway = 'service_name="gateway",direction="outbound"';
+  const phases = await values(`sum by (phase) (tulle_request_phase_seconds_total{${gateway}})`);
+  const total = await values('sum(http_client_request_duration_seconds_sum{service_name="gateway"})');
+  expect(phases.get('tls')).toBeGreaterThan(0);
+  expect(phases.get('upstream')).toBeGreaterThan(0);
+  expect([...phases.values()].reduce((sum, seconds) => sum + seconds, 0)).toBeCloseTo(total.get('') ?? 0, 6);
+});
+
 test('exemplars of failed requests are traces that the collector has', async () => {
   const found = await until(async () => {
     const series = (await prometheus.query('query_exemplars', {

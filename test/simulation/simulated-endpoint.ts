@@ -115,6 +115,7 @@ class Attempt implements UpstreamStream {
   readonly congested = false;
   readonly identity = '';
   readonly setupMs = 0;
+  readonly tlsMs = 0;
   readonly reused = false;
   readonly unprocessed = false;
   deadline: { cancel(): void } | null = null;

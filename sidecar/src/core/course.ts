@@ -25,6 +25,7 @@ import {
   runRequestHead,
   sendRequest,
 } from './moves.ts';
+import { beginDownstreamWait, endDownstreamWait, noteTls } from './waits.ts';
 
 export { answer, limitExchange, reply, resume } from './moves.ts';
 
@@ -79,6 +80,7 @@ export function onDownstreamGone(exchange: Exchange, failure: FailureKind, detai
 }
 
 export function onDownstreamDrained(exchange: Exchange): void {
+  endDownstreamWait(exchange);
   exchange.upstream?.resumeResponse();
 }
 
@@ -87,6 +89,7 @@ export function onUpstreamReady(exchange: Exchange, stream: UpstreamStream): voi
   exchange.upstream = stream;
   exchange.connectedMs = exchange.time.nowMs;
   exchange.connectMs = stream.setupMs;
+  noteTls(exchange, stream.tlsMs);
   sendRequest(exchange, 0);
 }
 
@@ -121,7 +124,9 @@ export function onResponseBody(exchange: Exchange, bytes: Uint8Array, start: num
   if (exchange.state !== STATE_RESPONDING) return;
   exchange.responseBytes += end - start;
   exchange.downstream.sendResponseBody(bytes, start, end);
-  if (exchange.downstream.congested) exchange.upstream?.pauseResponse();
+  if (!exchange.downstream.congested) return;
+  beginDownstreamWait(exchange);
+  exchange.upstream?.pauseResponse();
 }
 
 export function onResponseEnd(exchange: Exchange, trailers: Head | null): void {

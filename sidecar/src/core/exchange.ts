@@ -24,6 +24,7 @@ import type { ExchangeDeadline } from './exchange-deadline.ts';
 import { Failure, type FailureKind } from './failure.ts';
 import type { PolicyDecision } from './policy-decision.ts';
 import type { Route } from './route.ts';
+import type { Waits } from './waits.ts';
 
 /** The side that a response is written to: implemented by a server codec. Bytes are consumed before a call returns. */
 export interface DownstreamStream {
@@ -59,6 +60,8 @@ export interface UpstreamStream {
   readonly identity: string;
   /** What setting the connection up for this exchange took, in milliseconds; 0 on a connection that was there. */
   readonly setupMs: number;
+  /** Of `setupMs`, what the handshake of TLS took. */
+  readonly tlsMs: number;
   /** The connection has carried an exchange before, and may have been closed by the peer since. */
   readonly reused: boolean;
   /** The attempt failed, and the peer has said that it did nothing for it. */
@@ -189,6 +192,8 @@ export class Exchange {
   endedMs = 0;
   /** Of the time between `filteredMs` and `connectedMs`, what connection set-up took. */
   connectMs = 0;
+  /** What most exchanges never wait for; null while nothing was. */
+  waits: Waits | null = null;
 
   /** When the exchange and its attempt have to be over; null when nothing says so. */
   deadline: ExchangeDeadline | null = null;

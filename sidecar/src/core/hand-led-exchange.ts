@@ -184,6 +184,7 @@ function noteUpstream(events: string[], reused: boolean): ReturnType<Stage['conn
     congested: false,
     identity: '',
     setupMs: 0,
+    tlsMs: 0,
     reused,
     unprocessed: false,
     sendRequestHead: () => void events.push('upstream head'),

@@ -168,6 +168,7 @@ class ScriptedUpstream implements UpstreamStream {
   readonly reused = false;
   readonly unprocessed = false;
   readonly setupMs = STEP_MS / 2;
+  readonly tlsMs = 0;
   readonly identity: string;
   readonly counts = { open: 1, idle: 0, waiting: 0 };
   forwarded: string[] | null = null;

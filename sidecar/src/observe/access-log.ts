@@ -18,7 +18,7 @@ import { writeConnectionLine } from './connection-line.ts';
 import type { ConnectionTrace } from './connection-watch.ts';
 import { JsonLine, jsonKey } from './json-line.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
-import { measurePhases, PHASES } from './phases.ts';
+import { PHASES, phasesOf } from './phases.ts';
 import { METHODS, methodIndex, pathEnd } from './request-line.ts';
 import type { TapSource } from './tap/taps.ts';
 import { writeWaf } from './waf-outcome.ts';
@@ -44,7 +44,6 @@ export class AccessLog {
   private readonly path: string | null;
   private readonly deps: AccessLogDeps;
   private readonly wallTime: WallTime;
-  private readonly phases = new Float64Array(PHASES.length);
   private readonly line = new JsonLine();
   private file: number;
   private filling: Buffer = Buffer.allocUnsafeSlow(accessLogBufferBytes);
@@ -140,7 +139,7 @@ export class AccessLog {
   }
 
   private writeLine(exchange: Exchange, origin: Buffer): void {
-    const { line, phases } = this;
+    const { line } = this;
     const { request, failure, endpoint, upstream } = exchange;
     line.time(this.wallTime.at(exchange.endedMs));
     line.raw(origin);
@@ -171,7 +170,7 @@ export class AccessLog {
     line.number(KEY.requestBytes, exchange.requestBytes);
     line.number(KEY.responseBytes, exchange.responseBytes);
     line.milliseconds(KEY.durationMs, exchange.endedMs - exchange.startedMs);
-    measurePhases(exchange, phases);
+    const phases = phasesOf(exchange);
     for (let i = 0; i < phases.length; i++) {
       if ((phases[i] as number) >= 0) line.milliseconds(PHASE_KEYS[i] as Buffer, phases[i] as number);
     }

@@ -8,6 +8,7 @@ import { errorTypeOf } from './error-type.ts';
 import { type Labels, type Reading, register, registerHistogram } from './family.ts';
 import type { Histogram } from './histogram.ts';
 import { counter, gauge, histogram } from './metric.ts';
+import { PHASES } from './phases.ts';
 import { METHODS } from './request-line.ts';
 import type { RequestSeries, RouteSeries } from './route-series.ts';
 import { statusError, statusName } from './rpc.ts';
@@ -55,6 +56,11 @@ export const REQUESTS = counter(
   'Exchanges that ended, by failure code; none stands for success.',
   ['direction', 'route', 'rule', 'failure', 'source'],
 );
+export const REQUEST_PHASE = counter(
+  'tulle_request_phase_seconds_total',
+  'Time that exchanges spent, by phase; the phases of a route add up to the duration of its exchanges.',
+  ['direction', 'route', 'rule', 'phase'],
+);
 export const REQUEST_BODY_BYTES = counter(
   'tulle_request_body_bytes_total',
   'Bytes of request bodies, framing not counted.',
@@ -82,6 +88,7 @@ export function registerRequests(registry: Registry, series: Series): void {
   registerHistogram(registry, RPC_SERVER_CALL_DURATION, () => calls(series, 'inbound'));
   registerHistogram(registry, RPC_CLIENT_CALL_DURATION, () => calls(series, 'outbound'));
   register(registry, REQUESTS, () => failures(series));
+  register(registry, REQUEST_PHASE, () => phases(series));
   register(registry, REQUEST_BODY_BYTES, () => perRoute(series, (route) => route.requestBytes));
   register(registry, RESPONSE_BODY_BYTES, () => perRoute(series, (route) => route.responseBytes));
   register(registry, ATTEMPTS, () => perRoute(series, (route) => route.attempts));
@@ -142,6 +149,16 @@ function* failures(series: Series): Iterable<Reading<number>> {
       // A series that starts at 1 hides its first increase from rate(), so success is there from the start.
       if (count === 0 && code !== 0) continue;
       yield [{ ...routeLabels(route), failure: name, source }, count];
+    }
+  }
+}
+
+function* phases(series: Series): Iterable<Reading<number>> {
+  for (const route of series.routes.values()) {
+    const { phasesMs } = route;
+    for (let i = 0; i < PHASES.length; i++) {
+      const ms = phasesMs[i] as number;
+      if (ms > 0) yield [{ ...routeLabels(route), phase: PHASES[i] as string }, ms / 1_000];
     }
   }
 }

@@ -10,6 +10,7 @@ import type { Direction } from '../core/route.ts';
 import { hexText } from './hex.ts';
 import { type Exemplar, Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import { PHASES, phasesOf } from './phases.ts';
 import { METHODS, methodIndex } from './request-line.ts';
 import { RpcSeries } from './rpc-series.ts';
 
@@ -54,6 +55,8 @@ export class RouteSeries {
   requestBytes = 0;
   responseBytes = 0;
   attempts = 0;
+  /** Milliseconds spent in each phase. */
+  readonly phasesMs = new Float64Array(PHASES.length);
   readonly rpc = new RpcSeries();
   private readonly requests = new Map<number, RequestSeries>();
   private readonly budget: SeriesBudget;
@@ -78,6 +81,7 @@ export class RouteSeries {
     this.requestBytes += exchange.requestBytes;
     this.responseBytes += exchange.responseBytes;
     this.attempts += exchange.attempts;
+    this.addPhases(exchange);
     if (exchange.isGrpc) this.rpc.observe(exchange);
     const method = methodIndex(request);
     const peerIndex = peer === this.lastPeer ? this.lastPeerIndex : this.findPeer(peer);
@@ -88,6 +92,16 @@ export class RouteSeries {
     series.duration.observe(durationMs);
     if (exchange.sampled || exchange.retained > 0)
       series.duration.addExemplar(exemplarOf(exchange, durationMs));
+  }
+
+  private addPhases(exchange: Exchange): void {
+    const { phasesMs } = this;
+    const spentMs = phasesOf(exchange);
+    for (let i = 0; i < phasesMs.length; i++) {
+      const ms = spentMs[i] as number;
+      // Not reached is below 0.
+      if (ms > 0) phasesMs[i] = (phasesMs[i] as number) + ms;
+    }
   }
 
   private findPeer(peer: string): number {

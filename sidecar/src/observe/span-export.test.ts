@@ -178,7 +178,7 @@ describe('spans at a collector', () => {
       'network.peer.port': 8080,
       'tulle.failure.code': 'tls_failed',
       'tulle.failure.detail': detail,
-      'tulle.phase.connect_ms': STEP_MS,
+      'tulle.phase.tls_ms': STEP_MS,
     });
     expect(span.attributes.has('tulle.phase.upstream_ms')).toBe(false);
   });

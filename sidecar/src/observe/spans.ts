@@ -16,7 +16,7 @@ import type { ConnectionTrace } from './connection-watch.ts';
 import type { DataStoreCommand } from './datastore.ts';
 import { writeCommand } from './datastore-record.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
-import { measurePhases, PHASES } from './phases.ts';
+import { phasesOf } from './phases.ts';
 import type { RandomWords } from './random-words.ts';
 import { methodIndex, pathEnd } from './request-line.ts';
 import type { KeptTraces } from './retention/kept-traces.ts';
@@ -65,7 +65,6 @@ export class SpanRing implements RetainedSpans {
   overwritten = 0;
   waiting = 0;
   private readonly capacity: number;
-  private readonly phases = new Float64Array(PHASES.length);
   private next = 0;
 
   constructor(capacity: number) {
@@ -212,12 +211,12 @@ export class SpanRing implements RetainedSpans {
   }
 
   private writeDoubles(exchange: Exchange, at: number): void {
-    const { doubles, phases } = this;
+    const { doubles } = this;
     doubles[at + DOUBLE.startedMs] = exchange.startedMs;
     doubles[at + DOUBLE.endedMs] = exchange.endedMs;
     doubles[at + DOUBLE.requestBytes] = exchange.requestBytes;
     doubles[at + DOUBLE.responseBytes] = exchange.responseBytes;
-    measurePhases(exchange, phases);
+    const phases = phasesOf(exchange);
     for (let i = 0; i < phases.length; i++) doubles[at + DOUBLE.phases + i] = phases[i] as number;
   }
 

@@ -35,6 +35,8 @@ export class ConnectAttempt implements TransportHandler {
   private readonly target: ConnectTarget;
   private readonly listener: ConnectListener;
   private readonly timeoutMs: number;
+  /** When the handshake of TLS began; 0 before that. */
+  private handshakeMs = 0;
   private tcpConnected = false;
   private failed = false;
 
@@ -67,8 +69,14 @@ export class ConnectAttempt implements TransportHandler {
       this.tcpConnected = true;
       context.outgoing?.add(socket);
       if (secure === null) this.succeed();
+      else this.handshakeMs = context.clock.monotonicMs();
     });
     socket.once('secureConnect', () => this.succeed());
+  }
+
+  /** Milliseconds that the handshake of TLS took, once it is over; 0 without one. */
+  get tlsMs(): number {
+    return this.handshakeMs === 0 ? 0 : this.transport.context.nowMs - this.handshakeMs;
   }
 
   /** Nothing is said before a connection is set up. */

@@ -29,6 +29,13 @@ export interface ConnectionOwner {
   onGone(connection: UpstreamConnection, detail?: string, failure?: FailureKind): void;
 }
 
+/** What it took to set a connection up, in milliseconds. */
+export interface ConnectionSetup {
+  readonly setupMs: number;
+  /** Of that, the handshake of TLS. */
+  readonly tlsMs: number;
+}
+
 /** Becomes the handler of the transport as soon as it is made. */
 export type ClientCodec = new (
   transport: Transport,
@@ -36,5 +43,5 @@ export type ClientCodec = new (
   timeouts: Timeouts,
   authority: string,
   identity: string,
-  setupMs: number,
+  setup: ConnectionSetup,
 ) => UpstreamConnection & TransportHandler;

@@ -124,7 +124,8 @@ export class ConnectionPool implements ConnectionOwner, ConnectListener {
     const { identity, tlsOptions } = this.target;
     this.observer.onConnected(setupMs, tlsOptions !== null);
     const Codec = this.codecOf(attempt.transport);
-    const connection = new Codec(attempt.transport, this, this.timeouts, this.authority, identity, setupMs);
+    const setup = { setupMs, tlsMs: attempt.tlsMs };
+    const connection = new Codec(attempt.transport, this, this.timeouts, this.authority, identity, setup);
     this.connections.add(connection);
     if (Codec === Http1Client) {
       this.capacity = 1;

@@ -129,7 +129,10 @@ function playClient(chunks: readonly Chunk[]): readonly string[] {
     },
     onGone() {},
   };
-  const client: Http2Client = new Http2Client(stage.transport, owner as never, TIMEOUTS, 'a.test', '', 0);
+  const client: Http2Client = new Http2Client(stage.transport, owner as never, TIMEOUTS, 'a.test', '', {
+    setupMs: 0,
+    tlsMs: 0,
+  });
   for (const { bytes } of chunks) {
     stage.feed(bytes);
     ok(client.streams.size <= ASKED, 'more streams than exchanges');

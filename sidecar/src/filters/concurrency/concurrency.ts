@@ -14,6 +14,7 @@ import type { Watched } from '../../core/deadlines.ts';
 import type { EventTime, Exchange } from '../../core/exchange.ts';
 import { Failure } from '../../core/failure.ts';
 import { CONTINUE, type Filter, PAUSED, REPLIED, type Verdict } from '../../core/filter.ts';
+import { beginLimiterWait, endLimiterWait } from '../../core/waits.ts';
 import type { ConcurrencySpec } from './config.ts';
 import { GradientLimit } from './gradient.ts';
 import type { ConcurrencySeries, ShedCause } from './metrics.ts';
@@ -104,6 +105,7 @@ export class ConcurrencyFilter implements Filter, Watched {
       const waiter = this.next();
       if (waiter === null) return;
       this.remove(waiter);
+      endLimiterWait(waiter.exchange);
       this.admit(waiter.exchange);
       resume(waiter.exchange);
     }
@@ -137,6 +139,7 @@ export class ConcurrencyFilter implements Filter, Watched {
     else this.newest.newer = waiter;
     this.newest = waiter;
     this.waiting.set(exchange, waiter);
+    beginLimiterWait(exchange);
     this.series.queued++;
     if (this.time === null) {
       this.time = exchange.time;

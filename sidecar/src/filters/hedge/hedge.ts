@@ -192,6 +192,10 @@ class SecondAttempt implements Hedge, DownstreamStream, UpstreamStream {
     return this.second?.upstream?.setupMs ?? 0;
   }
 
+  get tlsMs(): number {
+    return this.second?.upstream?.tlsMs ?? 0;
+  }
+
   get reused(): boolean {
     return this.second?.upstream?.reused ?? false;
   }

@@ -11,6 +11,7 @@ import { type Exchange, STATE_ENDED } from '../../core/exchange.ts';
 import { Failure } from '../../core/failure.ts';
 import { CONTINUE, PAUSED, REPLIED, type Verdict } from '../../core/filter.ts';
 import type { PolicyDecisions } from '../../core/policy-decision.ts';
+import { beginLimiterWait, endLimiterWait } from '../../core/waits.ts';
 import type { Limit, Plan } from './limit.ts';
 import { ALLOWED, BY_FALLBACK, BY_STORE, LIMITED } from './metrics.ts';
 import type { RateLimitOutcome } from './outcome.ts';
@@ -52,6 +53,7 @@ export class GlobalDecision {
     if (this.waiting === 0) return this.refuses() ? REPLIED : CONTINUE;
     if (this.rules.shadow) return CONTINUE;
     this.paused = true;
+    beginLimiterWait(this.exchange);
     return PAUSED;
   }
 
@@ -103,7 +105,9 @@ export class GlobalDecision {
   private readonly proceed = (): void => {
     // Its heads are no longer its own.
     if (this.exchange.state === STATE_ENDED) return;
-    if (!this.refuses()) resume(this.exchange);
+    if (this.refuses()) return;
+    endLimiterWait(this.exchange);
+    resume(this.exchange);
   };
 
   private refuses(): boolean {

@@ -19,7 +19,7 @@ import { Failure, type FailureKind } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Timeouts } from '../../core/route.ts';
 import type { Transport, TransportHandler } from '../../transport/transport.ts';
-import type { ConnectionOwner, UpstreamConnection } from '../../upstream/connection.ts';
+import type { ConnectionOwner, ConnectionSetup, UpstreamConnection } from '../../upstream/connection.ts';
 import { type Head, ResponseHead } from '../head.ts';
 import { BODY_MALFORMED, BodyReader } from './body.ts';
 import { RequestWriter } from './request-writer.ts';
@@ -31,6 +31,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class Http1Client implements UpstreamConnection, UpstreamStream, TransportHandler {
   readonly identity: string;
   setupMs: number;
+  tlsMs: number;
   reused = false;
   /** HTTP/1.1 has no way to say so. */
   readonly unprocessed = false;
@@ -56,7 +57,7 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
     timeouts: Timeouts,
     authority: string,
     identity: string,
-    setupMs: number,
+    { setupMs, tlsMs }: ConnectionSetup,
   ) {
     this.transport = transport;
     this.owner = owner;
@@ -64,6 +65,7 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
     this.writer = new RequestWriter(transport, authority);
     this.identity = identity;
     this.setupMs = setupMs;
+    this.tlsMs = tlsMs;
     transport.handler = this;
   }
 
@@ -266,6 +268,7 @@ export class Http1Client implements UpstreamConnection, UpstreamStream, Transpor
     }
     this.reused = true;
     this.setupMs = 0;
+    this.tlsMs = 0;
     // The last bytes of the response may have been what congested the downstream.
     this.resumeResponse();
     this.owner.onRoom(this);

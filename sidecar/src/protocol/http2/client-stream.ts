@@ -14,6 +14,7 @@ import {
 import type { Exchange, UpstreamStream } from '../../core/exchange.ts';
 import { Failure, type FailureKind } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
+import type { ConnectionSetup } from '../../upstream/connection.ts';
 import { BODY_LENGTH, BODY_NONE, type Head, ResponseHead } from '../head.ts';
 import type { Http2Client } from './client.ts';
 import { CANCEL, errorName, PROTOCOL_ERROR, REFUSED_STREAM } from './frame.ts';
@@ -23,6 +24,7 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
   declare readonly connection: Http2Client;
   readonly head = new ResponseHead();
   setupMs = 0;
+  tlsMs = 0;
   reused = false;
   unprocessed = false;
   headDone = false;
@@ -34,9 +36,10 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
   private interims = 0;
   private paused = false;
 
-  begin(exchange: Exchange, setupMs: number, reused: boolean): void {
+  begin(exchange: Exchange, { setupMs, tlsMs }: ConnectionSetup, reused: boolean): void {
     this.exchange = exchange;
     this.setupMs = setupMs;
+    this.tlsMs = tlsMs;
     this.reused = reused;
     this.unprocessed = false;
     this.headDone = false;

@@ -3,7 +3,7 @@ import { Failure } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Timeouts } from '../../core/route.ts';
 import type { Transport } from '../../transport/transport.ts';
-import type { ConnectionOwner, UpstreamConnection } from '../../upstream/connection.ts';
+import type { ConnectionOwner, ConnectionSetup, UpstreamConnection } from '../../upstream/connection.ts';
 import type { RequestHead } from '../head.ts';
 import { asksForWebSocket } from '../websocket.ts';
 import { ClientStream } from './client-stream.ts';
@@ -46,6 +46,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
   readonly identity: string;
   readonly secure: boolean;
   setupMs: number;
+  tlsMs: number;
   reused = false;
   private readonly owner: ConnectionOwner;
   private readonly authority: string;
@@ -63,7 +64,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
     timeouts: Timeouts,
     authority: string,
     identity: string,
-    setupMs: number,
+    { setupMs, tlsMs }: ConnectionSetup,
   ) {
     super(transport, false);
     this.owner = owner;
@@ -72,6 +73,7 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
     this.identity = identity;
     this.secure = identity !== '';
     this.setupMs = setupMs;
+    this.tlsMs = tlsMs;
     const { batch } = this;
     batch.reserve(PREFACE.length);
     batch.append(PREFACE, 0, PREFACE.length);
@@ -103,9 +105,10 @@ export class Http2Client extends Http2Connection<ClientStream> implements Upstre
     const stream = this.spare.pop() ?? new ClientStream(this);
     this.addStream(stream, this.lastStreamId === 0 ? 1 : this.lastStreamId + 2);
     if (this.lastStreamId >= MAX_STREAM_ID - 2) this.retire();
-    stream.begin(exchange, this.setupMs, this.reused);
+    stream.begin(exchange, this, this.reused);
     this.reused = true;
     this.setupMs = 0;
+    this.tlsMs = 0;
     this.transport.deadlineMs = NEVER;
     return stream;
   }

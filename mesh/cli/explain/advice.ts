@@ -71,14 +71,30 @@ function adviceByPlace({ code, service, component, target, phase }: Failed): [ca
       ];
     case 'pool':
     case 'connect':
+    case 'tls':
       return [
         'fewer connections than are asked for, or a network that is slow to set them up',
         `${UPSTREAM_PENDING_EXCHANGES.name} and ${UPSTREAM_CONNECT_DURATION.name} of ${service}`,
       ];
+    case 'limiter':
+      return [
+        'more requests at once than the concurrency limit lets through, or a slow store of rate limits',
+        `tulle_concurrency_limit, tulle_concurrency_queued and tulle_rate_limit_redis_duration_seconds of ${service}`,
+      ];
+    case 'retry':
+      return [
+        'attempts that failed before the last one, and the pauses between them',
+        `the attempts above, and tulle_retries_total of ${service}`,
+      ];
+    case 'downstream':
+      return [
+        'a caller that reads slowly, or a slow network to it',
+        `what the caller does with the response of ${service}`,
+      ];
     default:
       return [
-        'a caller that sends or reads slowly, or a sidecar short of CPU',
-        `CPU of the sidecar of ${service}`,
+        'a caller that sends slowly, or a sidecar short of CPU',
+        `nodejs_eventloop_lag_p99_seconds and the CPU of the sidecar of ${service}`,
       ];
   }
 }

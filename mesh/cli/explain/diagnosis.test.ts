@@ -329,12 +329,11 @@ const CASES: Case[] = [
       502,
       call('worker', 'vectors', {
         status: 503,
-        children: [
-          sidecarOut('worker', 'vectors', { status: 503, code: 'tls_failed', phases: upTo('connect') }),
-        ],
+        children: [sidecarOut('worker', 'vectors', { status: 503, code: 'tls_failed', phases: upTo('tls') })],
       }),
     ),
-    'died / worker sidecar out / connect / tls_failed',
+    'died / worker sidecar out / tls / tls_failed',
+    'in its tls phase',
   ],
   [
     'webhook target',
@@ -407,6 +406,37 @@ const CASES: Case[] = [
     ),
     'slow / gateway sidecar out / connect / null',
     'in its connect phase',
+  ],
+  [
+    'waiting at a limit',
+    sidecarIn('gateway', {
+      status: 200,
+      at: [0, 50],
+      usual: [2, 9],
+      phases: { head: 0.1, limiter: 45, filters: 0.1, upstream: 4 },
+    }),
+    'slow / gateway sidecar in / limiter / null',
+    'in its limiter phase',
+  ],
+  [
+    'the third attempt',
+    atGateway(
+      200,
+      toWorker({ status: 200, at: [0, 50], usual: [2, 9], phases: { head: 0.1, retry: 40, upstream: 9 } }),
+    ),
+    'slow / gateway sidecar out / retry / null',
+    'in its retry phase',
+  ],
+  [
+    'a caller that reads slowly',
+    sidecarIn('gateway', {
+      status: 200,
+      at: [0, 50],
+      usual: [2, 9],
+      phases: { head: 0.1, upstream: 4, downstream: 45, response: 0.1 },
+    }),
+    'slow / gateway sidecar in / downstream / null',
+    'in its downstream phase',
   ],
   [
     'slow database',

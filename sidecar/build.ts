@@ -10,7 +10,6 @@ import { join } from 'node:path';
 import { type OutputChunk, type Plugin, rolldown } from 'rolldown';
 
 const ENTRY = join(import.meta.dirname, 'src/main.ts');
-const REQUIRES_GRPC = /\b\w*require\(["']@grpc\/grpc-js["']\)/g;
 export const FOLDER = join(import.meta.dirname, 'dist');
 
 /** Settles with the path of the file. */
@@ -27,23 +26,11 @@ export async function buildSidecar(): Promise<string> {
 }
 
 export async function bundleSidecar(): Promise<OutputChunk> {
-  const bundle = await rolldown({ input: ENTRY, platform: 'node', plugins: [grpcByImport, withoutColors] });
+  const bundle = await rolldown({ input: ENTRY, platform: 'node', plugins: [withoutColors] });
   const { output } = await bundle.generate({ format: 'esm', codeSplitting: false });
   await bundle.close();
   return output[0];
 }
-
-/** The OTLP exporter requires grpc-js when it first needs it, which a bundler can't follow out of an ES module. */
-const grpcByImport: Plugin = {
-  name: 'grpc-by-import',
-  transform(code, id) {
-    if (!id.includes('otlp-grpc-exporter-base')) return null;
-    return {
-      code: `import * as grpcJs from '@grpc/grpc-js';\n${code.replaceAll(REQUIRES_GRPC, 'grpcJs')}`,
-      map: null,
-    };
-  },
-};
 
 /** What ioredis logs with looks for a package that would tell whether a terminal has colours, and does without. */
 const withoutColors: Plugin = {

@@ -22,7 +22,8 @@ export interface CollectedSpan {
 
 const VERSION = 'v0.155.0';
 
-export async function startCollector(): Promise<Collector> {
+/** On `port`, for one that comes back where it was. */
+export async function startCollector(port?: number): Promise<Collector> {
   const command = await findInGo({
     part: 'the OpenTelemetry Collector',
     program: 'otelcol',
@@ -35,16 +36,16 @@ export async function startCollector(): Promise<Collector> {
       `github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter@${VERSION}`,
     ],
   });
-  const port = await findFreePort();
+  const listening = port ?? (await findFreePort());
   const part = await startPart({
     name: 'collector',
     command,
     args: ['--config', 'file:config.yaml'],
-    files: { 'config.yaml': JSON.stringify(configOf(port)) },
+    files: { 'config.yaml': JSON.stringify(configOf(listening)) },
     isReady: ({ output }) => output().includes('Everything is ready'),
   });
   return {
-    port,
+    port: listening,
     pid: part.pid,
     spans: async () => readSpans(await readFile(join(part.folder, 'spans.json'), 'utf8')),
     stop: part.stop,

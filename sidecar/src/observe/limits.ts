@@ -45,7 +45,11 @@ export const OBSERVE_LIMITS = {
   spanExportDelayMs: 500,
   /** One export, from the call to the collector's answer. */
   spanExportTimeoutMs: 5_000,
-  /** Pause after a failed export; doubles up to the maximum while exports go on failing. */
+  /** How often one batch is sent while the collector is away: for some two minutes. */
+  spanExportAttempts: 8,
+  /** One message of spans of the service. Collectors take 4 MiB. */
+  spanExportBytes: 3_145_728,
+  /** Pause after a failed export, less up to a half of it by chance; doubles up to the maximum while exports go on failing. */
   spanExportBackoffMs: 1_000,
   spanExportBackoffMaxMs: 30_000,
 

@@ -146,6 +146,8 @@ describe('log, span and metric', () => {
       exported_total: 1,
       'dropped_total reason="export_failed"': 0,
       'dropped_total reason="overwritten"': 0,
+      'dropped_total reason="rejected"': 0,
+      waiting: 0,
     });
     expect(await samplesOf('tulle_access_log_lines_')).toEqual({ written_total: 2, dropped_total: 0 });
   });

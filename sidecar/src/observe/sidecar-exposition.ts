@@ -37,6 +37,7 @@ export const SPANS_EXPORTED = counter('tulle_spans_exported_total', 'Spans that 
 export const SPANS_DROPPED = counter('tulle_spans_dropped_total', 'Sampled spans that were not exported.', [
   'reason',
 ]);
+export const SPANS_WAITING = gauge('tulle_spans_waiting', 'Spans that are to be exported and have not been.');
 export const ACCESS_LOG_LINES_WRITTEN = counter(
   'tulle_access_log_lines_written_total',
   'Lines of the access log written.',
@@ -77,8 +78,10 @@ export function registerSpans(registry: Registry, spans: SpanRing, spanExport: S
   register(registry, SPANS_EXPORTED, () => [[{}, spanExport.exported]]);
   register(registry, SPANS_DROPPED, () => [
     [{ reason: 'overwritten' }, spans.overwritten],
+    [{ reason: 'rejected' }, spanExport.rejected],
     [{ reason: 'export_failed' }, spanExport.failed],
   ]);
+  register(registry, SPANS_WAITING, () => [[{}, spanExport.waiting]]);
 }
 
 export function registerAccessLog(registry: Registry, accessLog: AccessLog): void {

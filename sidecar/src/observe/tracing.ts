@@ -16,6 +16,7 @@ import { type Intake, startIntake } from './intake/intake.ts';
 import type { RawSpan } from './intake/otlp-message.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { OwnSpans } from './otlp.ts';
+import { OtlpClient } from './otlp-client.ts';
 import type { RandomWords } from './random-words.ts';
 import { keepTraces, type TraceKeeping } from './retention/trace-keeping.ts';
 import { TraceStream } from './retention/trace-stream.ts';
@@ -49,20 +50,21 @@ export class Tracing {
     const { ring, appSpans } = this.keeping;
     const exportDeps = {
       clock,
+      random: deps.random,
       onFailure: (reason: string) => report('span_export_failed', { reason }),
     };
     const memory = new SpanMemory(OBSERVE_LIMITS.rememberedSpans);
     this.finder = new TraceFinder(this.keeping, memory, resource, clock);
-    const own = new OwnSpans(ring, endpoint, resource, clock, (span, origin) =>
+    const own = new OwnSpans(ring, resource, clock, (span, origin) =>
       memory.add(ownSpan(span, this.keeping.retention.usualOf(origin))),
     );
-    this.ownExport = new SpanExport(ring, own, exportDeps);
+    this.ownExport = new SpanExport(own, new OtlpClient(endpoint), exportDeps);
     this.appExport =
       appSpans === null
         ? null
         : new SpanExport(
-            appSpans,
-            new ForwardedSpans(appSpans, endpoint, (span) => rememberApp(memory, span)),
+            new ForwardedSpans(appSpans, (span) => rememberApp(memory, span)),
+            new OtlpClient(endpoint),
             exportDeps,
           );
   }

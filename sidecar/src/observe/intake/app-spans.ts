@@ -90,15 +90,23 @@ export class AppSpans implements RetainedSpans {
     });
   }
 
-  /** Hands out copies of up to `limit` spans that wait, oldest first. */
+  /** Hands out copies of up to `limit` spans that wait and fit into one message, oldest first. */
   take(limit: number): Omit<RawSpan, 'traceId'>[] {
     const taken: Omit<RawSpan, 'traceId'>[] = [];
     const { entries } = this;
+    let left = OBSERVE_LIMITS.spanExportBytes;
     this.each((entry) => {
-      if (taken.length === limit || entries[entry + WORD.state] !== WAITING) return;
+      if (taken.length === limit || left <= 0 || entries[entry + WORD.state] !== WAITING) return;
+      const span = this.read(entry);
+      const previous = taken.at(-1);
+      left -= span.span.length;
+      // As messages have it: what follows each other shares them.
+      if (span.resource !== previous?.resource || span.scope !== previous.scope)
+        left -= span.resource.length + span.scope.length;
+      if (left < 0) return;
       entries[entry + WORD.state] = TAKEN;
       this.waiting--;
-      taken.push(this.read(entry));
+      taken.push(span);
     });
     return taken;
   }

@@ -1,32 +1,35 @@
 /**
- * Writes what is derived from the schemas of the config, the failures and the metrics into docs/generated: `node main.ts`. With `--check` it writes nothing and ends with
+ * Writes what is derived from the schemas of the config, the failures and the metrics into docs/generated, and the rules of alerts into alerts/dist: `node main.ts`. With `--check` it writes nothing and ends with
  * status 1 when a file is not what it would be.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { renderAlertFiles } from '../../alerts/src/files.ts';
 import { renderFailures } from './failures.ts';
 import { buildJsonSchemas, combine } from './json-schemas.ts';
 import { renderMetrics } from './metrics.ts';
 import { renderReference } from './reference.ts';
 
-const FOLDER = new URL('../../docs/generated/', import.meta.url);
+const FOLDERS = [
+  { path: 'docs/generated/', wanted: generate() },
+  { path: 'alerts/dist/', wanted: await renderAlertFiles() },
+];
 
-const wanted = generate();
-const present = new Map<string, string>();
-await mkdir(FOLDER, { recursive: true });
-for (const name of await readdir(FOLDER)) present.set(name, await readFile(new URL(name, FOLDER), 'utf8'));
+for (const { path, wanted } of FOLDERS) {
+  const folder = new URL(`../../${path}`, import.meta.url);
+  const present = new Map<string, string>();
+  await mkdir(folder, { recursive: true });
+  for (const name of await readdir(folder)) present.set(name, await readFile(new URL(name, folder), 'utf8'));
+  const names = new Set([...wanted.keys(), ...present.keys()]);
+  const stale = [...names].filter((name) => wanted.get(name) !== present.get(name)).sort();
+  for (const name of stale) await bringUpToDate(`${path}${name}`, new URL(name, folder), wanted.get(name));
+}
 
-const names = new Set([...wanted.keys(), ...present.keys()]);
-const stale = [...names].filter((name) => wanted.get(name) !== present.get(name)).sort();
-if (process.argv.includes('--check')) {
-  for (const name of stale)
-    process.stderr.write(`docs/generated/${name}: is not up to date; run npm run generate\n`);
-  process.exitCode = stale.length === 0 ? 0 : 1;
-} else {
-  for (const name of stale) {
-    const text = wanted.get(name);
-    if (text === undefined) await rm(new URL(name, FOLDER));
-    else await writeFile(new URL(name, FOLDER), text);
-  }
+async function bringUpToDate(name: string, file: URL, text: string | undefined): Promise<void> {
+  if (process.argv.includes('--check')) {
+    process.stderr.write(`${name}: is not up to date; run npm run generate\n`);
+    process.exitCode = 1;
+  } else if (text === undefined) await rm(file);
+  else await writeFile(file, text);
 }
 
 /** The files by name. */

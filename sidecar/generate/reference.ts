@@ -12,6 +12,7 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   FaultPolicy: '../../sidecar/src/filters/fault/README.md',
   JwtPolicy: '../../sidecar/src/filters/jwt/README.md',
   RateLimitPolicy: '../../sidecar/src/filters/rate-limit/README.md',
+  ServiceLevel: '../../alerts/README.md',
   TrafficPolicy: '../../sidecar/src/upstream/README.md',
   WafPolicy: '../../sidecar/src/filters/waf/README.md',
 };

@@ -37,6 +37,7 @@ export function readIdentity(identity: Identity | null): IdentityReading | null 
   const { svid, expired, trustRefreshedMs } = identity;
   const rootEndsMs = readCertificates(svid.rootsPem, 'roots').map((root) => root.validToDate.getTime());
   return {
+    certificateIssuedMs: svid.notBeforeMs,
     certificateExpiresMs: svid.notAfterMs,
     certificateExpired: expired,
     rootExpiresMs: Math.min(...rootEndsMs),

@@ -84,9 +84,19 @@ export function startPrometheus(
 
 /** What `promtool check metrics` says about an exposition; empty when it has nothing to say. */
 export async function checkMetrics(exposition: string): Promise<string> {
+  return (await runPromtool(['check', 'metrics'], exposition)).output;
+}
+
+export async function runPromtool(
+  args: readonly string[],
+  input = '',
+): Promise<{ readonly succeeded: boolean; readonly output: string }> {
   const { command, env } = await findInDebian({ part: 'promtool', package: PACKAGE, program: 'promtool' });
-  const running = promisify(execFile)(command, ['check', 'metrics'], { env: { ...process.env, ...env } });
-  running.child.stdin?.end(exposition);
-  const { stdout, stderr } = await running.catch((error: { stdout: string; stderr: string }) => error);
-  return `${stdout}${stderr}`.trim();
+  const running = promisify(execFile)(command, args, { env: { ...process.env, ...env } });
+  running.child.stdin?.end(input);
+  const { stdout, stderr, code } = await running.then(
+    (ended) => ({ ...ended, code: 0 }),
+    (error: { stdout: string; stderr: string; code: number }) => error,
+  );
+  return { succeeded: code === 0, output: `${stdout}${stderr}`.trim() };
 }

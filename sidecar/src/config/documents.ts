@@ -8,6 +8,7 @@ import { explainIssues, type Finding } from './explain.ts';
 import { type ConfigProblem, formatPath, quote } from './problem.ts';
 import { DOCUMENT_KINDS, type ResourceDocument } from './resources.ts';
 import type { SidecarDocument } from './schema.ts';
+import type { ServiceLevelDocument } from './service-level.ts';
 import type { YamlSource } from './yaml-source.ts';
 
 /** A YAML document and where it stands. */
@@ -21,21 +22,52 @@ export type DocumentSet = {
   readonly resources: readonly Placed<ResourceDocument>[];
 };
 
+/** As above, of which the Sidecar may be absent, as where nothing but service levels is read. */
+export type JudgedDocuments = {
+  readonly sidecar: Placed<SidecarDocument> | null;
+  readonly resources: readonly Placed<ResourceDocument>[];
+  readonly serviceLevels: readonly Placed<ServiceLevelDocument>[];
+  readonly problems: ConfigProblem[];
+};
+
 const SIDECAR = 'Sidecar';
+const SERVICE_LEVEL = 'ServiceLevel';
 
 /** The set, or every problem. */
 export function readDocuments(origins: readonly DocumentSource[]): DocumentSet | ConfigProblem[] {
+  const { sidecar, resources, problems } = judgeDocuments(origins);
+  return sidecar === null || problems.length > 0 ? problems : { sidecar, resources };
+}
+
+export function judgeDocuments(origins: readonly DocumentSource[]): JudgedDocuments {
   const problems: ConfigProblem[] = [];
   const resources: Placed<ResourceDocument>[] = [];
+  const serviceLevels: Placed<ServiceLevelDocument>[] = [];
   let sidecar: Placed<SidecarDocument> | null = null;
   for (const origin of origins) {
     const { kind, data, findings } = judge(origin.source.value, origins.length === 1);
     if (kind === SIDECAR && sidecar !== null) findings.push(explainSecond(sidecar.origin));
     problems.push(...findings.map((finding) => placeFinding(finding, origin)));
     if (kind === SIDECAR) sidecar ??= { content: data as SidecarDocument, origin };
-    else resources.push({ content: data as ResourceDocument, origin });
+    else if (kind !== SERVICE_LEVEL) resources.push({ content: data as ResourceDocument, origin });
+    else problems.push(...addServiceLevel({ content: data as ServiceLevelDocument, origin }, serviceLevels));
   }
-  return sidecar === null || problems.length > 0 ? problems : { sidecar, resources };
+  return { sidecar, resources, serviceLevels, problems };
+}
+
+/** Their names are those of what is recorded, so that there is one of each, whatever the namespace. */
+function addServiceLevel(
+  added: Placed<ServiceLevelDocument>,
+  levels: Placed<ServiceLevelDocument>[],
+): ConfigProblem[] {
+  levels.push(added);
+  const name = added.content?.metadata.name;
+  const earlier = levels.find(({ content }) => content?.metadata.name === name) ?? added;
+  if (name === undefined || earlier === added) return [];
+  const { file, source } = earlier.origin;
+  const suggestion = `the first is at ${file}:${source.locateValue([]).line}; rename one of the two`;
+  const message = 'is a second ServiceLevel of that name';
+  return [placeFinding({ path: ['metadata', 'name'], message, suggestion, at: 'value' }, added.origin)];
 }
 
 export function placeFinding(

@@ -7,10 +7,11 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { checkReferences } from './check-references.ts';
-import { type DocumentSource, placeFinding, readDocuments } from './documents.ts';
+import { type DocumentSource, judgeDocuments, placeFinding, readDocuments } from './documents.ts';
 import { normalise } from './normalise.ts';
-import type { ConfigProblem, KeyPath } from './problem.ts';
+import { ConfigError, type ConfigProblem, type KeyPath } from './problem.ts';
 import type { SidecarConfig } from './schema.ts';
+import type { ServiceLevelDocument } from './service-level.ts';
 import { CONFIG_LIMITS } from './values.ts';
 import { readYamlDocuments } from './yaml-source.ts';
 
@@ -49,12 +50,7 @@ export async function loadConfig(path: string): Promise<LoadResult> {
 export function parseConfig(texts: readonly ConfigText[], folder: string): LoadResult {
   const text = joinTexts(texts);
   const version = hashText(text);
-  const origins: DocumentSource[] = texts.flatMap(({ file, text }) =>
-    readYamlDocuments(text).map((source) => ({ file, source })),
-  );
-  const syntax = origins.flatMap(({ file, source }) =>
-    source.problems.map((problem) => ({ file, path: '', ...problem })),
-  );
+  const { origins, syntax } = readOrigins(texts);
   const refuse = (problems: readonly ConfigProblem[]): RefusedConfig => ({
     ok: false,
     problems: arrange(problems, texts),
@@ -78,6 +74,30 @@ export function parseConfig(texts: readonly ConfigText[], folder: string): LoadR
   const locate = (path: KeyPath) =>
     placeFinding({ path, message: '', suggestion: null, at: 'value' }, sidecar.origin);
   return { ok: true, config, warnings: arrange(warnings, texts), text, version, locate };
+}
+
+/**
+ * The service levels among the documents of a file or folder, in the order in which they stand; the others must be right too.
+ * @throws ConfigError
+ */
+export async function loadServiceLevels(path: string): Promise<ServiceLevelDocument[]> {
+  const texts = await readConfigTexts(path);
+  if (!Array.isArray(texts)) throw new ConfigError([texts]);
+  const { origins, syntax } = readOrigins(texts);
+  const { serviceLevels, problems } = judgeDocuments(origins);
+  if (syntax.length > 0 || problems.length > 0)
+    throw new ConfigError(arrange(syntax.length > 0 ? syntax : problems, texts));
+  return serviceLevels.map(({ content }) => content);
+}
+
+function readOrigins(texts: readonly ConfigText[]): { origins: DocumentSource[]; syntax: ConfigProblem[] } {
+  const origins = texts.flatMap(({ file, text }) =>
+    readYamlDocuments(text).map((source) => ({ file, source })),
+  );
+  const syntax = origins.flatMap(({ file, source }) =>
+    source.problems.map((problem) => ({ file, path: '', ...problem })),
+  );
+  return { origins, syntax };
 }
 
 /** The texts of a file, or of the files of a folder in the order of their names; or why there are none. */

@@ -15,6 +15,7 @@ import { spec as httpRoute } from '../routing/http-route.ts';
 import type { RouteKind } from '../routing/route-config.ts';
 import { spec as traffic } from '../upstream/traffic-policy.ts';
 import { sidecarDocument } from './schema.ts';
+import { serviceLevelDocument } from './service-level.ts';
 import { dottedName, resourceMetadata } from './values.ts';
 
 const GATEWAY_GROUP = 'gateway.networking.k8s.io';
@@ -98,8 +99,7 @@ export function isRoute(document: ResourceDocument): document is RouteDocument {
 
 /** The schema of each kind of document. */
 export const DOCUMENT_KINDS: ReadonlyMap<string, z.ZodObject> = new Map(
-  [sidecarDocument, httpRouteDocument, grpcRouteDocument, ...policyDocuments].map((schema) => [
-    schema.shape.kind.value,
-    schema,
-  ]),
+  [sidecarDocument, httpRouteDocument, grpcRouteDocument, ...policyDocuments, serviceLevelDocument].map(
+    (schema) => [schema.shape.kind.value, schema],
+  ),
 );

@@ -201,6 +201,7 @@ describe('metrics', () => {
       upstreams: () => [{ route: 'cards', address: '10.0.0.1:80', counts: { open: 3, idle: 2, waiting: 1 } }],
       config: () => ({ accepted: 4, rejected: 5, warnings: 6, version: 'v-7' }),
       identity: () => ({
+        certificateIssuedMs: 1_650_000_000_000,
         certificateExpiresMs: 1_700_000_000_000,
         certificateExpired: true,
         rootExpiresMs: 1_800_000_000_000,

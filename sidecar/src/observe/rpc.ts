@@ -26,7 +26,7 @@ const STATUS_NAMES = [
   'UNAUTHENTICATED',
 ];
 /** What a server is to blame for; the others are answers well given. */
-const SERVER_ERRORS = new Set([
+export const SERVER_ERRORS = new Set([
   'UNKNOWN',
   'DEADLINE_EXCEEDED',
   'UNIMPLEMENTED',

@@ -125,6 +125,8 @@ export interface LiveReadings {
 
 /** Times in milliseconds since the Unix epoch. */
 export interface IdentityReading {
+  /** Since when the certificate is valid. */
+  readonly certificateIssuedMs: number;
   readonly certificateExpiresMs: number;
   /** It is past its end and nothing has replaced it. */
   readonly certificateExpired: boolean;

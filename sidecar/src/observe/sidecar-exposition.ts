@@ -16,6 +16,10 @@ export const CONFIG_WARNINGS = gauge(
   'Parts of the config that runs which have no effect.',
 );
 export const CONFIG_INFO = gauge('tulle_config_info', 'Version of the config that runs.', ['version']);
+export const CERTIFICATE_ISSUED = gauge(
+  'tulle_certificate_issued_timestamp_seconds',
+  'Since when the certificate of the sidecar is valid, in Unix time.',
+);
 export const CERTIFICATE_EXPIRY = gauge(
   'tulle_certificate_expiry_timestamp_seconds',
   'When the certificate of the sidecar expires, in Unix time.',
@@ -65,6 +69,7 @@ export function registerSidecar(registry: Registry, series: Series): void {
       const value = identity === null ? null : read(identity);
       return value === null ? [] : [[{}, value]];
     });
+  identityGauge(CERTIFICATE_ISSUED, ({ certificateIssuedMs }) => certificateIssuedMs / 1_000);
   identityGauge(CERTIFICATE_EXPIRY, ({ certificateExpiresMs }) => certificateExpiresMs / 1_000);
   identityGauge(CERTIFICATE_EXPIRED, ({ certificateExpired }) => (certificateExpired ? 1 : 0));
   identityGauge(TRUST_ROOT_EXPIRY, ({ rootExpiresMs }) => rootExpiresMs / 1_000);

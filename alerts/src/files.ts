@@ -1,0 +1,69 @@
+/**
+ * Every file of alerts/dist, from the data beside it.
+ */
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { loadServiceLevels } from '../../sidecar/src/config/load.ts';
+import { url } from '../../sidecar/src/config/values.ts';
+import { CONTROL_ALERTS } from './control-alerts.ts';
+import { readDataFile } from './data-file.ts';
+import { MESH_ALERTS } from './mesh-alerts.ts';
+import { type Group, type Links, toRuleFile } from './rule.ts';
+import { type ServiceLevel, toGroup } from './service-level.ts';
+import { SIDECAR_ALERTS } from './sidecar-alerts.ts';
+import { type Windows, windowsFile } from './windows.ts';
+
+const webUrl = url(['https:', 'http:']);
+const settingsFile = z.strictObject({ grafanaUrl: webUrl, runbooksUrl: webUrl });
+
+export interface AlertData {
+  readonly links: Links;
+  readonly windows: Windows;
+  readonly levels: readonly ServiceLevel[];
+}
+
+/** @throws ConfigError */
+export async function readAlertData(windowsPath = dataPath('windows.yaml')): Promise<AlertData> {
+  return {
+    links: await readDataFile(dataPath('settings.yaml'), settingsFile),
+    windows: await readDataFile(windowsPath, windowsFile),
+    levels: (await loadServiceLevels(dataPath('service-levels.yaml'))).map(({ metadata, spec }) => ({
+      name: metadata.name,
+      spec,
+    })),
+  };
+}
+
+/** By name. */
+export function groupFiles({ levels, windows }: AlertData): ReadonlyMap<string, readonly Group[]> {
+  return new Map([
+    [
+      'mesh.rules.yaml',
+      [
+        { name: 'mesh', recordings: [], alerts: MESH_ALERTS },
+        { name: 'sidecars', recordings: [], alerts: SIDECAR_ALERTS },
+        { name: 'control', recordings: [], alerts: CONTROL_ALERTS },
+      ],
+    ],
+    ['service-levels.rules.yaml', levels.map((level) => toGroup(level, windows))],
+  ]);
+}
+
+/** What `npm run generate` writes. */
+export async function renderAlertFiles(): Promise<ReadonlyMap<string, string>> {
+  const data = await readAlertData();
+  const files = new Map<string, string>();
+  for (const [name, groups] of groupFiles(data)) files.set(name, toYaml(toRuleFile(groups, data.links)));
+  return files;
+}
+
+const HEADER = '# Made by `npm run generate` from alerts/; do not edit.\n';
+
+function toYaml(content: object): string {
+  return `${HEADER}${stringify(content, { lineWidth: 0, aliasDuplicateObjects: false })}`;
+}
+
+function dataPath(name: string): string {
+  return fileURLToPath(new URL(`../${name}`, import.meta.url));
+}

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseExposition } from '../../mesh/cli/top/exposition.ts';
 import { SIDECAR_METRICS } from '../../sidecar/src/observe/catalogue.ts';
+import { PEER_REQUESTS } from '../../sidecar/src/observe/request-exposition.ts';
 import { type Collector, startCollector } from '../parts/collector.ts';
 import { checkMetrics, type Prometheus, startPrometheus } from '../parts/prometheus.ts';
 import { Shop } from '../retention/shop.ts';
@@ -90,6 +91,26 @@ test('every sidecar is scraped, and the numbers add up', async () => {
     return Number(result[0]?.value[1]) === shop.adminPorts.length ? shop.adminPorts.length : null;
   });
   expect(up).toBe(5);
+});
+
+test('peers add up to all requests, and each side of a call names the other', async () => {
+  const counts = async (query: string) => {
+    const { result } = (await prometheus.query('query', { query })) as {
+      result: { metric: Record<string, string>; value: [number, string] }[];
+    };
+    return result.map(({ metric, value }) => [metric.peer ?? metric.service_name ?? '', Number(value[1])]);
+  };
+  const byService = (name: string) => `sum by (service_name) (${name})`;
+  const missed = await counts(`${byService('tulle_requests_total')} - ${byService(PEER_REQUESTS.name)}`);
+  expect(missed).toHaveLength(shop.adminPorts.length);
+  expect(missed.filter(([, count]) => count !== 0)).toEqual([]);
+  const byPeer = (labels: string) => counts(`sum by (peer) (${PEER_REQUESTS.name}{${labels}})`);
+  const called = await byPeer('service_name="gateway",direction="outbound"');
+  expect(called.length).toBeGreaterThan(0);
+  for (const [service] of called) {
+    const callers = await byPeer(`service_name="${service}",direction="inbound"`);
+    expect(callers.map(([peer]) => peer)).toContainEqual(expect.stringMatching(/\/gateway$/));
+  }
 });
 
 test('the phases of a route add up to the duration of its requests, handshakes apart', async () => {

@@ -13,7 +13,7 @@ import {
 } from './datastore.ts';
 import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
-import type { SeriesBudget } from './route-series.ts';
+import type { SeriesBudget } from './series-budget.ts';
 
 /** Durations of the commands that agree in all of this. */
 export class OperationSeries {

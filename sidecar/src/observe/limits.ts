@@ -87,8 +87,9 @@ export const OBSERVE_LIMITS = {
   metricRequestSeries: 2_048,
   /** Request series of one route, so that no route can use up what all share. */
   metricRequestSeriesPerRoute: 256,
-  /** Peer identities with a label value of their own. */
+  /** Peers of one route with a label value of their own, and of all routes together. */
   metricPeers: 64,
+  metricPeerSeries: 4_096,
   /** gRPC methods of one route that are told apart, and series of its calls. */
   metricRpcMethods: 256,
   metricRpcSeries: 512,

@@ -8,6 +8,7 @@ import { errorTypeOf } from './error-type.ts';
 import { type Labels, type Reading, register, registerHistogram } from './family.ts';
 import type { Histogram } from './histogram.ts';
 import { counter, gauge, histogram } from './metric.ts';
+import { STATUS_CLASSES } from './peer-series.ts';
 import { PHASES } from './phases.ts';
 import { METHODS } from './request-line.ts';
 import type { RequestSeries, RouteSeries } from './route-series.ts';
@@ -56,6 +57,11 @@ export const REQUESTS = counter(
   'Exchanges that ended, by failure code; none stands for success.',
   ['direction', 'route', 'rule', 'failure', 'source'],
 );
+export const PEER_REQUESTS = counter(
+  'tulle_peer_requests_total',
+  'Exchanges that ended, by who was on the other side and the class of their status.',
+  ['direction', 'route', 'rule', 'peer', 'status_class'],
+);
 export const REQUEST_PHASE = counter(
   'tulle_request_phase_seconds_total',
   'Time that exchanges spent, by phase; the phases of a route add up to the duration of its exchanges.',
@@ -88,6 +94,7 @@ export function registerRequests(registry: Registry, series: Series): void {
   registerHistogram(registry, RPC_SERVER_CALL_DURATION, () => calls(series, 'inbound'));
   registerHistogram(registry, RPC_CLIENT_CALL_DURATION, () => calls(series, 'outbound'));
   register(registry, REQUESTS, () => failures(series));
+  register(registry, PEER_REQUESTS, () => peers(series));
   register(registry, REQUEST_PHASE, () => phases(series));
   register(registry, REQUEST_BODY_BYTES, () => perRoute(series, (route) => route.requestBytes));
   register(registry, RESPONSE_BODY_BYTES, () => perRoute(series, (route) => route.responseBytes));
@@ -151,6 +158,24 @@ function* failures(series: Series): Iterable<Reading<number>> {
       yield [{ ...routeLabels(route), failure: name, source }, count];
     }
   }
+}
+
+function* peers(series: Series): Iterable<Reading<number>> {
+  for (const route of series.routes.values()) {
+    for (const [peer, counts] of route.peers.counts) {
+      const labels = { ...routeLabels(route), peer: peerName(peer) };
+      for (const [index, status_class] of STATUS_CLASSES.entries()) {
+        const count = counts[index] as number;
+        // As with failures: success is there from the start.
+        if (count > 0 || index === 2) yield [{ ...labels, status_class }, count];
+      }
+    }
+  }
+}
+
+/** An empty label would be none. */
+function peerName(peer: string): string {
+  return peer === '' ? 'unknown' : peer.replace('spiffe://', '');
 }
 
 function* phases(series: Series): Iterable<Reading<number>> {

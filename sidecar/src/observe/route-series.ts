@@ -10,12 +10,11 @@ import type { Direction } from '../core/route.ts';
 import { hexText } from './hex.ts';
 import { type Exemplar, Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import { PeerSeries } from './peer-series.ts';
 import { PHASES, phasesOf } from './phases.ts';
 import { METHODS, methodIndex } from './request-line.ts';
 import { RpcSeries } from './rpc-series.ts';
-
-/** Label value of whatever has no value of its own. */
-export const OVERFLOW = '_OTHER';
+import { OVERFLOW, type SeriesBudget } from './series-budget.ts';
 
 /** Durations of the exchanges that agree in method, status, failure and peer. */
 export class RequestSeries {
@@ -33,11 +32,6 @@ export class RequestSeries {
     this.peer = peer;
     this.overflow = overflow;
   }
-}
-
-/** How many request series there may still be: shared by all routes. */
-export interface SeriesBudget {
-  left: number;
 }
 
 const STATUSES = 1_024;
@@ -58,34 +52,43 @@ export class RouteSeries {
   /** Milliseconds spent in each phase. */
   readonly phasesMs = new Float64Array(PHASES.length);
   readonly rpc = new RpcSeries();
+  readonly peers: PeerSeries;
   private readonly requests = new Map<number, RequestSeries>();
   private readonly budget: SeriesBudget;
-  private readonly peers = new Map<string, number>();
-  private lastPeer = '';
-  private lastPeerIndex = 0;
+  private readonly identities = new Map<string, number>();
+  private lastIdentity = '';
+  private lastIdentityIndex = 0;
   private lastKey = -1;
   private last: RequestSeries | null = null;
   private overflow: RequestSeries | null = null;
 
-  constructor(direction: Direction, route: string, rule: string, budget: SeriesBudget) {
+  constructor(
+    direction: Direction,
+    route: string,
+    rule: string,
+    budget: SeriesBudget,
+    peerBudget: SeriesBudget,
+  ) {
     this.direction = direction;
     this.route = route;
     this.rule = rule;
     this.budget = budget;
+    this.peers = new PeerSeries(peerBudget);
   }
 
-  /** `peer` is who stands on the other side, empty when it proved no identity. */
-  observe(exchange: Exchange, peer: string): void {
+  observe(exchange: Exchange): void {
     const { failure, request, status } = exchange;
     this.ended[failure.code] = (this.ended[failure.code] as number) + 1;
     this.requestBytes += exchange.requestBytes;
     this.responseBytes += exchange.responseBytes;
     this.attempts += exchange.attempts;
     this.addPhases(exchange);
+    this.peers.count(exchange, this.peerOf(exchange));
     if (exchange.isGrpc) this.rpc.observe(exchange);
     const method = methodIndex(request);
-    const peerIndex = peer === this.lastPeer ? this.lastPeerIndex : this.findPeer(peer);
-    const key = ((peerIndex * METHODS.length + method) * MAX_FAILURES + failure.code) * STATUSES + status;
+    const identity = this.identityOf(exchange);
+    const index = identity === this.lastIdentity ? this.lastIdentityIndex : this.findIdentity(identity);
+    const key = ((index * METHODS.length + method) * MAX_FAILURES + failure.code) * STATUSES + status;
     const series =
       key === this.lastKey ? (this.last as RequestSeries) : this.find(key, method, status, failure.code);
     const durationMs = exchange.endedMs - exchange.startedMs;
@@ -104,14 +107,25 @@ export class RouteSeries {
     }
   }
 
-  private findPeer(peer: string): number {
-    let index = peer === '' ? 0 : this.peers.get(peer);
+  /** Who stands on the other side; empty when it proved no identity. */
+  private identityOf({ peerIdentity, upstream }: Exchange): string {
+    return this.direction === 'inbound' ? peerIdentity : (upstream?.identity ?? '');
+  }
+
+  /** The same as it is known before anything is proved: who calls can only be proved, who is called is what config says. */
+  private peerOf({ peerIdentity, backend }: Exchange): string {
+    return this.direction === 'inbound' ? peerIdentity : (backend?.name ?? this.route);
+  }
+
+  private findIdentity(identity: string): number {
+    const { identities } = this;
+    let index = identity === '' ? 0 : identities.get(identity);
     if (index === undefined) {
-      if (this.peers.size < OBSERVE_LIMITS.metricPeers) this.peers.set(peer, this.peers.size + 1);
-      index = this.peers.get(peer) ?? OBSERVE_LIMITS.metricPeers + 1;
+      if (identities.size < OBSERVE_LIMITS.metricPeers) identities.set(identity, identities.size + 1);
+      index = identities.get(identity) ?? OBSERVE_LIMITS.metricPeers + 1;
     }
-    this.lastPeer = peer;
-    this.lastPeerIndex = index;
+    this.lastIdentity = identity;
+    this.lastIdentityIndex = index;
     return index;
   }
 
@@ -128,7 +142,7 @@ export class RouteSeries {
       return this.overflow;
     }
     this.budget.left--;
-    const peer = this.lastPeerIndex > OBSERVE_LIMITS.metricPeers ? OVERFLOW : this.lastPeer;
+    const peer = this.lastIdentityIndex > OBSERVE_LIMITS.metricPeers ? OVERFLOW : this.lastIdentity;
     const series = new RequestSeries(method, status, failure, peer, false);
     this.requests.set(key, series);
     return series;

@@ -35,6 +35,14 @@ export const SERVER_ERRORS = new Set([
   'DATA_LOSS',
 ]);
 
+/** The first digits of the HTTP statuses to which google.rpc.Code maps them, by number. */
+const STATUS_CLASSES = [2, 4, 5, 4, 5, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 4];
+
+/** What class of HTTP's a status would be in; who makes up one of their own is to blame for it. */
+export function statusClass(status: number): number {
+  return STATUS_CLASSES[status] ?? 5;
+}
+
 /** `rpc.response.status_code`; empty when there was none. */
 export function statusName(status: number): string {
   return status < 0 ? '' : (STATUS_NAMES[status] ?? String(status));

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Failure } from '../core/failure.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
-import { OVERFLOW } from './route-series.ts';
 import { Series } from './series.ts';
+import { OVERFLOW } from './series-budget.ts';
 
 describe('Series', () => {
   test('keep one series a name, so that counters go on across reloads', () => {

@@ -25,7 +25,8 @@ import { DataStoreSeries } from './datastore-series.ts';
 import { GroupSeries } from './group-series.ts';
 import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
-import { OVERFLOW, RouteSeries, type SeriesBudget } from './route-series.ts';
+import { RouteSeries } from './route-series.ts';
+import { OVERFLOW, type SeriesBudget } from './series-budget.ts';
 
 /** Connections of one listener. */
 export class ListenerSeries {
@@ -152,6 +153,7 @@ export class Series {
   readonly hedges = new Map<string, HedgeSeries>();
   readonly concurrency = new Map<string, ConcurrencySeries>();
   private readonly budget: SeriesBudget = { left: OBSERVE_LIMITS.metricRequestSeries };
+  private readonly peerBudget: SeriesBudget = { left: OBSERVE_LIMITS.metricPeerSeries };
   private readonly operationBudget: SeriesBudget = { left: OBSERVE_LIMITS.metricOperationSeries };
 
   /** `rule` is that of an HTTPRoute or GRPCRoute; empty without one. */
@@ -163,7 +165,7 @@ export class Series {
       OBSERVE_LIMITS.metricRoutes,
       (key) => {
         const [, route = '', rule = ''] = key.split(' ');
-        return new RouteSeries(direction, route, rule, this.budget);
+        return new RouteSeries(direction, route, rule, this.budget, this.peerBudget);
       },
     );
   }

@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { compileChain } from '../../core/chain.ts';
 import { Failure } from '../../core/failure.ts';
 import { OBSERVE_LIMITS } from '../../observe/limits.ts';
+import { STATUS_CLASSES } from '../../observe/peer-series.ts';
 import { METHODS } from '../../observe/request-line.ts';
-import { OVERFLOW, type RouteSeries } from '../../observe/route-series.ts';
+import type { RouteSeries } from '../../observe/route-series.ts';
 import { Series } from '../../observe/series.ts';
+import { OVERFLOW } from '../../observe/series-budget.ts';
 import { type Journey, STEP_MS, travel } from '../hand-made-exchange.ts';
 import { MetricsFilter } from './metrics.ts';
 
@@ -23,6 +25,19 @@ const durations = (route: RouteSeries) =>
     overflow,
     count: duration.count,
   }));
+
+/** What is not 0, by peer and class. */
+const peers = (route: RouteSeries) =>
+  Object.fromEntries(
+    [...route.peers.counts].map(([peer, counts]) => [
+      peer,
+      Object.fromEntries(
+        STATUS_CLASSES.map((name, index) => [name, counts[index] as number] as const).filter(
+          ([, count]) => count > 0,
+        ),
+      ),
+    ]),
+  );
 
 describe('metrics', () => {
   test('count an exchange once: duration, failure code and body bytes', () => {
@@ -98,5 +113,52 @@ describe('metrics', () => {
     const all = durations(route);
     expect(all.find(({ peer }) => peer === OVERFLOW)).toMatchObject({ count: extra });
     expect(all.filter(({ method }) => method === '_OTHER')).toMatchObject([{ count: 5 }]);
+  });
+
+  test('count who called and how it ended, by class', () => {
+    const { route, send } = seriesOf();
+    send({ peerIdentity: 'spiffe://a/b', answerStatus: 404 });
+    send({ peerIdentity: 'spiffe://a/b', answerStatus: 204 });
+    send({ unavailable: Failure.connectRefused });
+    send({ answerStatus: 599 });
+    expect(peers(route)).toEqual({
+      'spiffe://a/b': { '2xx': 1, '4xx': 1 },
+      '': { '5xx': 2 },
+    });
+  });
+
+  test('count outbound whom config names, also when nobody is there to prove it', () => {
+    const { route, send } = seriesOf('outbound');
+    send({ upstreamIdentity: 'spiffe://a/up' });
+    send({ unavailable: Failure.connectRefused });
+    expect(peers(route)).toEqual({ http: { '2xx': 1, '5xx': 1 } });
+  });
+
+  test.each([
+    ['0', '2xx'],
+    ['5', '4xx'],
+    ['14', '5xx'],
+    ['77', '5xx'],
+  ])('of gRPC, status %s is in the class %s', (status, expected) => {
+    const { route, send } = seriesOf();
+    const fields = ['host: a', 'content-type: application/grpc'];
+    send({ fields, answerFields: ['content-type: application/grpc', `grpc-status: ${status}`] });
+    expect(peers(route)).toEqual({ '': { [expected]: 1 } });
+  });
+
+  test('have a bounded number of peers whom they count, for a route and for all', () => {
+    const series = new Series();
+    const { metricPeers, metricPeerSeries } = OBSERVE_LIMITS;
+    const routes = metricPeerSeries / metricPeers + 1;
+    const extra = 3;
+    const all = Array.from({ length: routes }, (_, r) => {
+      const route = series.route('inbound', `route-${r}`);
+      const chain = compileChain([new MetricsFilter(route)]);
+      for (let i = 0; i < metricPeers + extra; i++) travel({ chain, peerIdentity: `spiffe://a/${i}` });
+      return peers(route);
+    });
+    expect(Object.keys(all[0] ?? {})).toHaveLength(metricPeers + 1);
+    expect(all[0]?.[OVERFLOW]).toEqual({ '2xx': extra });
+    expect(all.at(-1)).toEqual({ [OVERFLOW]: { '2xx': metricPeers + extra } });
   });
 });

@@ -26,8 +26,6 @@ export class MetricsFilter implements Filter {
 
   onEnd(exchange: Exchange): void {
     this.series.active--;
-    const peer =
-      this.series.direction === 'inbound' ? exchange.peerIdentity : (exchange.upstream?.identity ?? '');
-    this.series.observe(exchange, peer);
+    this.series.observe(exchange);
   }
 }

@@ -3,10 +3,19 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OtlpReceiver, startOtlpReceiver } from '../examples/demo/otlp-receiver.ts';
+import { parseExposition } from '../mesh/cli/top/exposition.ts';
 import type { Span } from '../mesh/cli/trace/span.ts';
+import type { MetricDeclaration } from '../sidecar/src/observe/metric.ts';
 import { startRedis } from '../test/parts/redis.ts';
+import { QUEUE_ATTEMPTS, QUEUE_JOBS, QUEUE_SUBMISSIONS } from './lib/job-metrics.ts';
 import { verifyWebhook } from './lib/webhook-signature.ts';
 import { OTHER_API_KEY, Platform, SIGNING_SECRET, waitFor } from './testing/platform.ts';
+import {
+  WEBHOOK_ATTEMPT_DURATION,
+  WEBHOOK_ATTEMPTS,
+  WEBHOOK_DELIVERIES,
+  WEBHOOK_DELIVERY_DURATION,
+} from './webhook-dispatcher/metrics.ts';
 
 describe('the whole flow', () => {
   const spans: Span[] = [];
@@ -111,6 +120,45 @@ describe('the whole flow', () => {
       (found) => found.length === 6,
     );
     expect(consumers.map((it) => it.attributes.get('tulle.attempt'))).toEqual([1, 2, 3, 1, 2, 3]);
+  });
+
+  test('metrics tell what became of runs, deliveries and attempts', async () => {
+    const counts = async (service: string) => {
+      const response = await fetch(platform.services.get(service)?.metricsUrl ?? '');
+      return new Map(
+        parseExposition(await response.text()).map(({ name, labels, value }) => [
+          `${name} ${labels.get('outcome') ?? labels.get('state') ?? ''}`,
+          value,
+        ]),
+      );
+    };
+    const before = await counts('webhook-dispatcher');
+    const hooks = ['/hooks/ok', '/hooks/flaky/1', '/hooks/fail', 'http://127.0.0.1:9/'];
+    const runs = await Promise.all(hooks.map((hook) => platform.startRun(hook)));
+    for (const { runId } of runs)
+      await platform.waitForRun(runId, (it) => /delivered|dead/.test(it.deliveries[0]?.state ?? ''));
+    const after = await counts('webhook-dispatcher');
+    const grown = ({ name }: MetricDeclaration, outcome: string, suffix = '') => {
+      const key = `${name}${suffix} ${outcome}`;
+      return (after.get(key) ?? 0) - (before.get(key) ?? 0);
+    };
+    // Three attempts each, as the policy has it, but for the one that recovers.
+    expect(grown(WEBHOOK_ATTEMPTS, 'delivered')).toBe(2);
+    expect(grown(WEBHOOK_ATTEMPTS, 'answered_5xx')).toBe(4);
+    expect(grown(WEBHOOK_ATTEMPTS, 'unreachable')).toBe(3);
+    expect(grown(WEBHOOK_ATTEMPT_DURATION, 'delivered', '_count')).toBe(2);
+    expect(grown(WEBHOOK_DELIVERIES, 'delivered')).toBe(2);
+    expect(grown(WEBHOOK_DELIVERIES, 'dead')).toBe(2);
+    expect(grown(WEBHOOK_DELIVERY_DURATION, '', '_count')).toBe(2);
+    expect(grown(QUEUE_ATTEMPTS, 'completed')).toBe(2);
+    expect(grown(QUEUE_ATTEMPTS, 'retried')).toBe(5);
+    expect(grown(QUEUE_ATTEMPTS, 'failed')).toBe(2);
+    // Whoever uses a queue tells how deep it is, and counts what it did itself.
+    const [gateway, worker] = [await counts('gateway'), await counts('workflow-worker')];
+    for (const depth of [gateway, worker]) expect(depth.get(`${QUEUE_JOBS.name} waiting`)).toBe(0);
+    expect(gateway.get(`${QUEUE_SUBMISSIONS.name} accepted`)).toBeGreaterThanOrEqual(hooks.length);
+    expect(gateway.has(`${QUEUE_ATTEMPTS.name} completed`)).toBe(false);
+    expect(worker.get(`${QUEUE_ATTEMPTS.name} completed`)).toBeGreaterThanOrEqual(hooks.length);
   });
 
   test('a delivery that is not dead cannot be redriven', async () => {

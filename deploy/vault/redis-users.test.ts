@@ -9,6 +9,7 @@ import { VaultSession } from '../../mesh/secrets/vault-session.ts';
 import { openJobQueue } from '../../services/lib/job-queue.ts';
 import { RetryableFailure, startJobWorker } from '../../services/lib/job-worker.ts';
 import { createLog } from '../../services/lib/log.ts';
+import { ServiceMetrics } from '../../services/lib/metrics.ts';
 import { openRedis, type RedisAccess } from '../../services/lib/redis.ts';
 import { compileWindow } from '../../sidecar/src/filters/rate-limit/gcra.ts';
 import {
@@ -62,7 +63,8 @@ test('the job queues work with a user of theirs: a job that fails once is done',
   const access: RedisAccess = { url: vault.redis.url, log, credentials: lent.jobs, followers: new Set() };
   const redis = openRedis(access);
   const done: number[] = [];
-  const queue = openJobQueue('rights', redis);
+  const metrics = new ServiceMetrics('test');
+  const queue = openJobQueue('rights', redis, metrics);
   const worker = startJobWorker({
     queueName: 'rights',
     redis: access,
@@ -70,7 +72,7 @@ test('the job queues work with a user of theirs: a job that fails once is done',
     retry: { attempts: 3, firstDelayMs: 10, maxDelayMs: 20 },
     keptFailures: 1,
     workSchema: z.strictObject({}),
-    log,
+    ...{ log, metrics },
     random: () => 0,
     async process({ attempt }) {
       if (attempt === 1) throw new RetryableFailure('on purpose');

@@ -114,7 +114,7 @@ export class Mesh {
   async #startChild(spec: ChildSpec): Promise<ReadyLine> {
     const ready = await this.#processes.start(spec);
     const pid = this.#processes.pidOf(spec.name) ?? null;
-    const adminPort = Number(ready.admin ?? ready.adminPort);
+    const adminPort = Number(ready.admin ?? ready.adminPort ?? ready.metricsPort);
     if (adminPort > 0) this.#adminPorts.set(spec.name, adminPort);
     this.#events.onStarted({ name: spec.name, pid, listens: describePorts(ready) });
     return ready;

@@ -248,6 +248,7 @@ export async function planServices(topology: Topology, redisUrl: string): Promis
       const config = {
         service: name,
         listen: `127.0.0.1:${service}`,
+        metrics: { listen: '127.0.0.1:0' },
         ...(SERVICES[name]?.length && { sidecar: { outbound: `http://127.0.0.1:${outbound}` } }),
         telemetry: { endpoint: `http://127.0.0.1:${intake}`, headSampleRatio: 1 },
         ...own[name],

@@ -66,7 +66,7 @@ export function buildGateway(parts: ServiceParts<GatewayConfig>): void {
   });
   const { workflows } = loadConfig(parts.pathOf(config.workflowsFile), workflowFile);
   const redis = openRedis(redisAccess(parts));
-  const runs = openJobQueue(RUN_QUEUE, redis);
+  const runs = openJobQueue(RUN_QUEUE, redis, parts.metrics);
   parts.addCheck('redis', () => checkRedis(redis));
   parts.onClose(runs.close);
   parts.onClose(async () => redis.disconnect());

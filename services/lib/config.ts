@@ -47,6 +47,7 @@ export const serviceKeys = {
     .strictObject({ endpoint: httpUrl, headSampleRatio: z.number().min(0).max(1).default(0.01) })
     .optional(),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  metrics: z.strictObject({ listen: listenAddress }).optional(),
   drainMs: z.int().min(1).max(600_000).default(10_000),
   vault: vaultKey.optional(),
 };

@@ -11,6 +11,11 @@ export const TENANT_HEADER = 'x-tenant-id';
 export const RUN_QUEUE = 'workflow-runs';
 export const DELIVERY_QUEUE = 'webhook-deliveries';
 
+/** The list of waiting jobs in Redis, as BullMQ names it; the first to be taken is at its end. What scales workers by its length (KEDA) reads the same. */
+export function waitListOf(queue: string): string {
+  return `bull:${queue}:wait`;
+}
+
 /** Lower-case words with dashes: safe in a path, a Redis key and a webhook id. */
 export const slug = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be lower-case words joined by dashes');
 

@@ -18,8 +18,11 @@ import {
 import { type Job, type JobState, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { countSubmissions, registerDepth, type Submission } from './job-metrics.ts';
 import { LIMITS } from './limits.ts';
+import type { ServiceMetrics } from './metrics.ts';
 import { Problem } from './problem.ts';
+import { QueueDepth } from './queue-depth.ts';
 import { orUnavailable } from './redis.ts';
 import { contextCarrier, injectContext, withSpan } from './request-context.ts';
 import { endSpan, startSpan } from './span.ts';
@@ -53,7 +56,7 @@ export interface JobQueue {
   close: () => Promise<void>;
 }
 
-export function openJobQueue(name: string, redis: Redis): JobQueue {
+export function openJobQueue(name: string, redis: Redis, metrics: ServiceMetrics): JobQueue {
   const queue = new Queue<JobEnvelope>(name, {
     connection: redis,
     // The service must start, and stay up, while Redis is away; these checks would make that state permanent.
@@ -69,10 +72,12 @@ export function openJobQueue(name: string, redis: Redis): JobQueue {
   });
   // The connection is ours and reports its own outages.
   queue.on('error', () => {});
+  registerDepth(metrics, name, new QueueDepth(queue, redis));
+  const count = countSubmissions(metrics, name);
 
   return {
     queue,
-    add: (job) => orUnavailable(addJob(queue, redis, job)),
+    add: (job) => orUnavailable(addJob(queue, redis, job, count)),
     find: (id) => orUnavailable(findJob(queue, id)),
     read: (id) => orUnavailable(readJob(queue, id)),
     close: () => queue.close(),
@@ -112,7 +117,12 @@ async function readJob(queue: Queue<JobEnvelope>, id: string): Promise<JobReadin
   return { job, state };
 }
 
-async function addJob(queue: Queue<JobEnvelope>, redis: Redis, job: NewJob): Promise<void> {
+async function addJob(
+  queue: Queue<JobEnvelope>,
+  redis: Redis,
+  job: NewJob,
+  count: (outcome: Submission) => void,
+): Promise<void> {
   const { id, tenant, work } = job;
   const parent = context.active();
   const attributes = describeJob(queue.name, redis, job, 'send');
@@ -122,7 +132,9 @@ async function addJob(queue: Queue<JobEnvelope>, redis: Redis, job: NewJob): Pro
     const queued = await queue.getJobCountByTypes('waiting', 'delayed');
     if (queued >= LIMITS.queuedJobs) throw queueFull(queue.name);
     await queue.add(queue.name, { context: injectContext(scope), tenant, work }, { jobId: id });
+    count('accepted');
   } catch (error) {
+    count(error instanceof Problem ? 'full' : 'unavailable');
     span.setAttribute(ATTR_ERROR_TYPE, error instanceof Problem ? error.code : 'queue_unavailable');
     span.setStatus({ code: SpanStatusCode.ERROR, message: (error as Error).message });
     throw error;

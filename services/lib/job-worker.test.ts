@@ -14,6 +14,7 @@ import {
 } from './job-worker.ts';
 import { LIMITS } from './limits.ts';
 import { createLog } from './log.ts';
+import { ServiceMetrics } from './metrics.ts';
 import { openRedis, type RedisAccess } from './redis.ts';
 import { requestIdOf, withRequestId } from './request-context.ts';
 import { startTelemetry } from './telemetry.ts';
@@ -28,6 +29,7 @@ const log = createLog('test', 'info', { write: (line) => lines.push(JSON.parse(l
 let part: RedisPart;
 let access: RedisAccess;
 let redis: ReturnType<typeof openRedis>;
+let metrics: ServiceMetrics;
 let queue: JobQueue;
 let worker: JobWorker | undefined;
 let queues = 0;
@@ -50,7 +52,8 @@ afterAll(async () => {
 beforeEach(() => {
   exporter.reset();
   lines.length = 0;
-  queue = openJobQueue(`test-${process.pid}-${queues++}`, redis);
+  metrics = new ServiceMetrics('test');
+  queue = openJobQueue(`test-${process.pid}-${queues++}`, redis, metrics);
 });
 afterEach(async () => {
   await worker?.drain();
@@ -70,7 +73,7 @@ function work(
     retry: { attempts: 3, firstDelayMs: 10, maxDelayMs: 20 },
     keptFailures: options.keptFailures ?? 10,
     workSchema: z.strictObject({ n: z.number() }),
-    log,
+    ...{ log, metrics },
     random: () => 0,
     process,
   });

@@ -11,9 +11,11 @@ import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
 import { UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
+import { type AttemptOutcome, WorkerMetrics } from './job-metrics.ts';
 import { describeJob, jobEnvelope, type QueuedJob } from './job-queue.ts';
 import { LIMITS } from './limits.ts';
 import type { Logger } from './log.ts';
+import type { ServiceMetrics } from './metrics.ts';
 import { openWorkerRedis, type RedisAccess } from './redis.ts';
 import { extractContext, linksTo, withSpan } from './request-context.ts';
 import { nextDelayMs, type RetryPolicy } from './retry.ts';
@@ -28,9 +30,12 @@ export interface JobWorkerOptions<W> {
   keptFailures: number;
   workSchema: z.ZodType<W>;
   log: Logger;
+  metrics: ServiceMetrics;
   random: () => number;
   /** What it returns is kept as the job's result. */
   process: (job: AcceptedJob<W>) => Promise<unknown>;
+  /** Called when no attempt will follow: it was completed, or is a dead letter. */
+  onEnd?: (isCompleted: boolean, sinceAcceptedMs: number) => void;
 }
 
 export interface AcceptedJob<W> {
@@ -69,10 +74,11 @@ export function startJobWorker<W>(options: JobWorkerOptions<W>): JobWorker {
   let active = 0;
   let onIdle = () => {};
   const redis = openWorkerRedis(options.redis);
+  const metrics = new WorkerMetrics(options.metrics, options.queueName);
   const process = async (job: QueuedJob): Promise<unknown> => {
     active++;
     try {
-      return await runAttempt(job, redis, options);
+      return await runAttempt(job, redis, options, metrics);
     } finally {
       if (--active === 0) onIdle();
     }
@@ -89,6 +95,13 @@ export function startJobWorker<W>(options: JobWorkerOptions<W>): JobWorker {
     },
   });
   // An outage of Redis is told by the service's command connection; here it would be one line a reconnect.
+  worker.on('completed', (job) => options.onEnd?.(true, Date.now() - job.timestamp));
+  worker.on('failed', (job, error) => {
+    if (error instanceof RetryLater) return;
+    metrics.onDeadLetter();
+    if (job !== undefined) options.onEnd?.(false, Date.now() - job.timestamp);
+  });
+  worker.on('stalled', metrics.onStalled);
   worker.on('error', (error) => options.log.debug({ reason: error.message }, 'job worker'));
   return {
     drain: async () => {
@@ -116,11 +129,20 @@ class RetryLater extends Error {
   }
 }
 
-async function runAttempt<W>(job: QueuedJob, redis: Redis, options: JobWorkerOptions<W>): Promise<unknown> {
+async function runAttempt<W>(
+  job: QueuedJob,
+  redis: Redis,
+  options: JobWorkerOptions<W>,
+  metrics: WorkerMetrics,
+): Promise<unknown> {
   const envelope = jobEnvelope.safeParse(job.data);
   const tenant = envelope.data?.tenant ?? 'unknown';
   const parent = extractContext(envelope.data?.context ?? {});
   const attempt = job.attemptsMade + 1;
+  const waitMs = waitOf(job);
+  if (waitMs !== null) metrics.onWaited(waitMs);
+  const startedAt = performance.now();
+  let outcome: AttemptOutcome = 'completed';
   const span = startSpan(
     `process ${options.queueName}`,
     {
@@ -129,7 +151,7 @@ async function runAttempt<W>(job: QueuedJob, redis: Redis, options: JobWorkerOpt
       links: linksTo(parent),
       attributes: {
         ...describeJob(options.queueName, redis, { id: job.id as string, tenant }, 'process'),
-        [ATTR_QUEUE_WAIT_MS]: waitOf(job),
+        [ATTR_QUEUE_WAIT_MS]: waitMs ?? 0,
         [ATTR_ATTEMPT]: attempt,
       },
     },
@@ -152,8 +174,11 @@ async function runAttempt<W>(job: QueuedJob, redis: Redis, options: JobWorkerOpt
       log.info('job done');
       return result;
     } catch (error) {
-      throw settleFailure(error as Error, attempt, options, span, log);
+      const told = settleFailure(error as Error, attempt, options, span, log);
+      outcome = told instanceof RetryLater ? 'retried' : 'failed';
+      throw told;
     } finally {
+      metrics.onAttempt(outcome, performance.now() - startedAt);
       endSpan(span);
     }
   });
@@ -185,7 +210,7 @@ function settleFailure<W>(
   return new RetryLater(reason, delayMs);
 }
 
-/** How long the job lay in the queue. A later start follows a back-off or a redrive, which is no waiting. */
-function waitOf(job: QueuedJob): number {
-  return job.attemptsStarted === 1 ? Math.max(0, (job.processedOn ?? 0) - job.timestamp) : 0;
+/** How long the job lay in the queue. A later start follows a back-off or a redrive, which is no waiting: null. */
+function waitOf(job: QueuedJob): number | null {
+  return job.attemptsStarted === 1 ? Math.max(0, (job.processedOn ?? 0) - job.timestamp) : null;
 }

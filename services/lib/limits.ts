@@ -36,6 +36,11 @@ export const LIMITS = {
   /** How long an idle worker's connection is blocked at a time. */
   jobWaitSeconds: 2,
   reasonChars: 500,
+  /** How long a scrape waits for the depth of a queue, and for how long the answer is good. */
+  queueDepthMs: 500,
+  queueDepthFreshMs: 1_000,
+  /** Jobs at the front of a queue among which the oldest is looked for that was not tried yet. */
+  queueLookAhead: 16,
 
   queuedSpans: 4_096,
   spansPerExport: 512,

@@ -12,6 +12,7 @@ import { ConfigError, loadConfig, refuse, resolveBeside, type ServiceConfig } fr
 import { createHttpServer, type HttpServer, type ReadinessCheck } from './http-server.ts';
 import { LIMITS } from './limits.ts';
 import { createLog, type Logger } from './log.ts';
+import { ServiceMetrics } from './metrics.ts';
 import { type Outbound, openOutbound } from './outbound.ts';
 import { openServiceSecrets, type WatchSecret } from './service-secrets.ts';
 import { logTelemetryErrors, startTelemetry, type Telemetry } from './telemetry.ts';
@@ -23,6 +24,7 @@ export interface ServiceParts<C extends ServiceConfig> {
   /** The path of a file that the config names. */
   pathOf: (file: string) => string;
   log: Logger;
+  metrics: ServiceMetrics;
   http: HttpServer['app'];
   outbound: Outbound;
   watchSecret: WatchSecret;
@@ -67,6 +69,7 @@ async function startService<C extends ServiceConfig>(
   const telemetry = startTelemetry(config.service, config.telemetry);
   logTelemetryErrors(log);
   const checks = new Map<string, ReadinessCheck>();
+  const metrics = new ServiceMetrics(config.service);
   const server = createHttpServer(log, checks);
   const outbound = openOutbound(config.sidecar?.outbound);
   const secrets = await openServiceSecrets(config, configPath, log);
@@ -84,6 +87,7 @@ async function startService<C extends ServiceConfig>(
     configPath,
     pathOf: (file) => resolveBeside(configPath, file),
     log,
+    metrics,
     http: server.app,
     outbound,
     watchSecret: secrets.watch,
@@ -92,10 +96,11 @@ async function startService<C extends ServiceConfig>(
     onClose: (close) => running.closers.push(close),
   });
   const port = await server.listen(config.listen);
+  const metricsPort = config.metrics && (await metrics.listen(config.metrics.listen));
   await waitForDependencies([...checks.values()]);
   process.once('SIGTERM', () => stopService(running, 'SIGTERM'));
   process.once('SIGINT', () => stopService(running, 'SIGINT'));
-  process.stdout.write(`${JSON.stringify({ event: 'ready', port })}\n`);
+  process.stdout.write(`${JSON.stringify({ event: 'ready', port, metricsPort })}\n`);
 }
 
 async function stopService(running: RunningService, signal: string): Promise<void> {

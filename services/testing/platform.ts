@@ -49,7 +49,8 @@ export class Platform {
     const telemetry = options.telemetryEndpoint && {
       telemetry: { endpoint: options.telemetryEndpoint, headSampleRatio: 1 },
     };
-    const platform = new Platform(redis, { redis: { url: redis.url }, ...telemetry });
+    const metrics = { listen: '127.0.0.1:0' };
+    const platform = new Platform(redis, { redis: { url: redis.url }, metrics, ...telemetry });
     await platform.#startAll(options, telemetry || {});
     return platform;
   }

@@ -15,6 +15,8 @@ export type LogLine = Record<string, unknown>;
 export interface ServiceProcess {
   name: string;
   url: string;
+  /** Of its metrics; empty where it has none. */
+  metricsUrl: string;
   pid: number;
   lines: LogLine[];
   /** Sends the signal and resolves with the exit code. */
@@ -51,10 +53,11 @@ export async function startService(
     });
   });
   const lines: LogLine[] = [];
-  const port = await waitUntilReady(name, child, lines, exited);
+  const { port, metricsPort } = await waitUntilReady(name, child, lines, exited);
   return {
     name,
     url: `http://127.0.0.1:${port}`,
+    metricsUrl: metricsPort === undefined ? '' : `http://127.0.0.1:${metricsPort}/metrics`,
     pid: child.pid as number,
     lines,
     stop: (signal = 'SIGTERM') => {
@@ -69,7 +72,7 @@ function waitUntilReady(
   child: ChildProcess,
   lines: LogLine[],
   exited: Promise<number | null>,
-): Promise<number> {
+): Promise<LogLine> {
   let errors = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     errors += chunk.toString();
@@ -78,7 +81,7 @@ function waitUntilReady(
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
       const parsed = JSON.parse(line) as LogLine;
       lines.push(parsed);
-      if (parsed.event === 'ready') resolve(parsed.port as number);
+      if (parsed.event === 'ready') resolve(parsed);
     });
     exited.then((code) => reject(new Error(`${name} exited with ${code} before it was ready:\n${errors}`)));
   });

@@ -6,6 +6,7 @@ import { createHttpServer } from '../lib/http-server.ts';
 import { type JobQueue, openJobQueue } from '../lib/job-queue.ts';
 import { type JobWorker, PermanentFailure, startJobWorker } from '../lib/job-worker.ts';
 import { createLog } from '../lib/log.ts';
+import { ServiceMetrics } from '../lib/metrics.ts';
 import { openRedis, type RedisAccess } from '../lib/redis.ts';
 import { startTelemetry } from '../lib/telemetry.ts';
 import { waitFor } from '../testing/platform.ts';
@@ -31,7 +32,8 @@ beforeAll(async () => {
     async () => redis.status,
     (status) => status === 'ready',
   );
-  queue = openJobQueue(`dead-letters-${process.pid}`, redis);
+  const metrics = new ServiceMetrics('test');
+  queue = openJobQueue(`dead-letters-${process.pid}`, redis, metrics);
   worker = startJobWorker({
     queueName: queue.queue.name,
     redis: access,
@@ -39,7 +41,7 @@ beforeAll(async () => {
     retry: { attempts: 1, firstDelayMs: 1, maxDelayMs: 1 },
     keptFailures: 10,
     workSchema: z.unknown(),
-    log,
+    ...{ log, metrics },
     random: () => 0,
     process: async () => {
       throw new PermanentFailure('the target is gone');

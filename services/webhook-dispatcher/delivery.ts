@@ -14,7 +14,7 @@ import type { SigningSecrets } from './signing-secrets.ts';
 const GONE = 410;
 
 export async function attemptDelivery(
-  outbound: Outbound,
+  send: Outbound['request'],
   secrets: SigningSecrets,
   job: AcceptedJob<DeliveryWork>,
   timeoutMs: number,
@@ -22,7 +22,7 @@ export async function attemptDelivery(
   const { url, body } = job.work;
   const keys = secrets.get(job.tenant);
   if (!keys) throw new PermanentFailure(`the tenant ${job.tenant} has no signing secret`);
-  const response = await outbound.request({
+  const response = await send({
     method: 'POST',
     url,
     headers: { 'content-type': 'application/json', ...signWebhook(keys, job.id, body, Date.now()) },

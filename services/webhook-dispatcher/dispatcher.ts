@@ -9,12 +9,14 @@ import { redisKey, secretRef, serviceKeys } from '../lib/config.ts';
 import { DELIVERY_QUEUE, deliveryRequest, deliveryWork } from '../lib/contracts.ts';
 import { openJobQueue } from '../lib/job-queue.ts';
 import { startJobWorker } from '../lib/job-worker.ts';
+import type { Outbound } from '../lib/outbound.ts';
 import { notFound, Problem, parseBody } from '../lib/problem.ts';
 import { checkRedis, openRedis, redisAccess } from '../lib/redis.ts';
 import { retryPolicy } from '../lib/retry.ts';
 import type { ServiceParts } from '../lib/service.ts';
 import { addDeadLetterRoutes, describeDelivery } from './dead-letters.ts';
 import { attemptDelivery } from './delivery.ts';
+import { WebhookMetrics } from './metrics.ts';
 import { type SigningSecrets, signingSecretsFile } from './signing-secrets.ts';
 
 export const dispatcherConfig = z.strictObject({
@@ -37,7 +39,9 @@ export function buildDispatcher(parts: ServiceParts<DispatcherConfig>): void {
   });
   const access = redisAccess(parts);
   const redis = openRedis(access);
-  const deliveries = openJobQueue(DELIVERY_QUEUE, redis);
+  const deliveries = openJobQueue(DELIVERY_QUEUE, redis, parts.metrics);
+  const metrics = new WebhookMetrics(parts.metrics);
+  const send: Outbound['request'] = (request) => metrics.attempt(() => outbound.request(request));
   const worker = startJobWorker({
     queueName: DELIVERY_QUEUE,
     redis: access,
@@ -46,8 +50,10 @@ export function buildDispatcher(parts: ServiceParts<DispatcherConfig>): void {
     keptFailures: config.deadLetters,
     workSchema: deliveryWork,
     log,
+    metrics: parts.metrics,
     random: Math.random,
-    process: (job) => attemptDelivery(outbound, signingSecrets, job, config.attemptTimeoutMs),
+    process: (job) => attemptDelivery(send, signingSecrets, job, config.attemptTimeoutMs),
+    onEnd: metrics.onEnd,
   });
   parts.addCheck('redis', () => checkRedis(redis));
   parts.onDrain(worker.drain);

@@ -48,7 +48,7 @@ export function buildWorker(parts: ServiceParts<WorkerConfig>): void {
   const { workflows } = loadConfig(parts.pathOf(config.workflowsFile), workflowFile);
   const access = redisAccess(parts);
   const redis = openRedis(access);
-  const runs = openJobQueue(RUN_QUEUE, redis);
+  const runs = openJobQueue(RUN_QUEUE, redis, parts.metrics);
   const actions: Actions = {
     deliver: (delivery) => sendDelivery(outbound, config.dispatcher, delivery),
     keepDocument: (tenant, id, text) => keepDocument(outbound, config.ai, tenant, { id, text }),
@@ -62,6 +62,7 @@ export function buildWorker(parts: ServiceParts<WorkerConfig>): void {
     keptFailures: LIMITS.finishedJobs,
     workSchema: runWork,
     log,
+    metrics: parts.metrics,
     random: Math.random,
     process: (job) => runWorkflow(workflows, job, actions),
   });

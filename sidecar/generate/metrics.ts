@@ -2,6 +2,8 @@
 import * as authority from '../../mesh/ca/metrics.ts';
 import * as control from '../../mesh/control/metrics.ts';
 import * as secrets from '../../mesh/secrets/metrics.ts';
+import * as jobs from '../../services/lib/job-metrics.ts';
+import * as webhooks from '../../services/webhook-dispatcher/metrics.ts';
 import * as rateLimit from '../src/filters/rate-limit/metrics.ts';
 import { PROCESS_METRICS, SIDECAR_METRICS } from '../src/observe/catalogue.ts';
 import { declarationsOf, type MetricDeclaration } from '../src/observe/metric.ts';
@@ -12,6 +14,8 @@ const COMPONENTS: Readonly<Record<string, readonly MetricDeclaration[]>> = {
   'Control plane (mesh/control)': declarationsOf(control),
   'Secrets agent (mesh/secrets)': declarationsOf(secrets),
   'Rate limit service (mesh/ratelimit)': declarationsOf(rateLimit),
+  'Services with job queues (services/lib)': declarationsOf(jobs),
+  'Webhook dispatcher': declarationsOf(webhooks),
   'Every process': PROCESS_METRICS,
 };
 

@@ -1,11 +1,13 @@
 // Everything of the platform that speaks to Redis, busy: a service's commands, its job queue with a worker, and a sidecar's shared rate limits. Each counts
 // what it did and why what failed did.
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { until } from '../../mesh/secrets/vault.fixture.ts';
 import { openJobQueue } from '../../services/lib/job-queue.ts';
 import { RetryableFailure, startJobWorker } from '../../services/lib/job-worker.ts';
 import type { Logger } from '../../services/lib/log.ts';
+import { ServiceMetrics } from '../../services/lib/metrics.ts';
 import { openRedis, redisAccess } from '../../services/lib/redis.ts';
 import type { WatchSecret } from '../../services/lib/service-secrets.ts';
 import { systemClock } from '../../sidecar/src/core/clock.ts';
@@ -47,7 +49,8 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
   const url = `redis://127.0.0.1:${options.redisPort}`;
   const access = redisAccess({ config: { redis: { url }, secrets: { redis: true } }, log, watchSecret });
   const redis = openRedis(access);
-  const queue = openJobQueue('rotation', redis);
+  const metrics = new ServiceMetrics('rotation');
+  const queue = openJobQueue('rotation', redis, metrics);
   const open = new Set<string>();
   const worker = startJobWorker({
     queueName: 'rotation',
@@ -56,7 +59,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
     retry: { attempts: 50, firstDelayMs: 100, maxDelayMs: 1_000 },
     keptFailures: 100,
     workSchema: z.strictObject({ fails: z.boolean() }),
-    log,
+    ...{ log, metrics },
     random: Math.random,
     async process({ id, work, attempt }) {
       // Delayed jobs make the worker's connection wait longer than idle ones.

@@ -6,15 +6,14 @@
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { SpanStatusCode } from '@opentelemetry/api';
-import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
 import {
   ATTR_GEN_AI_OPERATION_NAME,
   ATTR_GEN_AI_REQUEST_MODEL,
   ATTR_GEN_AI_USAGE_INPUT_TOKENS,
 } from '@opentelemetry/semantic-conventions/incubating';
+import { refuse } from '../lib/config.ts';
 import { Problem } from '../lib/problem.ts';
-import { endSpan, startSpan } from '../lib/span.ts';
+import { inSpan } from '../lib/span.ts';
 import { Batcher, QueueFull } from './batcher.ts';
 import type { EmbeddedBatch, EmbeddingWorkerData, WorkerMessage } from './embedding-worker.ts';
 
@@ -29,6 +28,8 @@ export interface EmbedderOptions extends EmbeddingWorkerData {
   batch: number;
   queuedTexts: number;
   queuedTextsPerTenant: number;
+  /** How long a call may wait for its last vector. */
+  timeoutMs: number;
 }
 
 /** Of the time that one text takes, the newest measurement counts so much. */
@@ -53,45 +54,51 @@ export class Embedder {
     });
   }
 
-  /** @throws Error when the model cannot be loaded. */
+  /** @throws ConfigError when the model cannot be loaded. */
   static async open(options: EmbedderOptions): Promise<Embedder> {
     const embedder = new Embedder(options);
-    await embedder.#start();
+    await embedder.#start().catch((error: Error) => {
+      throw refuse(options.model.weightsFile, `cannot be loaded: ${error.message}`);
+    });
     return embedder;
   }
 
   /**
    * Vectors in the order of the texts.
-   * @throws Problem 429 or 503 when too many texts wait, the reason of `signal` when that was first.
+   * @throws Problem 429 or 503 when too many texts wait, or for too long; the reason of `signal` when that was first.
    */
-  async embed(tenant: string, texts: readonly string[], signal?: AbortSignal): Promise<Embedding[]> {
-    const span = startSpan(`embeddings ${this.model.name}`, {
-      attributes: {
-        [ATTR_GEN_AI_OPERATION_NAME]: 'embeddings',
-        [ATTR_GEN_AI_REQUEST_MODEL]: this.model.name,
-        'tulle.texts': texts.length,
-        'tulle.queue.texts': this.#batcher.queued,
-      },
-    });
-    try {
-      const embeddings = await this.#batcher.submit(tenant, texts, signal);
+  async embed(tenant: string, texts: readonly string[], signal: AbortSignal): Promise<Embedding[]> {
+    const attributes = {
+      [ATTR_GEN_AI_OPERATION_NAME]: 'embeddings',
+      [ATTR_GEN_AI_REQUEST_MODEL]: this.model.name,
+      'tulle.texts': texts.length,
+      'tulle.queue.texts': this.#batcher.queued,
+    };
+    return inSpan(`embeddings ${this.model.name}`, { attributes }, async (span) => {
+      const embeddings = await this.#submit(tenant, texts, signal);
       span.setAttribute(
         ATTR_GEN_AI_USAGE_INPUT_TOKENS,
         embeddings.reduce((sum, it) => sum + it.tokens, 0),
       );
       return embeddings;
-    } catch (error) {
-      const failure = error instanceof QueueFull ? this.#toProblem(error) : (error as Error);
-      span.setAttribute(ATTR_ERROR_TYPE, failure instanceof Problem ? failure.code : failure.name);
-      span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message });
-      throw failure;
-    } finally {
-      endSpan(span);
-    }
+    });
   }
 
   async close(): Promise<void> {
     await this.#worker?.terminate();
+  }
+
+  async #submit(tenant: string, texts: readonly string[], signal: AbortSignal): Promise<Embedding[]> {
+    const { timeoutMs } = this.#options;
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(tooLate(timeoutMs)), timeoutMs);
+    try {
+      return await this.#batcher.submit(tenant, texts, AbortSignal.any([signal, patience.signal]));
+    } catch (error) {
+      throw error instanceof QueueFull ? this.#toProblem(error) : error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async #run(texts: string[]): Promise<Embedding[]> {
@@ -138,6 +145,15 @@ export class Embedder {
       headers: { 'retry-after': String(retryAfter) },
     });
   }
+}
+
+function tooLate(timeoutMs: number): Problem {
+  return new Problem({
+    status: 503,
+    code: 'too_late',
+    detail: `The texts waited for the model longer than ${timeoutMs} ms.`,
+    headers: { 'retry-after': '1' },
+  });
 }
 
 /** Rejects when the thread ends before. */

@@ -31,6 +31,9 @@ interface Text {
   truncated: boolean;
 }
 
+/** How much longer the longest text of a group may be than the shortest. */
+const MOST_FILLING = 1.5;
+
 const { model, executionProvider, threads } = workerData as EmbeddingWorkerData;
 const tokenizer = new Tokenizer(readJson(model.tokenizerFile), readJson(model.tokenizerConfigFile));
 const session = await InferenceSession.create(model.weightsFile, {
@@ -38,6 +41,10 @@ const session = await InferenceSession.create(model.weightsFile, {
   intraOpNumThreads: threads,
 });
 
+const probe = await computeLastLayer([tokenize('ready')]);
+if (probe.dims[2] !== model.dimensions) {
+  throw new Error(`model.json says ${model.dimensions} dimensions, and the model has ${probe.dims[2]}`);
+}
 parentPort?.on('message', async (texts: string[]) => {
   try {
     const batch = await embed(texts.map(tokenize));
@@ -56,6 +63,45 @@ function tokenize(text: string): Text {
 }
 
 async function embed(texts: Text[]): Promise<EmbeddedBatch> {
+  const vectors = new Float32Array(texts.length * model.dimensions);
+  for (const rows of groupByLength(texts)) {
+    const layer = await computeLastLayer(rows.map((row) => texts[row] as Text));
+    const hidden = layer.data as Float32Array;
+    const stride = hidden.length / rows.length;
+    for (const [at, row] of rows.entries()) {
+      const vector = vectors.subarray(row * model.dimensions, (row + 1) * model.dimensions);
+      addTokens(vector, hidden.subarray(at * stride), (texts[row] as Text).ids.length);
+      scaleToLengthOne(vector);
+    }
+  }
+  return {
+    vectors,
+    tokens: texts.map((text) => text.ids.length),
+    truncated: texts.map((text) => text.truncated),
+  };
+}
+
+/** Rows of texts that are computed together, since little of them would be filling: a short text beside a long one costs as much as it. */
+function groupByLength(texts: Text[]): number[][] {
+  const rows = [...texts.keys()].sort((a, b) => lengthOf(texts, a) - lengthOf(texts, b));
+  const groups: number[][] = [];
+  let shortest = 0;
+  for (const row of rows) {
+    if (groups.length === 0 || lengthOf(texts, row) > shortest * MOST_FILLING) {
+      groups.push([]);
+      shortest = lengthOf(texts, row);
+    }
+    groups.at(-1)?.push(row);
+  }
+  return groups;
+}
+
+function lengthOf(texts: Text[], row: number): number {
+  return texts[row]?.ids.length ?? 0;
+}
+
+/** By text, token and dimension; texts are filled up to the longest one, behind a mask. */
+async function computeLastLayer(texts: Text[]): Promise<Tensor> {
   const length = Math.max(...texts.map(({ ids }) => ids.length));
   const shape = [texts.length, length];
   const ids = new BigInt64Array(texts.length * length);
@@ -71,18 +117,8 @@ async function embed(texts: Text[]): Promise<EmbeddedBatch> {
     attention_mask: new Tensor('int64', mask, shape),
     token_type_ids: new Tensor('int64', new BigInt64Array(ids.length), shape),
   });
-  const hidden = last_hidden_state?.data as Float32Array;
-  const vectors = new Float32Array(texts.length * model.dimensions);
-  for (const [row, text] of texts.entries()) {
-    const vector = vectors.subarray(row * model.dimensions, (row + 1) * model.dimensions);
-    addTokens(vector, hidden.subarray(row * length * model.dimensions), text.ids.length);
-    scaleToLengthOne(vector);
-  }
-  return {
-    vectors,
-    tokens: texts.map((text) => text.ids.length),
-    truncated: texts.map((text) => text.truncated),
-  };
+  if (last_hidden_state === undefined) throw new Error('the model has no output last_hidden_state');
+  return last_hidden_state;
 }
 
 /** The sum instead of the mean: the length is made 1 afterwards. */

@@ -4,7 +4,7 @@
  * Invariant: what is loaded are the files whose SHA-256 model.json names; anything else ends the start with what to do about it.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { loadConfig, refuse } from '../lib/config.ts';
@@ -32,7 +32,9 @@ export interface ModelFolder {
 const ADVICE = 'fetch the model again with `npm run fetch-model -- <folder>`';
 
 export function openModelFolder(folder: string): ModelFolder {
-  const model = loadConfig(join(folder, 'model.json'), manifest);
+  const file = join(folder, 'model.json');
+  if (!existsSync(file)) throw refuse(file, `is not there; ${ADVICE}`);
+  const model = loadConfig(file, manifest);
   for (const [name, expected] of Object.entries(model.sha256)) verify(join(folder, name), expected);
   return {
     name: model.name,

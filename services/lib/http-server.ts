@@ -62,6 +62,7 @@ interface Traffic {
 export function createHttpServer(log: Logger, checks: ReadonlyMap<string, ReadinessCheck>): HttpServer {
   const app = fastify({
     bodyLimit: LIMITS.requestBodyBytes,
+    routerOptions: { maxParamLength: LIMITS.pathParamChars },
     requestTimeout: LIMITS.requestReceiveMs,
     keepAliveTimeout: LIMITS.keepAliveMs,
     forceCloseConnections: 'idle',

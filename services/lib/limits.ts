@@ -7,6 +7,7 @@ export const LIMITS = {
   requestBodyBytes: 262_144,
   requestIdChars: 128,
   urlChars: 2_048,
+  pathParamChars: 512,
   /** Nesting of a JSON body: everything that walks one may recurse. */
   jsonDepth: 64,
   /** Longer than the idle time of the sidecar's pool, so that the sidecar, not the service, closes an idle connection. */
@@ -67,6 +68,10 @@ export const LIMITS = {
 
   textChars: 8_192,
   textsPerRequest: 32,
+  longTextChars: 65_536,
+  summarySentences: 20,
+  labels: 31,
+  labelChars: 200,
   documentIdChars: 128,
   documentMetadataKeys: 32,
   searchResults: 50,

@@ -4,7 +4,18 @@
  *
  * Invariant: a span that begins here ends here, since the SDK falls back to whole milliseconds for the end, too.
  */
-import { type Context, context, type HrTime, type Span, type SpanOptions, trace } from '@opentelemetry/api';
+import {
+  type Context,
+  context,
+  type HrTime,
+  type Span,
+  type SpanOptions,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
+import { Problem } from './problem.ts';
+import { withSpan } from './request-context.ts';
 
 export function startSpan(name: string, options: SpanOptions, parent: Context = context.active()): Span {
   return trace.getTracer('tulle.services').startSpan(name, { ...options, startTime: preciseTime() }, parent);
@@ -12,6 +23,26 @@ export function startSpan(name: string, options: SpanOptions, parent: Context = 
 
 export function endSpan(span: Span): void {
   span.end(preciseTime());
+}
+
+/** Does the work inside a span of its own, which tells how it failed. */
+export async function inSpan<T>(
+  name: string,
+  options: SpanOptions,
+  work: (span: Span) => Promise<T>,
+): Promise<T> {
+  const parent = context.active();
+  const span = startSpan(name, options, parent);
+  try {
+    return await context.with(withSpan(parent, span), () => work(span));
+  } catch (error) {
+    const { name: type, message } = error as Error;
+    span.setAttribute(ATTR_ERROR_TYPE, error instanceof Problem ? error.code : type);
+    span.setStatus({ code: SpanStatusCode.ERROR, message });
+    throw error;
+  } finally {
+    endSpan(span);
+  }
 }
 
 /** Leads from monotonic time to wall time. */

@@ -5,13 +5,10 @@
  * a crash or a failed attempt changes nothing that was done before; only what a search finds may have changed meanwhile.
  */
 import { createHash } from 'node:crypto';
-import { context, SpanStatusCode } from '@opentelemetry/api';
-import { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
 import { type DeliveryRequest, type RunWork, text } from '../lib/contracts.ts';
 import { type AcceptedJob, PermanentFailure } from '../lib/job-worker.ts';
 import { LIMITS } from '../lib/limits.ts';
-import { withSpan } from '../lib/request-context.ts';
-import { endSpan, startSpan } from '../lib/span.ts';
+import { inSpan } from '../lib/span.ts';
 import type { WorkflowStep, Workflows } from '../lib/workflow-file.ts';
 
 export interface RunOutcome {
@@ -45,21 +42,16 @@ async function runStep(
   outcome: RunOutcome,
   actions: Actions,
 ): Promise<void> {
-  const parent = context.active();
   const attributes = { 'tulle.workflow': job.work.workflow, 'tulle.step': step.name };
-  const span = startSpan(`step ${step.name}`, { attributes }, parent);
-  try {
-    await context.with(withSpan(parent, span), () => perform(step, job, outcome, actions));
-  } catch (error) {
-    const failure = error as Error;
-    // The run's reason has to say where it died, in the caller's words.
-    failure.message = `step ${step.name}: ${failure.message}`;
-    span.setAttribute(ATTR_ERROR_TYPE, failure.name);
-    span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message });
-    throw failure;
-  } finally {
-    endSpan(span);
-  }
+  await inSpan(`step ${step.name}`, { attributes }, async () => {
+    try {
+      await perform(step, job, outcome, actions);
+    } catch (error) {
+      // The run's reason has to say where it died, in the caller's words.
+      (error as Error).message = `step ${step.name}: ${(error as Error).message}`;
+      throw error;
+    }
+  });
 }
 
 async function perform(

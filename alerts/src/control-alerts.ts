@@ -14,12 +14,12 @@ import {
   absent,
   aggregate,
   and,
-  divide,
   gaugeOf,
   minus,
   or,
   secondsSince,
   secondsUntil,
+  times,
   where,
 } from './promql.ts';
 import { type Alert, defineAlert } from './rule.ts';
@@ -32,19 +32,16 @@ const certificateExpires = defineAlert({
   ...TEAM,
   name: 'CertificateExpires',
   severity: 'page',
-  // It is replaced at half of its life, and its authority may be away for a tenth of it.
+  // It is replaced at half of its life, which begins five minutes before it is given out, and its authority may be away for a tenth of it.
   expression: where(
-    divide(
-      secondsUntil(gaugeOf(CERTIFICATE_EXPIRY)),
-      minus(gaugeOf(CERTIFICATE_EXPIRY), gaugeOf(CERTIFICATE_ISSUED)),
-    ),
+    secondsUntil(gaugeOf(CERTIFICATE_EXPIRY)),
     '<',
-    0.25,
+    times(minus(minus(gaugeOf(CERTIFICATE_EXPIRY), gaugeOf(CERTIFICATE_ISSUED)), 300), 0.25),
   ),
   holds: '0s',
   summary: ({ labels }) => `The certificate of ${labels.service_name} expires soon and is not replaced.`,
-  description: ({ labels, percent }) =>
-    `${labels.instance} (${labels.service_name}) has a certificate with ${percent} of its life left. At its end peers refuse its connections, and every request from and to it fails.`,
+  description: ({ labels, duration }) =>
+    `The certificate of ${labels.instance} (${labels.service_name}) ends in ${duration}, less than a quarter of its life. At its end peers refuse its connections, and every request from and to it fails.`,
   dashboard: CONTROL_PLANE,
 });
 

@@ -3,12 +3,13 @@
  *
  * Prints one JSON line with its ports when it is ready. SIGHUP reloads the config, SIGTERM and SIGINT drain; exit status 0 after a
  * drain, 1 when it can't start, 2 for wrong arguments. With `--check` it starts nothing and says what is wrong with the config, and what
- * of it has no effect; exit status 1 when it would be refused.
+ * of it has no effect, and how many series its metrics can have; exit status 1 when it would be refused.
  */
 import { parseArgs } from 'node:util';
 import { startSidecar } from './app.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
+import { describeForecast } from './observe/forecast-text.ts';
 import { report } from './report.ts';
 
 const USAGE = 'usage: node main.ts --config FILE|FOLDER [--last-good FILE | --check]';
@@ -43,7 +44,11 @@ async function start(): Promise<void> {
 async function checkConfig(path: string): Promise<void> {
   const result = await loadConfig(path);
   const lines = result.ok
-    ? [...result.warnings.map((warning) => `warning: ${formatProblem(warning)}`), `${path}: accepted`]
+    ? [
+        ...result.warnings.map((warning) => `warning: ${formatProblem(warning)}`),
+        ...describeForecast(result.config),
+        `${path}: accepted`,
+      ]
     : [...result.problems.map(formatProblem), `${path}: refused`];
   process.stdout.write(`${lines.join('\n')}\n`);
   process.exitCode = result.ok ? 0 : 1;

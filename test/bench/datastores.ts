@@ -5,6 +5,7 @@ import { DataStoreWatch } from '../../sidecar/src/observe/datastore-watch.ts';
 import { OBSERVE_LIMITS } from '../../sidecar/src/observe/limits.ts';
 import { RandomWords } from '../../sidecar/src/observe/random-words.ts';
 import { Budget } from '../../sidecar/src/observe/retention/budget.ts';
+import { SeriesBudget } from '../../sidecar/src/observe/series-budget.ts';
 import { SpanRing } from '../../sidecar/src/observe/spans.ts';
 import { createDataStoreTap } from '../../sidecar/src/protocol/datastore/create-tap.ts';
 import { fetch, fetched, produce, produced } from '../../sidecar/src/protocol/kafka/kafka.fixture.ts';
@@ -72,7 +73,7 @@ function exchange(
   { keyPrefixes = false, commands = 1 } = {},
 ): void {
   const ring = new SpanRing(8_192);
-  const series = new DataStoreSeries(protocol, 'store', { left: 100 });
+  const series = new DataStoreSeries(protocol, 'store', new SeriesBudget(10_000));
   const watch = new DataStoreWatch({
     series,
     ring,

@@ -1,5 +1,9 @@
 import type { FailureKind } from '../../../sidecar/src/core/failure.ts';
 import { guideTo } from '../../../sidecar/src/core/failure-guide.ts';
+import { CONCURRENCY_LIMIT, CONCURRENCY_QUEUED } from '../../../sidecar/src/filters/concurrency/metrics.ts';
+import { RATE_LIMIT_REDIS_DURATION } from '../../../sidecar/src/filters/rate-limit/metrics.ts';
+import { RETRIES } from '../../../sidecar/src/filters/retry/metrics.ts';
+import { NODEJS_EVENTLOOP_LAG_P99 } from '../../../sidecar/src/observe/process-exposition.ts';
 import {
   UPSTREAM_CONNECT_DURATION,
   UPSTREAM_PENDING_EXCHANGES,
@@ -79,12 +83,12 @@ function adviceByPlace({ code, service, component, target, phase }: Failed): [ca
     case 'limiter':
       return [
         'more requests at once than the concurrency limit lets through, or a slow store of rate limits',
-        `tulle_concurrency_limit, tulle_concurrency_queued and tulle_rate_limit_redis_duration_seconds of ${service}`,
+        `${CONCURRENCY_LIMIT.name}, ${CONCURRENCY_QUEUED.name} and ${RATE_LIMIT_REDIS_DURATION.name} of ${service}`,
       ];
     case 'retry':
       return [
         'attempts that failed before the last one, and the pauses between them',
-        `the attempts above, and tulle_retries_total of ${service}`,
+        `the attempts above, and ${RETRIES.name} of ${service}`,
       ];
     case 'downstream':
       return [
@@ -94,7 +98,7 @@ function adviceByPlace({ code, service, component, target, phase }: Failed): [ca
     default:
       return [
         'a caller that sends slowly, or a sidecar short of CPU',
-        `nodejs_eventloop_lag_p99_seconds and the CPU of the sidecar of ${service}`,
+        `${NODEJS_EVENTLOOP_LAG_P99.name} and the CPU of the sidecar of ${service}`,
       ];
   }
 }

@@ -128,6 +128,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
       telemetry: fc.record({
         keyPrefixes: fc.boolean(),
         baggage: fc.record({ fromStrangers: baggageKeys, toStrangers: baggageKeys }),
+        metrics: fc.record({ maxTrafficSeries: fc.integer({ min: 1_000, max: 200_000 }) }),
         accessLog: fc.oneof(
           fc.constantFrom({ kind: 'stdout' as const }, { kind: 'off' as const }),
           path.map((value) => ({ kind: 'file' as const, path: value })),
@@ -204,6 +205,7 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
           accessLog:
             telemetry.accessLog.kind === 'file' ? telemetry.accessLog.path : telemetry.accessLog.kind,
         }),
+    ...(terse && telemetry.metrics.maxTrafficSeries === 100_000 ? {} : { metrics: telemetry.metrics }),
     ...(telemetry.traces === null ? {} : { traces: toTraces(telemetry.traces) }),
   };
   return { apiVersion: 'mesh.tulle.dev/v1alpha1', kind: 'Sidecar', metadata, spec };
@@ -332,6 +334,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir foreignTrustDomains files ' +
     'certificate key roots control admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes baggage fromStrangers toStrangers traces endpoint headSampleRatio intake slowShare ringSpans'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes baggage fromStrangers toStrangers metrics maxTrafficSeries traces endpoint headSampleRatio intake slowShare ringSpans'
   ).split(' '),
 );

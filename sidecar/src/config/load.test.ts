@@ -76,6 +76,7 @@ describe('a valid file', () => {
         accessLog: { kind: 'file', path: '/etc/tulle/logs/access.log' },
         keyPrefixes: false,
         baggage: { fromStrangers: [], toStrangers: [] },
+        metrics: { maxTrafficSeries: 100_000 },
         traces: {
           endpoint: 'http://127.0.0.1:4317',
           headSampleRatio: 0.01,

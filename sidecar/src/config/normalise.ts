@@ -66,6 +66,7 @@ export function normalise(
       accessLog: normaliseAccessLog(telemetry.accessLog, folder),
       keyPrefixes: telemetry.keyPrefixes === 'on',
       baggage: telemetry.baggage,
+      metrics: telemetry.metrics,
       traces:
         telemetry.traces === undefined
           ? null

@@ -167,8 +167,12 @@ export type TelemetryConfig = {
   /** Whether Redis commands are told apart by the part of their key before the first colon. */
   readonly keyPrefixes: boolean;
   readonly baggage: BaggageConfig;
+  readonly metrics: MetricsConfig;
   readonly traces: TracesConfig | null;
 };
+
+/** `maxTrafficSeries` bounds what is told apart by what requests and commands bring; each sample of a scrape is a series. */
+export type MetricsConfig = { readonly maxTrafficSeries: number };
 
 export type AccessLogConfig =
   | { readonly kind: 'stdout' }
@@ -278,6 +282,15 @@ export const sidecarDocument = z.strictObject({
         // Keys may hold what nobody should read in a metric.
         keyPrefixes: z.enum(['on', 'off']).default('off'),
         baggage: baggageSpec,
+        metrics: z
+          .strictObject({
+            maxTrafficSeries: z
+              .int()
+              .min(CONFIG_LIMITS.minTrafficSeries)
+              .max(CONFIG_LIMITS.trafficSeries)
+              .default(100_000),
+          })
+          .prefault({}),
         traces: z
           .strictObject({
             endpoint: url(['http:', 'https:']),

@@ -26,6 +26,9 @@ export const CONFIG_LIMITS = {
   minRingSpans: 1_024,
   /** Half a gigabyte. */
   ringSpans: 1_048_576,
+  /** A few busy routes; and a scrape of a quarter of a second. */
+  minTrafficSeries: 1_000,
+  trafficSeries: 200_000,
   pathBytes: 4096,
   /** Keys of baggage that may pass the border, each way. */
   baggageKeys: 64,

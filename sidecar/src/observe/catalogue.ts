@@ -13,6 +13,7 @@ import * as mirror from '../filters/mirror/metrics.ts';
 import * as rateLimit from '../filters/rate-limit/metrics.ts';
 import * as retry from '../filters/retry/metrics.ts';
 import * as waf from '../filters/waf/metrics.ts';
+import * as cardinality from './cardinality-exposition.ts';
 import * as connections from './connection-exposition.ts';
 import * as dataStores from './datastore-exposition.ts';
 import * as groups from './group-exposition.ts';
@@ -28,7 +29,7 @@ import * as upstreams from './upstream-exposition.ts';
 export const SIDECAR_METRICS = declarationsOf(
   ...[requests, connections, dataStores, listeners, upstreams, groups],
   ...[retry, hedge, concurrency, rateLimit, access, jwt, waf, fault, backend, mirror, baggage],
-  ...[sidecar, retention, intake, linkage],
+  ...[sidecar, retention, intake, linkage, cardinality],
 );
 
 /** Of any process of the mesh. */

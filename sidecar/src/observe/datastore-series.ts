@@ -11,9 +11,14 @@ import {
   DESYNC_REASONS,
   type DesyncReason,
 } from './datastore.ts';
+import { DB_CLIENT_OPERATION_DURATION } from './datastore-exposition.ts';
 import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
-import type { SeriesBudget } from './series-budget.ts';
+import { samplesOfOne } from './metric.ts';
+import { SeriesBudget } from './series-budget.ts';
+
+/** The same for databases and brokers. */
+const SAMPLES = samplesOfOne(DB_CLIENT_OPERATION_DURATION);
 
 /** Durations of the commands that agree in all of this. */
 export class OperationSeries {
@@ -61,14 +66,13 @@ export class DataStoreSeries {
   /** By operation and target. */
   private readonly byOperation = new Map<string, Map<string, OperationSeries[]>>();
   private readonly budget: SeriesBudget;
-  private count = 0;
   private last: OperationSeries | null = null;
   private overflow: OperationSeries | null = null;
 
   constructor(protocol: DataStoreProtocol, route: string, budget: SeriesBudget) {
     this.protocol = protocol;
     this.route = route;
-    this.budget = budget;
+    this.budget = new SeriesBudget(OBSERVE_LIMITS.metricCombinationsPerStore * SAMPLES, budget);
   }
 
   observe(command: DataStoreCommand): void {
@@ -85,6 +89,11 @@ export class DataStoreSeries {
     if (this.overflow !== null) yield this.overflow;
   }
 
+  /** Commands that were counted in the overflow. */
+  get overflowed(): number {
+    return this.overflow?.duration.count ?? 0;
+  }
+
   private find(command: DataStoreCommand): OperationSeries {
     const alike = this.byOperation.get(command.operation)?.get(command.target);
     if (alike !== undefined) {
@@ -98,12 +107,10 @@ export class DataStoreSeries {
   }
 
   private create(command: DataStoreCommand): OperationSeries {
-    if (this.count === OBSERVE_LIMITS.metricOperationSeriesPerStore || this.budget.left === 0) {
+    if (!this.budget.take(SAMPLES)) {
       this.overflow ??= new OperationSeries(command, true);
       return this.overflow;
     }
-    this.count++;
-    this.budget.left--;
     const series = new OperationSeries(command, false);
     let targets = this.byOperation.get(command.operation);
     if (targets === undefined) {

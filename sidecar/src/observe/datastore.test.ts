@@ -9,9 +9,11 @@ import { openJwt } from '../filters/jwt/jwt.fixture.ts';
 import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
 import { WafControl } from '../filters/waf/waf-control.ts';
 import { DataStoreCommand, type DataStoreProtocol } from './datastore.ts';
+import { DB_CLIENT_OPERATION_DURATION } from './datastore-exposition.ts';
 import { DataStoreWatch } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import { samplesOfOne } from './metric.ts';
 import { RandomWords } from './random-words.ts';
 import { toReadableSpan } from './readable-span.ts';
 import { Budget } from './retention/budget.ts';
@@ -107,27 +109,29 @@ describe('metrics', () => {
 
   test('too many combinations share one series that says so, and the sum stays right', async () => {
     const mongo = watch('mongo');
-    const count = OBSERVE_LIMITS.metricOperationSeriesPerStore + 10;
+    const count = OBSERVE_LIMITS.metricCombinationsPerStore + 10;
     for (let i = 0; i < count; i++) {
       mongo.onCommand(command('mongo', { operation: 'find', target: `c${i}` }));
     }
     const lines = await expose('db_client_operation_duration_seconds_count');
-    expect(lines).toHaveLength(OBSERVE_LIMITS.metricOperationSeriesPerStore + 1);
+    expect(lines).toHaveLength(OBSERVE_LIMITS.metricCombinationsPerStore + 1);
     expect(lines.at(-1)).toBe(
       'db_client_operation_duration_seconds_count{db_system_name="mongodb",server_address="store",otel_metric_overflow="true"} 10',
     );
   });
 
   test('no store can use up what all share, and all stores together are bounded', async () => {
-    const stores = OBSERVE_LIMITS.metricOperationSeries / OBSERVE_LIMITS.metricOperationSeriesPerStore + 1;
+    const stores = 3;
+    const room = 2 * OBSERVE_LIMITS.metricCombinationsPerStore;
+    series = new Series(room * samplesOfOne(DB_CLIENT_OPERATION_DURATION));
     for (let store = 0; store < stores; store++) {
       const mongo = watch('mongo', 0, `store-${store}`);
-      for (let i = 0; i < OBSERVE_LIMITS.metricOperationSeriesPerStore; i++) {
+      for (let i = 0; i < OBSERVE_LIMITS.metricCombinationsPerStore; i++) {
         mongo.onCommand(command('mongo', { operation: 'find', target: `c${i}` }));
       }
     }
     const lines = await expose('db_client_operation_duration_seconds_count');
-    expect(lines).toHaveLength(OBSERVE_LIMITS.metricOperationSeries + 1);
+    expect(lines).toHaveLength(room + 1);
     expect(lines.filter((line) => line.includes('otel_metric_overflow'))).toHaveLength(1);
   });
 

@@ -19,6 +19,7 @@ import { type RateLimitReadings, registerRateLimits } from '../filters/rate-limi
 import { registerRetries } from '../filters/retry/metrics.ts';
 import { registerWaf, type WafReadings } from '../filters/waf/metrics.ts';
 import type { AccessLog } from './access-log.ts';
+import { registerCardinality } from './cardinality-exposition.ts';
 import { registerRelayed } from './connection-exposition.ts';
 import { registerDataStores } from './datastore-exposition.ts';
 import { registerGroups } from './group-exposition.ts';
@@ -65,6 +66,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   registerJwt(registry, sources.jwt);
   registerWaf(registry, sources.waf);
   registerSidecar(registry, sources.series);
+  registerCardinality(registry, sources.series);
   if (sources.tracing !== null) {
     const { keeping, ownExport, appExport } = sources.tracing;
     registerSpans(registry, keeping.ring, ownExport);

@@ -83,16 +83,16 @@ export const OBSERVE_LIMITS = {
 
   /** Routes with series of their own; the rest shares one. Above what one config can name, for those that came and went. */
   metricRoutes: 2_048,
-  /** Request series of all routes together: one a combination of method, status, failure and peer. */
-  metricRequestSeries: 2_048,
-  /** Request series of one route, so that no route can use up what all share. */
-  metricRequestSeriesPerRoute: 256,
+  /**
+   * Of one route, so that none can use up what all share: the combinations of method, status, failure and peer, and of method and status of gRPC calls,
+   * that have series of their own.
+   */
+  metricCombinationsPerRoute: 512,
   /** Peers of one route with a label value of their own, and of all routes together. */
   metricPeers: 64,
   metricPeerSeries: 4_096,
-  /** gRPC methods of one route that are told apart, and series of its calls. */
+  /** gRPC methods of one route that are told apart. */
   metricRpcMethods: 256,
-  metricRpcSeries: 512,
   /** Listeners and upstream services with series of their own. */
   metricConnectionSeries: 2_048,
 
@@ -103,9 +103,8 @@ export const OBSERVE_LIMITS = {
   dataStoreTopicIds: 4_096,
   /** Data stores with series of their own. */
   metricDataStores: 256,
-  /** Series of commands, of one data store and of all: one a combination of operation, target and outcome. */
-  metricOperationSeriesPerStore: 512,
-  metricOperationSeries: 2_048,
+  /** Combinations of operation, target and outcome of one data store that have series of their own. */
+  metricCombinationsPerStore: 512,
   /** A command that took longer is slow, as MongoDB's own log has it. */
   slowCommandMs: 100,
   /** Spans of slow and failed commands that are kept in one second, on top of those that are sampled. */

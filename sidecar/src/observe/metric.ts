@@ -63,6 +63,12 @@ export function histogram<const Name extends string, const Label extends string 
   return { type: 'histogram', ...named(name), help, labels, bounds };
 }
 
+/** Samples, and so series of Prometheus, of one combination of labels. */
+export function samplesOfOne(declaration: MetricDeclaration | HistogramDeclaration): number {
+  // Beside the buckets: the one for everything longer, sum and count.
+  return 'bounds' in declaration ? declaration.bounds.length + 3 : 1;
+}
+
 /** Those that modules export. */
 export function declarationsOf(...modules: readonly object[]): readonly MetricDeclaration[] {
   return modules.flatMap((module) => Object.values(module).filter(isDeclaration));

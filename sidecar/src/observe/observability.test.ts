@@ -40,6 +40,7 @@ beforeEach(async () => {
     accessLog: { kind: 'file', path: logPath },
     keyPrefixes: false,
     baggage: { fromStrangers: [], toStrangers: [] },
+    metrics: { maxTrafficSeries: 100_000 },
     traces: {
       endpoint: `http://127.0.0.1:${receiver.port}`,
       headSampleRatio: 1,
@@ -247,6 +248,7 @@ describe('metrics', () => {
       accessLog: { kind: 'off' },
       keyPrefixes: false,
       baggage: { fromStrangers: [], toStrangers: [] },
+      metrics: { maxTrafficSeries: 100_000 },
       traces: null,
     });
     const { exchange, forwarded } = travel({ chain: quiet.buildChain(PROFILES.inbound, () => OWN) });
@@ -267,6 +269,7 @@ test('what may change in a running sidecar holds for chains built after it did',
         accessLog: { kind: 'off' },
         keyPrefixes: false,
         baggage: { fromStrangers: [], toStrangers: [] },
+        metrics: { maxTrafficSeries: 100_000 },
         traces: { endpoint: 'http://unused', headSampleRatio, slowShare: 0, ringSpans: 1_024, intake: null },
       },
     });

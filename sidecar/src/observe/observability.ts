@@ -64,7 +64,7 @@ export class Observability {
   private readonly jwt: JwtPolicies;
   private readonly waf: WafControl;
   private readonly random: RandomWords;
-  private readonly series = new Series();
+  private readonly series: Series;
   /** By the series that they count in, so that a route keeps its limit across configs. */
   private readonly gates = new Map<ConcurrencySeries, ConcurrencyFilter>();
   readonly tracing: Tracing | null;
@@ -89,6 +89,7 @@ export class Observability {
     this.rateLimits = rateLimits;
     this.jwt = jwt;
     this.waf = waf;
+    this.series = new Series(config.telemetry.metrics.maxTrafficSeries);
     this.random = new RandomWords(random);
     this.tracing =
       traces === null
@@ -115,6 +116,7 @@ export class Observability {
     this.headers = headers;
     this.headSampleRatio = telemetry.traces?.headSampleRatio ?? 0;
     this.baggage = telemetry.baggage;
+    this.series.budget.limit = telemetry.metrics.maxTrafficSeries;
     if (telemetry.traces !== null) this.tracing?.keeping.retention.follow(telemetry.traces);
   }
 

@@ -36,8 +36,7 @@ export class PeerSeries {
   }
 
   private create(peer: string): Float64Array {
-    const hasRoom = this.counts.size < OBSERVE_LIMITS.metricPeers && this.budget.left > 0;
-    if (hasRoom) this.budget.left--;
+    const hasRoom = this.counts.size < OBSERVE_LIMITS.metricPeers && this.budget.take(1);
     const name = hasRoom ? peer : OVERFLOW;
     const created = this.counts.get(name) ?? new Float64Array(STATUS_CLASSES.length);
     this.counts.set(name, created);

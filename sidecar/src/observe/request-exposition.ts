@@ -45,12 +45,27 @@ export const HTTP_CLIENT_REQUEST_DURATION = histogram(
 export const RPC_SERVER_CALL_DURATION = histogram(
   'rpc_server_call_duration_seconds',
   'Duration of gRPC calls from peers to the service, from the first byte of the head to the end of the response.',
-  ['rpc_system_name', 'rpc_method', 'http_route', 'rpc_response_status_code', 'error_type'],
+  [
+    'rpc_system_name',
+    'rpc_method',
+    'http_route',
+    'rpc_response_status_code',
+    'error_type',
+    'otel_metric_overflow',
+  ],
 );
 export const RPC_CLIENT_CALL_DURATION = histogram(
   'rpc_client_call_duration_seconds',
   'Duration of gRPC calls of the service to peers, from the first byte of the head to the end of the response.',
-  ['rpc_system_name', 'rpc_method', 'http_route', 'server_address', 'rpc_response_status_code', 'error_type'],
+  [
+    'rpc_system_name',
+    'rpc_method',
+    'http_route',
+    'server_address',
+    'rpc_response_status_code',
+    'error_type',
+    'otel_metric_overflow',
+  ],
 );
 export const REQUESTS = counter(
   'tulle_requests_total',
@@ -120,13 +135,14 @@ function* calls(series: Series, direction: Direction): Iterable<Reading<Histogra
 
 function callLabels(
   { direction, route, rule }: RouteSeries,
-  { method, status, failure }: CallSeries,
+  { method, status, failure, overflow }: CallSeries,
 ): Labels {
   const labels: Record<string, string> = {
     rpc_system_name: 'grpc',
-    rpc_method: method,
     http_route: rule || route,
   };
+  if (overflow) return { ...labels, otel_metric_overflow: 'true' };
+  labels.rpc_method = method;
   if (direction === 'outbound') labels.server_address = route;
   const statusCode = statusName(status);
   if (statusCode !== '') labels.rpc_response_status_code = statusCode;

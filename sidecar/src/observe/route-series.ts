@@ -10,11 +10,13 @@ import type { Direction } from '../core/route.ts';
 import { hexText } from './hex.ts';
 import { type Exemplar, Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import { samplesOfOne } from './metric.ts';
 import { PeerSeries } from './peer-series.ts';
 import { PHASES, phasesOf } from './phases.ts';
+import { HTTP_SERVER_REQUEST_DURATION } from './request-exposition.ts';
 import { METHODS, methodIndex } from './request-line.ts';
 import { RpcSeries } from './rpc-series.ts';
-import { OVERFLOW, type SeriesBudget } from './series-budget.ts';
+import { OVERFLOW, SeriesBudget } from './series-budget.ts';
 
 /** Durations of the exchanges that agree in method, status, failure and peer. */
 export class RequestSeries {
@@ -34,6 +36,8 @@ export class RequestSeries {
   }
 }
 
+/** The same for both directions. */
+const SAMPLES = samplesOfOne(HTTP_SERVER_REQUEST_DURATION);
 const STATUSES = 1_024;
 const MAX_FAILURES = 256;
 if (FAILURES.length > MAX_FAILURES)
@@ -51,7 +55,7 @@ export class RouteSeries {
   attempts = 0;
   /** Milliseconds spent in each phase. */
   readonly phasesMs = new Float64Array(PHASES.length);
-  readonly rpc = new RpcSeries();
+  readonly rpc: RpcSeries;
   readonly peers: PeerSeries;
   private readonly requests = new Map<number, RequestSeries>();
   private readonly budget: SeriesBudget;
@@ -72,7 +76,8 @@ export class RouteSeries {
     this.direction = direction;
     this.route = route;
     this.rule = rule;
-    this.budget = budget;
+    this.budget = new SeriesBudget(OBSERVE_LIMITS.metricCombinationsPerRoute * SAMPLES, budget);
+    this.rpc = new RpcSeries(this.budget);
     this.peers = new PeerSeries(peerBudget);
   }
 
@@ -137,15 +142,19 @@ export class RouteSeries {
   }
 
   private create(key: number, method: number, status: number, failure: number): RequestSeries {
-    if (this.requests.size >= OBSERVE_LIMITS.metricRequestSeriesPerRoute || this.budget.left === 0) {
+    if (!this.budget.take(SAMPLES)) {
       this.overflow ??= new RequestSeries(0, 0, 0, '', true);
       return this.overflow;
     }
-    this.budget.left--;
     const peer = this.lastIdentityIndex > OBSERVE_LIMITS.metricPeers ? OVERFLOW : this.lastIdentity;
     const series = new RequestSeries(method, status, failure, peer, false);
     this.requests.set(key, series);
     return series;
+  }
+
+  /** Exchanges that were counted in the overflow. */
+  get overflowed(): number {
+    return this.overflow?.duration.count ?? 0;
   }
 
   /** All request series, the overflow included. */

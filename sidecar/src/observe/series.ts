@@ -5,6 +5,7 @@
  * - A name has one series for the life of the sidecar, so that counters go on across config snapshots.
  * - Every table is bounded; names that have no room share one overflow series.
  */
+import { CONFIG_LIMITS } from '../config/values.ts';
 import { Failure, type FailureKind } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
 import type { ConnectionKind } from '../downstream/arrival.ts';
@@ -26,7 +27,7 @@ import { GroupSeries } from './group-series.ts';
 import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { RouteSeries } from './route-series.ts';
-import { OVERFLOW, type SeriesBudget } from './series-budget.ts';
+import { OVERFLOW, SeriesBudget } from './series-budget.ts';
 
 /** Connections of one listener. */
 export class ListenerSeries {
@@ -152,9 +153,13 @@ export class Series {
   readonly retries = new Map<string, RetrySeries>();
   readonly hedges = new Map<string, HedgeSeries>();
   readonly concurrency = new Map<string, ConcurrencySeries>();
-  private readonly budget: SeriesBudget = { left: OBSERVE_LIMITS.metricRequestSeries };
-  private readonly peerBudget: SeriesBudget = { left: OBSERVE_LIMITS.metricPeerSeries };
-  private readonly operationBudget: SeriesBudget = { left: OBSERVE_LIMITS.metricOperationSeries };
+  /** Of all that traffic tells apart. */
+  readonly budget: SeriesBudget;
+  private readonly peerBudget = new SeriesBudget(OBSERVE_LIMITS.metricPeerSeries);
+
+  constructor(maxTrafficSeries: number = CONFIG_LIMITS.trafficSeries) {
+    this.budget = new SeriesBudget(maxTrafficSeries);
+  }
 
   /** `rule` is that of an HTTPRoute or GRPCRoute; empty without one. */
   route(direction: Direction, name: string, rule = ''): RouteSeries {
@@ -212,7 +217,7 @@ export class Series {
       `${protocol} ${name}`,
       `${protocol} ${OVERFLOW}`,
       OBSERVE_LIMITS.metricDataStores,
-      (key) => new DataStoreSeries(protocol, key.slice(protocol.length + 1), this.operationBudget),
+      (key) => new DataStoreSeries(protocol, key.slice(protocol.length + 1), this.budget),
     );
   }
 

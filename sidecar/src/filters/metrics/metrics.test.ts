@@ -97,10 +97,13 @@ describe('metrics', () => {
 
   test('have a bounded number of series; what has none of its own is still counted', () => {
     const { route, send } = seriesOf();
-    const journeys = OBSERVE_LIMITS.metricRequestSeriesPerRoute + 40;
-    for (let i = 0; i < journeys; i++) send({ answerStatus: 200 + i });
+    const journeys = OBSERVE_LIMITS.metricCombinationsPerRoute + 40;
+    for (let i = 0; i < journeys; i++) {
+      const method = i % 2 === 0 ? 'GET' : 'PUT';
+      send({ requestLine: `${method} / HTTP/1.1`, answerStatus: 200 + (i >> 1) });
+    }
     const all = durations(route);
-    expect(all).toHaveLength(OBSERVE_LIMITS.metricRequestSeriesPerRoute + 1);
+    expect(all).toHaveLength(OBSERVE_LIMITS.metricCombinationsPerRoute + 1);
     expect(all.at(-1)).toMatchObject({ overflow: true, count: 40 });
     expect(all.reduce((sum, { count }) => sum + count, 0)).toBe(journeys);
   });

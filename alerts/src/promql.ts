@@ -21,8 +21,8 @@ export interface Counter<Label extends string = string> {
   readonly labels?: Label;
 }
 
-/** The sidecar's own name, which every metric of ours has, and the labels that scraping adds. */
-export type CommonLabel = 'service_name' | 'job' | 'instance';
+/** The sidecar's own name, which every metric of ours has, and the labels that scraping adds; the last two in Kubernetes. */
+export type CommonLabel = 'service_name' | 'job' | 'instance' | 'namespace' | 'pod';
 
 export type Match =
   | string

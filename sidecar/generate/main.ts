@@ -1,9 +1,10 @@
 /**
- * Writes what is derived from the schemas of the config, the failures and the metrics into docs/generated, and the rules of alerts into alerts/dist: `node main.ts`. With `--check` it writes nothing and ends with
- * status 1 when a file is not what it would be.
+ * Writes what is derived from the schemas of the config, the failures and the metrics into docs/generated, the rules of alerts into alerts/dist, and the
+ * dashboards into dashboards/dist: `node main.ts`. With `--check` it writes nothing and ends with status 1 when a file is not what it would be.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { renderAlertFiles } from '../../alerts/src/files.ts';
+import { renderDashboards } from '../../dashboards/src/index.ts';
 import { renderFailures } from './failures.ts';
 import { buildJsonSchemas, combine } from './json-schemas.ts';
 import { renderMetrics } from './metrics.ts';
@@ -12,6 +13,7 @@ import { renderReference } from './reference.ts';
 const FOLDERS = [
   { path: 'docs/generated/', wanted: generate() },
   { path: 'alerts/dist/', wanted: await renderAlertFiles() },
+  { path: 'dashboards/dist/', wanted: renderDashboards() },
 ];
 
 for (const { path, wanted } of FOLDERS) {

@@ -161,7 +161,7 @@ export class PolicyPair {
             scope: 'global',
             key: [{ header: 'x-tenant-id', name: 'tenant' }],
             absent: 'skip',
-            windows: [{ quota: 30, windowSeconds: 60, burst: 10 }],
+            windows: [{ quota: 6, windowSeconds: 60, burst: 2 }],
           },
           { name: 'whole', windows: [{ quota: 100_000, windowSeconds: 1 }] },
         ],
@@ -222,11 +222,15 @@ export class PolicyPair {
     ];
   }
 
-  /** Behind mTLS. */
+  /** Behind mTLS, and a limit that is tried out. */
   private startCalled(target: number, service = CALLED): Promise<Sidecar> {
-    return this.startSidecar(service, {
-      inbound: [{ name: 'http', listen: '127.0.0.1:0', mtls: 'strict', target: `127.0.0.1:${target}` }],
+    const inbound = [{ name: 'http', listen: '127.0.0.1:0', mtls: 'strict', target: `127.0.0.1:${target}` }];
+    const limits = policy('RateLimitPolicy', 'trial', {
+      targetRefs: [{ kind: 'Service', name: service }],
+      mode: 'shadow',
+      limits: [{ name: 'whole', windows: [{ quota: 1, windowSeconds: 10 }] }],
     });
+    return this.startSidecar(service, { inbound }, limits);
   }
 
   private async startSidecar(service: string, spec: Spec, ...documents: object[]): Promise<Sidecar> {

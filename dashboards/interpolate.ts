@@ -1,0 +1,17 @@
+/**
+ * What Grafana does to a query before it asks: the variables become their values.
+ */
+
+/** By name. */
+export type Values = Readonly<Record<string, string>>;
+
+const VARIABLE = /\$(?:\{([a-z_]\w*)(?::\w+)?\}|([a-z_]\w*))/gi;
+
+/** @throws Error for a variable without a value. */
+export function interpolate(text: string, values: Values): string {
+  return text.replace(VARIABLE, (whole, braced?: string, bare?: string) => {
+    const value = values[braced ?? bare ?? ''];
+    if (value === undefined) throw new Error(`${whole} has no value in ${text}`);
+    return value;
+  });
+}

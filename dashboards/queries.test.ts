@@ -1,0 +1,90 @@
+// Every query of every panel, asked of a real Prometheus that scraped the real mesh under load: it is understood, and it has an answer.
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { renderAlertFiles } from '../alerts/src/files.ts';
+import { ObservedMesh } from '../test/observability/observed-mesh.ts';
+import { interpolate, type Values } from './interpolate.ts';
+import { panelsOf, targetsOf } from './panels.ts';
+import { DASHBOARDS } from './src/index.ts';
+
+/** Queries without an answer in this mesh, by panel, each with the reason. */
+const MAY_BE_EMPTY: Readonly<Record<string, string>> = {
+  'tulle-control-plane: Issuer away for A':
+    'only an authority whose issuer is Vault knows one that can be away',
+  'tulle-control-plane: Certificates given B': 'nobody is refused a certificate',
+  'tulle-control-plane: Secrets stale for A': 'no agent of secrets runs',
+  'tulle-control-plane: Leases of secrets A': 'nothing is leased from a Vault',
+  'tulle-telemetry: Beyond the bounds of series A': 'series have room',
+};
+
+/** Everything, over the few seconds that this mesh is old. */
+const VALUES: Values = {
+  datasource: 'prometheus',
+  namespace: '.*',
+  service: '.*',
+  route: '.*',
+  slo: '.*',
+  job: 'tulle-sidecar',
+  __rate_interval: '15s',
+};
+
+interface Vector {
+  readonly result: readonly { readonly value: readonly [number, string] }[];
+}
+
+const QUERIES = DASHBOARDS.flatMap((dashboard) =>
+  panelsOf(dashboard).flatMap((panel) =>
+    targetsOf(panel).map(({ refId, expr }) => ({
+      name: `${dashboard.uid}: ${panel.title} ${refId}`,
+      expr: interpolate(expr, VALUES),
+    })),
+  ),
+);
+
+let observed: ObservedMesh;
+
+beforeAll(async () => {
+  observed = await ObservedMesh.open({ rules: Object.fromEntries(await renderAlertFiles()) });
+  await observed.settled(20);
+});
+
+afterAll(() => observed?.close());
+
+describe('the query of each panel has an answer', () => {
+  test.each(QUERIES)('$name', async ({ name, expr }) => {
+    const { result } = (await observed.prometheus.query('query', { query: expr })) as Vector;
+    if (name in MAY_BE_EMPTY) return;
+    const answered = result.some(({ value }) => Number.isFinite(Number(value[1])));
+    expect(answered, `${expr} answers ${JSON.stringify(result)}`).toBe(true);
+  });
+});
+
+test('the list of those without an answer names queries that there are', () => {
+  const names = new Set(QUERIES.map(({ name }) => name));
+  expect(Object.keys(MAY_BE_EMPTY).filter((name) => !names.has(name))).toEqual([]);
+});
+
+describe('the variables and annotations of each dashboard are understood', () => {
+  test.each(DASHBOARDS.map((dashboard) => [dashboard.uid, dashboard] as const))(
+    '%s',
+    async (_, dashboard) => {
+      for (const { label, selector } of choicesOf(dashboard)) {
+        const found = await observed.prometheus.query(`label/${label}/values`, { 'match[]': selector });
+        expect(found, `label_values(${selector}, ${label})`).not.toEqual([]);
+      }
+      for (const { expr = '' } of dashboard.annotations?.list ?? []) {
+        await observed.prometheus.query('query', { query: interpolate(expr, VALUES) });
+      }
+    },
+  );
+});
+
+/** What the variables of a dashboard ask. */
+function choicesOf(dashboard: Dashboard): { label: string; selector: string }[] {
+  return (dashboard.templating.list ?? []).flatMap(({ definition = '' }) => {
+    const [, selector, label] = /^label_values\((.+), (\w+)\)$/.exec(definition) ?? [];
+    return selector === undefined || label === undefined
+      ? []
+      : [{ label, selector: interpolate(selector, VALUES) }];
+  });
+}

@@ -15,6 +15,8 @@ export class Waits {
   downstreamSinceMs = 0;
   /** Of `connectMs`, what the handshake of TLS took. */
   tlsMs = 0;
+  /** Of the caller's connection, before the exchange began: from accept to the end of the handshake. Only of the first exchange on it. */
+  acceptMs = 0;
 }
 
 export function beginLimiterWait(exchange: Exchange): void {
@@ -42,6 +44,13 @@ export function endDownstreamWait({ waits, time }: Exchange): void {
 export function noteTls(exchange: Exchange, tlsMs: number): void {
   if (tlsMs > 0) waitsOf(exchange).tlsMs = tlsMs;
   else if (exchange.waits !== null) exchange.waits.tlsMs = 0;
+}
+
+/** Only the first exchange on a connection is told what its handshake took. */
+export function takeAccept(exchange: Exchange, connection: { acceptMs: number }): void {
+  if (connection.acceptMs === 0) return;
+  waitsOf(exchange).acceptMs = connection.acceptMs;
+  connection.acceptMs = 0;
 }
 
 function waitsOf(exchange: Exchange): Waits {

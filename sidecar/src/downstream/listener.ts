@@ -40,7 +40,9 @@ export interface ListenerSecurity {
 
 /** What the listener tells about connections, for metrics. */
 export interface ListenerObserver {
-  onOpened(secure: boolean): void;
+  onOpened(): void;
+  /** `acceptMs`: from accept to the end of a handshake that succeeded. */
+  onSecured(acceptMs: number): void;
   /** One that could have proved who it is, and spoke in clear. */
   onPlaintext(): void;
   onClosed(): void;
@@ -60,6 +62,8 @@ export class Listener implements ArrivalOwner {
   private secureServer: tls.Server | null = null;
   private firstBytes: FirstBytes | null = null;
   private readonly connections = new Set<Arrival>();
+  /** When sockets came whose handshake is not over; monotonic. */
+  private readonly acceptedMs = new WeakMap<net.Socket, number>();
   private drained: (() => void) | null = null;
 
   constructor(options: ListenerOptions) {
@@ -145,6 +149,7 @@ export class Listener implements ArrivalOwner {
       handshakeTimeout: handshakeTimeoutMs,
     };
     const server = tls.createServer(secure, (socket) => this.acceptSecure(socket, security));
+    server.prependListener('connection', (socket) => this.noteAccepted(socket));
     server.on('tlsClientError', (error, socket) => {
       // The reason of a refused certificate is on the socket; the error says that the connection broke.
       const { authorizationError } = socket as { authorizationError?: Error | string | null };
@@ -160,7 +165,12 @@ export class Listener implements ArrivalOwner {
     socket.destroy();
   }
 
+  private noteAccepted(socket: net.Socket): void {
+    if (!this.acceptedMs.has(socket)) this.acceptedMs.set(socket, this.options.context.clock.monotonicMs());
+  }
+
   private tellApart(socket: net.Socket, secureServer: tls.Server): void {
+    this.noteAccepted(socket);
     const { context, handshakeTimeoutMs, observer } = this.options;
     this.firstBytes ??= new FirstBytes(context.clock, handshakeTimeoutMs, {
       onTls: (opening) => void secureServer.emit('connection', opening),
@@ -178,17 +188,25 @@ export class Listener implements ArrivalOwner {
       this.refuse(socket, 'no_identity');
       return;
     }
-    this.accept(socket, identity, true);
+    this.accept(socket, identity, true, this.acceptMsOf(socket));
   }
 
-  private accept(socket: net.Socket, identity: string, secure: boolean): Transport | null {
+  private acceptMsOf(socket: tls.TLSSocket): number {
+    const accepted = (socket as unknown as { readonly _parent?: net.Socket })._parent;
+    const nowMs = this.options.context.clock.monotonicMs();
+    return nowMs - ((accepted && this.acceptedMs.get(accepted)) ?? nowMs);
+  }
+
+  private accept(socket: net.Socket, identity: string, secure: boolean, acceptMs = 0): Transport | null {
     const { context, observer, destinationOf } = this.options;
     const destination = destinationOf(socket, identity !== '');
     if (destination === null) return null;
     const transport = new Transport(context, socket, secure);
     const arrival = new Arrival(transport, this, destination, identity);
     this.connections.add(arrival);
-    observer.onOpened(secure);
+    observer.onOpened();
+    if (secure) observer.onSecured(acceptMs);
+    transport.acceptMs = acceptMs;
     arrival.begin(secure ? (socket as tls.TLSSocket).alpnProtocol : null);
     if (this.draining) arrival.drain();
     return transport;

@@ -170,6 +170,8 @@ export class AccessLog {
     line.number(KEY.requestBytes, exchange.requestBytes);
     line.number(KEY.responseBytes, exchange.responseBytes);
     line.milliseconds(KEY.durationMs, exchange.endedMs - exchange.startedMs);
+    const { waits } = exchange;
+    if (waits !== null && waits.acceptMs > 0) line.milliseconds(KEY.acceptMs, waits.acceptMs);
     const phases = phasesOf(exchange);
     for (let i = 0; i < phases.length; i++) {
       if ((phases[i] as number) >= 0) line.milliseconds(PHASE_KEYS[i] as Buffer, phases[i] as number);
@@ -253,5 +255,6 @@ const KEY = {
   requestBytes: jsonKey('request_bytes'),
   responseBytes: jsonKey('response_bytes'),
   durationMs: jsonKey('duration_ms'),
+  acceptMs: jsonKey('accept_ms'),
 } as const;
 const PHASE_KEYS = PHASES.map((phase) => jsonKey(`${phase}_ms`));

@@ -183,7 +183,7 @@ describe('the exposition', () => {
 
   test('label values with quotes, backslashes and line breaks come back', async () => {
     const odd = 'a"b\\c\nd';
-    series.listener(odd).onOpened(false);
+    series.listener(odd).onOpened();
     const [sample] = (await expose()).get('tulle_downstream_connections')?.samples ?? [];
     expect(sample).toMatchObject({ labels: { listener: odd }, value: 1 });
   });

@@ -111,7 +111,9 @@ function bind(series: Series, { inbound, http, rules, stores }: Shape) {
     series.upstream(route);
     series.group(route);
     series.connection(direction, route).onOpened();
-    series.listener(route).onOpened(false);
+    const listener = series.listener(route);
+    listener.onOpened();
+    listener.onSecured(1);
   }
   return {
     routes,

@@ -3,8 +3,8 @@
  */
 import type { Registry } from 'prom-client';
 import { HANDSHAKE_FAILURES } from '../downstream/handshake-failure.ts';
-import { type Reading, register } from './family.ts';
-import { counter, gauge } from './metric.ts';
+import { type Reading, register, registerHistogram } from './family.ts';
+import { counter, gauge, histogram } from './metric.ts';
 import type { ListenerSeries, Series } from './series.ts';
 
 export const DOWNSTREAM_CONNECTIONS = gauge(
@@ -25,6 +25,11 @@ export const DOWNSTREAM_CONNECTIONS_REJECTED = counter(
 export const DOWNSTREAM_TLS_HANDSHAKES = counter(
   'tulle_downstream_tls_handshakes_total',
   'TLS handshakes with peers that succeeded.',
+  ['listener'],
+);
+export const DOWNSTREAM_TLS_HANDSHAKE_DURATION = histogram(
+  'tulle_downstream_tls_handshake_duration_seconds',
+  'From accept to the end of a TLS handshake that succeeded; the peer and the network have their part in it.',
   ['listener'],
 );
 export const DOWNSTREAM_TLS_FAILURES = counter(
@@ -63,8 +68,12 @@ export function registerListeners(registry: Registry, series: Series): void {
   register(
     registry,
     DOWNSTREAM_TLS_HANDSHAKES,
-    downstream((listener) => listener.tlsHandshakes),
+    downstream(({ handshakes }) => handshakes.count),
   );
+  registerHistogram(registry, DOWNSTREAM_TLS_HANDSHAKE_DURATION, function* () {
+    for (const { listener, handshakes } of series.listeners.values())
+      if (handshakes.count > 0) yield [{ listener }, handshakes];
+  });
   register(registry, DOWNSTREAM_TLS_FAILURES, function* () {
     for (const { listener, tlsFailures } of series.listeners.values())
       for (const reason of HANDSHAKE_FAILURES)
@@ -79,7 +88,7 @@ export function registerListeners(registry: Registry, series: Series): void {
   register(registry, DOWNSTREAM_PROTOCOLS, () => perKind(series));
 }
 
-function* perListener<V>(series: Series, read: (listener: ListenerSeries) => V): Iterable<Reading<V>> {
+function* perListener(series: Series, read: (listener: ListenerSeries) => number): Iterable<Reading<number>> {
   for (const listener of series.listeners.values()) yield [{ listener: listener.listener }, read(listener)];
 }
 

@@ -20,8 +20,12 @@ export class ListenerWatch implements ListenerObserver {
     this.logOrigin = logOrigin;
   }
 
-  onOpened(secure: boolean): void {
-    this.series.onOpened(secure);
+  onOpened(): void {
+    this.series.onOpened();
+  }
+
+  onSecured(acceptMs: number): void {
+    this.series.onSecured(acceptMs);
   }
 
   onPlaintext(): void {

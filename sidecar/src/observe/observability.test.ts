@@ -191,7 +191,8 @@ describe('metrics', () => {
 
   test('of connections, config and certificate are read when somebody asks', async () => {
     const listener = observability.listenerObserver('http');
-    listener.onOpened(true);
+    listener.onOpened();
+    listener.onSecured(3);
     listener.onHandshakeFailed('expired', '10.0.0.9', STEP_MS);
     const pool = observability.poolObserver(PROFILES.outbound);
     pool.onConnected(STEP_MS, true);
@@ -216,6 +217,8 @@ describe('metrics', () => {
       'connections_rejected_total listener="http"': 0,
       'plaintext_connections_total listener="http"': 0,
       'tls_handshakes_total listener="http"': 1,
+      'tls_handshake_duration_seconds_count listener="http"': 1,
+      'tls_handshake_duration_seconds_sum listener="http"': 0.003,
       'tls_failures_total listener="http" reason="expired"': 1,
     });
     expect(await samplesOf('tulle_upstream_')).toEqual({

@@ -135,6 +135,7 @@ function attributesOf(record: SpanRecord, method: string, status: number, error:
     'tulle.request.body_bytes': record.double(DOUBLE.requestBytes),
     'tulle.response.body_bytes': record.double(DOUBLE.responseBytes),
   };
+  if (record.double(DOUBLE.acceptMs) > 0) attributes['tulle.accept_ms'] = record.double(DOUBLE.acceptMs);
   PHASES.forEach((phase, i) => {
     const ms = record.double(DOUBLE.phases + i);
     if (ms >= 0) attributes[`tulle.phase.${phase}_ms`] = ms;

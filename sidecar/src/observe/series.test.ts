@@ -27,8 +27,9 @@ describe('Series', () => {
 
   test('of a listener count connections', () => {
     const listener = new Series().listener('http');
-    listener.onOpened(true);
-    listener.onOpened(false);
+    listener.onOpened();
+    listener.onOpened();
+    listener.onSecured(2);
     listener.onClosed();
     listener.onRejected();
     listener.onHandshakeFailed('expired');
@@ -36,7 +37,7 @@ describe('Series', () => {
       connections: 1,
       accepted: 2,
       rejected: 1,
-      tlsHandshakes: 1,
+      handshakes: { count: 1, sumMs: 2 },
       tlsFailures: { expired: 1, timeout: 0 },
     });
   });

@@ -37,7 +37,8 @@ export class ListenerSeries {
   accepted = 0;
   /** Closed at once, because there were too many. */
   rejected = 0;
-  tlsHandshakes = 0;
+  /** Handshakes that succeeded, from accept. */
+  readonly handshakes = new Histogram();
   readonly tlsFailures = Object.fromEntries(HANDSHAKE_FAILURES.map((reason) => [reason, 0])) as Record<
     HandshakeFailure,
     number
@@ -51,10 +52,13 @@ export class ListenerSeries {
     this.listener = listener;
   }
 
-  onOpened(secure: boolean): void {
+  onOpened(): void {
     this.connections++;
     this.accepted++;
-    if (secure) this.tlsHandshakes++;
+  }
+
+  onSecured(acceptMs: number): void {
+    this.handshakes.observe(acceptMs);
   }
 
   onPlaintext(): void {

@@ -7,7 +7,9 @@ import type { Span } from '../../../mesh/cli/trace/span.ts';
 import { type Chain, compileChain } from '../core/chain.ts';
 import { systemClock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
+import { CONTINUE, type Filter } from '../core/filter.ts';
 import type { Direction } from '../core/route.ts';
+import { takeAccept } from '../core/waits.ts';
 import { ENDPOINT, type Journey, STEP_MS, travel } from '../filters/hand-made-exchange.ts';
 import { RequestIdFilter } from '../filters/request-id/request-id.ts';
 import { TraceFilter } from '../filters/trace/trace.ts';
@@ -74,11 +76,37 @@ const send = (journey: Omit<Journey, 'chain'> = {}, direction: Direction = 'inbo
     ...journey,
   });
 
+/** As codecs tell the first exchange on a connection. */
+const accepted = (acceptMs: number): Filter => ({
+  name: 'accepted',
+  onRequestHead(exchange) {
+    takeAccept(exchange, { acceptMs });
+    return CONTINUE;
+  },
+});
+
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await delay(10);
 }
 
 describe('spans at a collector', () => {
+  test('of the first exchange on a connection: beside its phases, what the handshake took', async () => {
+    exportTo(receiver.port);
+    const random = new RandomWords(Math.random);
+    const trace = new TraceFilter(
+      true,
+      random,
+      1,
+      keeping,
+      ring.addOrigin({ direction: 'inbound', route: 'http' }),
+    );
+    travel({ chain: compileChain([trace, accepted(7)]) });
+    await until(() => received.length === 1);
+    const { attributes, startMs, endMs } = received[0] as Span;
+    expect(attributes.get('tulle.accept_ms')).toBe(7);
+    expect(endMs - startMs).toBeCloseTo(4 * STEP_MS, 2);
+  });
+
   test('of an inbound exchange: a server span by the HTTP conventions, with the time of each phase', async () => {
     exportTo(receiver.port);
     const sentMs = Date.now();

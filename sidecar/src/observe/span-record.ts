@@ -54,7 +54,14 @@ export const FLAG_COMMAND = 64;
 export const FLAG_BLOCKING = 128;
 
 /** Times are monotonic milliseconds. */
-export const DOUBLE = { startedMs: 0, endedMs: 1, requestBytes: 2, responseBytes: 3, phases: 4 } as const;
+export const DOUBLE = {
+  startedMs: 0,
+  endedMs: 1,
+  requestBytes: 2,
+  responseBytes: 3,
+  acceptMs: 4,
+  phases: 5,
+} as const;
 export const DOUBLES = DOUBLE.phases + PHASES.length;
 
 export class SpanRecord {

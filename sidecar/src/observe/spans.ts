@@ -216,6 +216,7 @@ export class SpanRing implements RetainedSpans {
     doubles[at + DOUBLE.endedMs] = exchange.endedMs;
     doubles[at + DOUBLE.requestBytes] = exchange.requestBytes;
     doubles[at + DOUBLE.responseBytes] = exchange.responseBytes;
+    doubles[at + DOUBLE.acceptMs] = exchange.waits === null ? 0 : exchange.waits.acceptMs;
     const phases = phasesOf(exchange);
     for (let i = 0; i < phases.length; i++) doubles[at + DOUBLE.phases + i] = phases[i] as number;
   }

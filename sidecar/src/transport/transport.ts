@@ -133,6 +133,8 @@ export class Transport implements Watched {
   /** Bytes taken from the codecs that the kernel has not yet taken. */
   pendingBytes = 0;
   closed = false;
+  /** Of an accepted connection, what its handshake took in milliseconds, until its first exchange has been told; then 0. */
+  acceptMs = 0;
   /** Who hears of the connection. Set before anything can happen on it, and again when a codec takes it over. */
   handler: TransportHandler = UNCLAIMED;
   private readonly encrypted: boolean;

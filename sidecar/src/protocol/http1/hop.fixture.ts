@@ -112,6 +112,7 @@ export class Hop {
       context,
       observer: {
         onOpened: ignore,
+        onSecured: ignore,
         onPlaintext: ignore,
         onClosed: ignore,
         onRejected: ignore,

@@ -25,6 +25,7 @@ import {
 import { Failure, type FailureKind } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Route } from '../../core/route.ts';
+import { takeAccept } from '../../core/waits.ts';
 import type { ConnectionOwner, DownstreamConnection } from '../../downstream/connection.ts';
 import type { Transport, TransportHandler } from '../../transport/transport.ts';
 import { BODY_NONE, type Head, type ResponseHead } from '../head.ts';
@@ -266,6 +267,7 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
       this.intake.startedMs,
     );
     this.exchange = exchange;
+    takeAccept(exchange, this.transport);
     return exchange;
   }
 

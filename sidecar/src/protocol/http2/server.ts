@@ -2,6 +2,7 @@ import { Exchange } from '../../core/exchange.ts';
 import { Failure } from '../../core/failure.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Route } from '../../core/route.ts';
+import { takeAccept } from '../../core/waits.ts';
 import type { ConnectionOwner, DownstreamConnection } from '../../downstream/connection.ts';
 import type { Transport } from '../../transport/transport.ts';
 import { BLOCK_FATAL, Http2Connection } from './connection.ts';
@@ -117,7 +118,7 @@ export class Http2Server extends Http2Connection<ServerStream> implements Downst
 
   createExchange(stream: ServerStream, route: Route): Exchange {
     const { context } = this.transport;
-    return new Exchange(
+    const exchange = new Exchange(
       route,
       stream,
       stream.request,
@@ -126,6 +127,8 @@ export class Http2Server extends Http2Connection<ServerStream> implements Downst
       this.peerAddress,
       context.nowMs,
     );
+    takeAccept(exchange, this.transport);
+    return exchange;
   }
 
   onBlock(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): void {

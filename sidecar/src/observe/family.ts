@@ -121,7 +121,7 @@ function* samplesOfHistogram(
 function exemplarsOf({ exemplars }: Histogram, cells: readonly number[]): Map<number, ShownExemplar> | null {
   if (exemplars === null) return null;
   const shown = new Map<number, ShownExemplar>();
-  for (const { durationMs, atMs, traceId } of exemplars) {
+  for (const { durationMs, atMs, traceId } of exemplars.all()) {
     const cell = cellOf(durationMs);
     const bucket = cells.findIndex((end) => cell <= end);
     const timestamp = atMs / 1_000;

@@ -8,7 +8,8 @@
  *   is at most 10 % too high.
  * - Memory for the cells is taken with the first observation.
  */
-import { OBSERVE_LIMITS } from './limits.ts';
+import type { Exchange } from '../core/exchange.ts';
+import { Exemplars } from './exemplars.ts';
 
 const LINEAR_CELLS = 100;
 const CELLS_PER_DECADE = 90;
@@ -19,20 +20,10 @@ export const LAST_CELL = LINEAR_CELLS + DECADES * CELLS_PER_DECADE;
 export const CELLS = LAST_CELL + 1;
 const LONGEST_US = 1e8;
 
-/** A duration whose trace can be looked at. */
-export interface Exemplar {
-  readonly durationMs: number;
-  /** Milliseconds since the Unix epoch. */
-  readonly atMs: number;
-  /** Hexadecimal. */
-  readonly traceId: string;
-}
-
 export class Histogram {
   sumMs = 0;
-  /** The latest few, in no order; null while there are none. */
-  exemplars: Exemplar[] | null = null;
-  private nextExemplar = 0;
+  /** Null while there are none. */
+  exemplars: Exemplars | null = null;
   private cells: Float64Array | null = null;
 
   observe(durationMs: number): void {
@@ -42,11 +33,10 @@ export class Histogram {
     this.sumMs += durationMs;
   }
 
-  /** For durations that were observed and whose trace is exported: few. */
-  addExemplar(exemplar: Exemplar): void {
-    this.exemplars ??= [];
-    this.exemplars[this.nextExemplar] = exemplar;
-    this.nextExemplar = (this.nextExemplar + 1) % OBSERVE_LIMITS.exemplarsPerHistogram;
+  /** For exchanges that were observed and whose trace is exported: few. */
+  addExemplar(durationMs: number, exchange: Exchange): void {
+    this.exemplars ??= new Exemplars();
+    this.exemplars.add(durationMs, exchange);
   }
 
   get count(): number {

@@ -7,8 +7,7 @@
 import type { Exchange } from '../core/exchange.ts';
 import { FAILURES } from '../core/failure.ts';
 import type { Direction } from '../core/route.ts';
-import { hexText } from './hex.ts';
-import { type Exemplar, Histogram } from './histogram.ts';
+import { Histogram } from './histogram.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { samplesOfOne } from './metric.ts';
 import { PeerSeries } from './peer-series.ts';
@@ -98,8 +97,8 @@ export class RouteSeries {
       key === this.lastKey ? (this.last as RequestSeries) : this.find(key, method, status, failure.code);
     const durationMs = exchange.endedMs - exchange.startedMs;
     series.duration.observe(durationMs);
-    if (exchange.sampled || exchange.retained > 0)
-      series.duration.addExemplar(exemplarOf(exchange, durationMs));
+    // Only of what is exported: an exemplar that leads nowhere is worth nothing.
+    if (exchange.sampled || exchange.retained > 0) series.duration.addExemplar(durationMs, exchange);
   }
 
   private addPhases(exchange: Exchange): void {
@@ -162,11 +161,4 @@ export class RouteSeries {
     yield* this.requests.values();
     if (this.overflow !== null) yield this.overflow;
   }
-}
-
-/** Only of what is exported: an exemplar that leads nowhere is worth nothing. */
-function exemplarOf(exchange: Exchange, durationMs: number): Exemplar {
-  const { traceId0, traceId1, traceId2, traceId3 } = exchange;
-  const traceId = [traceId0, traceId1, traceId2, traceId3].map(hexText).join('');
-  return { durationMs, atMs: Date.now(), traceId };
 }

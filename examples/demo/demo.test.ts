@@ -87,7 +87,7 @@ describe('npm start', () => {
         outcome: 'recovered',
         hop: 'webhook-receiver service in',
         phase: 'code',
-        failureCode: '500',
+        failureCode: 'failing_on_purpose',
       });
       demo.process.kill('SIGINT');
       // npm passes on a Ctrl-C that the terminal has sent already.

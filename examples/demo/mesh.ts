@@ -11,6 +11,7 @@ import { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
 import { type ChildLost, type ChildSpec, Processes, type ReadyLine } from './processes.ts';
 import type { AdminPorts } from './screen.ts';
 import {
+  type Adjust,
   CONTROL,
   NAMESPACE,
   planAuthority,
@@ -38,6 +39,7 @@ export type MeshEvents = {
 
 export class Mesh {
   readonly #events: MeshEvents;
+  readonly #adjust: Adjust | undefined;
   readonly #processes: Processes;
   /** Of everything that has metrics, by the name of its process. */
   readonly #adminPorts = new Map<string, number>();
@@ -46,8 +48,9 @@ export class Mesh {
   #redis: Promise<Redis> | null = null;
   #stopped: Promise<void> | null = null;
 
-  constructor(events: MeshEvents) {
+  constructor(events: MeshEvents, adjust?: Adjust) {
     this.#events = events;
+    this.#adjust = adjust;
     this.#processes = new Processes(events.onLost);
     process.once('exit', () => {
       if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true });
@@ -79,7 +82,7 @@ export class Mesh {
   async start(): Promise<Topology> {
     this.#folder = await mkdtemp(join(tmpdir(), 'tulle-demo-'));
     this.#receiver = await startOtlpReceiver(this.#events.onSpans);
-    const topology = await planTopology(this.#folder, this.#receiver.port);
+    const topology = await planTopology(this.#folder, this.#receiver.port, this.#adjust);
     await Promise.all([this.#startServices(topology), this.#startSidecars(topology)]);
     return topology;
   }

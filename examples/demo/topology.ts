@@ -68,14 +68,22 @@ export type Ports = {
   readonly intake: number;
 };
 
+/** The last word on the documents of a config file, by the name of its process: for those who want another mesh than the demo's. */
+export type Adjust = (name: string, documents: readonly object[], topology: Topology) => readonly object[];
+
 export type Topology = {
   readonly folder: string;
   readonly ports: Readonly<Record<string, Ports>>;
   readonly apiKey: string;
   readonly otlpUrl: string;
+  readonly adjust: Adjust;
 };
 
-export async function planTopology(folder: string, otlpPort: number): Promise<Topology> {
+export async function planTopology(
+  folder: string,
+  otlpPort: number,
+  adjust: Adjust = (_, documents) => documents,
+): Promise<Topology> {
   const names = [...SERVICE_NAMES, CONTROL];
   const free = await pickPorts(names.length * 4);
   const ports: Record<string, Ports> = {};
@@ -84,7 +92,7 @@ export async function planTopology(folder: string, otlpPort: number): Promise<To
     ports[name] = { service, inbound, outbound, intake };
   }
   const apiKey = `demo-${randomBytes(12).toString('hex')}`;
-  return { folder, ports, apiKey, otlpUrl: `http://127.0.0.1:${otlpPort}` };
+  return { folder, ports, apiKey, otlpUrl: `http://127.0.0.1:${otlpPort}`, adjust };
 }
 
 export function portsOf(topology: Topology, name: string): Ports {
@@ -102,7 +110,8 @@ export function sidecarOf(name: string): string {
 }
 
 /** Writes the authority's config and one join token a sidecar. */
-export async function planAuthority({ folder }: Topology): Promise<ChildSpec> {
+export async function planAuthority(topology: Topology): Promise<ChildSpec> {
+  const { folder } = topology;
   await mkdir(join(folder, 'tokens'));
   const joinTokens = new JoinTokens(join(folder, 'ca'));
   for (const name of [...SERVICE_NAMES, CONTROL]) {
@@ -118,7 +127,7 @@ export async function planAuthority({ folder }: Topology): Promise<ChildSpec> {
     // Short enough that certificates are replaced under traffic while somebody plays with the demo.
     svidTtlSeconds: 300,
   };
-  return writeSpec(folder, 'ca', '../../mesh/ca/main.ts', config);
+  return writeSpec(topology, 'ca', '../../mesh/ca/main.ts', config);
 }
 
 export async function planSidecar(
@@ -168,7 +177,7 @@ export async function planSidecar(
     },
   };
   const policies = [accessTo(name), ...(name === EDGE ? [EDGE_WAF] : [])];
-  return writeSpec(topology.folder, sidecarOf(name), '../../sidecar/src/main.ts', config, ...policies);
+  return writeSpec(topology, sidecarOf(name), '../../sidecar/src/main.ts', config, ...policies);
 }
 
 function identityOf(name: string, authorityPort: number): object {
@@ -213,10 +222,9 @@ export async function planControl(
       telemetry: { accessLog: 'off' },
     },
   };
-  const { folder } = topology;
   return {
-    control: await writeSpec(folder, CONTROL, '../../mesh/control/main.ts', { listen: address }),
-    sidecar: await writeSpec(folder, sidecarOf(CONTROL), '../../sidecar/src/main.ts', sidecar, access),
+    control: await writeSpec(topology, CONTROL, '../../mesh/control/main.ts', { listen: address }),
+    sidecar: await writeSpec(topology, sidecarOf(CONTROL), '../../sidecar/src/main.ts', sidecar, access),
   };
 }
 
@@ -253,23 +261,27 @@ export async function planServices(topology: Topology, redisUrl: string): Promis
         telemetry: { endpoint: `http://127.0.0.1:${intake}`, headSampleRatio: 1 },
         ...own[name],
       };
-      return writeSpec(folder, name, `../../services/${name}/main.ts`, config);
+      return writeSpec(topology, name, `../../services/${name}/main.ts`, config);
     }),
   );
 }
+
+/** The sidecar takes no aliases. */
+const PLAIN = { aliasDuplicateObjects: false };
 
 function tokenFile(name: string): string {
   return join('tokens', name);
 }
 
 async function writeSpec(
-  folder: string,
+  topology: Topology,
   name: string,
   script: string,
   ...documents: readonly object[]
 ): Promise<ChildSpec> {
-  const file = join(folder, `${name}.yaml`);
-  await writeFile(file, documents.map((document) => stringify(document)).join('---\n'));
+  const file = join(topology.folder, `${name}.yaml`);
+  const adjusted = topology.adjust(name, documents, topology);
+  await writeFile(file, adjusted.map((document) => stringify(document, PLAIN)).join('---\n'));
   return { name, script: pathOf(script), config: file };
 }
 

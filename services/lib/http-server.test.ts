@@ -122,6 +122,8 @@ test('a problem is answered as it is, a defect without its text', async () => {
   expect(await failed.text()).not.toContain('hunter2');
   const spans = await finished(2);
   expect(spans.map((span) => span.attributes['error.type'])).toEqual(['503', '500']);
+  expect(spans.map((span) => span.attributes['tulle.problem.code'])).toEqual(['busy', 'internal']);
+  expect(spans.map((span) => span.attributes['tulle.problem.detail'])).toEqual(['later', 'Error']);
   expect(lines.find((line) => line.code === 'busy')).toMatchObject({ level: 'warn', reason: 'why' });
   expect(lines.find((line) => line.code === 'internal')).toMatchObject({
     level: 'error',

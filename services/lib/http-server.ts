@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { type Context, context, type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { type Context, context, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_HTTP_REQUEST_METHOD,
@@ -24,7 +24,7 @@ import {
 } from 'fastify';
 import { LIMITS } from './limits.ts';
 import type { Logger } from './log.ts';
-import { PROBLEM_TYPE, Problem } from './problem.ts';
+import { ATTR_PROBLEM_CODE, ATTR_PROBLEM_DETAIL, PROBLEM_TYPE, Problem } from './problem.ts';
 import {
   extractContext,
   REQUEST_ID_HEADER,
@@ -224,8 +224,14 @@ function sendProblem(
 ): FastifyReply {
   context.with(request.scope ?? context.active(), () => {
     const { code, message: detail, cause } = problem;
+    const reason = (cause as Error | undefined)?.message;
     if (code === 'internal') log.error({ code, err: cause }, 'request failed');
-    else log.warn({ code, detail, reason: (cause as Error | undefined)?.message }, 'request refused');
+    else log.warn({ code, detail, reason }, 'request refused');
+    trace.getActiveSpan()?.setAttributes({
+      [ATTR_PROBLEM_CODE]: code,
+      // The text of a defect may hold anything: it stays in the log.
+      [ATTR_PROBLEM_DETAIL]: code === 'internal' ? (cause as Error).name : detail,
+    });
   });
   const requestId = request.scope ? requestIdOf(request.scope) : undefined;
   return reply

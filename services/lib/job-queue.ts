@@ -136,11 +136,16 @@ async function addJob(
   } catch (error) {
     count(error instanceof Problem ? 'full' : 'unavailable');
     span.setAttribute(ATTR_ERROR_TYPE, error instanceof Problem ? error.code : 'queue_unavailable');
-    span.setStatus({ code: SpanStatusCode.ERROR, message: (error as Error).message });
+    span.setStatus({ code: SpanStatusCode.ERROR, message: describeFailure(error as Error, redis) });
     throw error;
   } finally {
     endSpan(span);
   }
+}
+
+/** Of a connection that is gone, its client says what it would have done with the command; what matters is that it is gone. */
+function describeFailure({ message }: Error, { status, options: { host, port } }: Redis): string {
+  return status === 'ready' ? message : `no connection to Redis at ${host}:${port}: ${status}`;
 }
 
 function queueFull(name: string): Problem {

@@ -9,6 +9,10 @@ import type { z } from 'zod';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
+/** What the caller was told, for those who read the span instead. */
+export const ATTR_PROBLEM_CODE = 'tulle.problem.code';
+export const ATTR_PROBLEM_DETAIL = 'tulle.problem.detail';
+
 export interface FieldError {
   /** JSON pointer into the request body. */
   pointer: string;

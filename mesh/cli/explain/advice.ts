@@ -23,6 +23,9 @@ export type Advice = {
 type Failed = {
   readonly kind: FailureKind | null;
   readonly code: string | null;
+  readonly status: number | null;
+  /** Of the request, as logs have it. */
+  readonly id: string;
   readonly service: string;
   readonly component: Span['component'];
   readonly target: string | null;
@@ -30,75 +33,93 @@ type Failed = {
 };
 
 export function adviceFor(failed: Failed): Advice {
-  const { kind } = failed;
+  const { kind, service, id } = failed;
+  const log = `read the log of ${service} for this request: \`tulle logs --request-id ${id} <its log files>\``;
   const guide = kind === null ? null : guideTo(kind);
   if (kind !== null && guide !== null) {
     return { causes: guide.causes, next: guide.advice, reference: `docs/generated/failures.md#${kind.name}` };
   }
-  const [cause, next] = adviceByPlace(failed);
-  return { causes: [cause], next: [next], reference: null };
+  const [cause, ...next] = failed.component === 'service' ? serviceAdvice(failed) : sidecarAdvice(failed);
+  return { causes: [cause], next: [...next, log], reference: null };
 }
 
-function adviceByPlace({ code, service, component, target, phase }: Failed): [cause: string, next: string] {
-  const log = `the log of ${service} for this request: tulle logs --request-id`;
-  const called = target ?? 'the called side';
-  if (code === 'queue_full') {
-    return [
-      'jobs are taken more slowly than they are sent',
-      `how many workers take from ${called}, and how long a job takes`,
-    ];
+type CauseAndNext = [cause: string, ...next: string[]];
+
+/** What our own services call their errors (services/README.md). */
+const SERVICE_CODES: Readonly<Record<string, (failed: Failed) => CauseAndNext>> = {
+  unauthenticated: ({ service }) => [
+    'no API key in x-api-key, or one that is not among those of a tenant',
+    `compare the key of the caller with \`secrets.apiKeys\` of ${service}, which holds the SHA-256 of each`,
+  ],
+  queue_unavailable: ({ service }) => [
+    'Redis is away, refuses the credentials or is out of memory',
+    `see whether Redis answers: \`redis-cli ping\`, and \`/healthz/ready\` of ${service}`,
+  ],
+  queue_full: ({ target }) => [
+    'jobs are taken more slowly than they are sent',
+    `look at how many workers take from ${target ?? 'the queue'}, and at how long a job takes`,
+  ],
+  PermanentFailure: () => [
+    'what it was given can not be worked with: another attempt would fail the same way',
+    'the detail says which step and why; correct that, and send the request again',
+  ],
+  timeout: ({ service, target }) => [
+    `${target ?? 'the called side'} takes longer than ${service} waits for it`,
+    `look at the health and the latency of ${target ?? 'the called side'}: it was asked, and said nothing`,
+  ],
+};
+
+function serviceAdvice(failed: Failed): CauseAndNext {
+  const { code, status, service, target } = failed;
+  const own = code !== null && Object.hasOwn(SERVICE_CODES, code) ? SERVICE_CODES[code] : undefined;
+  if (own !== undefined) return own(failed);
+  if (target !== null) {
+    return [`${target} refused, was away, or took too long`, `look at the health of ${target}`];
   }
-  if (code === 'queue_unavailable') {
-    return [
-      'Redis is away, refuses the credentials or is out of memory',
-      `whether the Redis of ${service} answers, and ${log}`,
-    ];
-  }
-  if (component === 'service' && target !== null) {
-    return [`${target} refused, was away, or took too long`, `the health of ${target}, and ${log}`];
-  }
-  if (component === 'service' && /^4\d\d$/.test(code ?? '')) {
+  if (status !== null && status >= 400 && status < 500) {
     return [
       'what the caller sent: its credentials, its path or its body',
-      `the problem body that the caller got, and ${log}`,
+      'look at the problem body that the caller got',
     ];
   }
-  if (component === 'service') {
-    return [`the code of ${service}, or something it uses that has no span of its own`, log];
-  }
+  return [`the code of ${service}, or something it uses that has no span of its own`];
+}
+
+function sidecarAdvice({ service, target, phase }: Failed): CauseAndNext {
+  const called = target ?? 'the called side';
   switch (phase) {
     case 'upstream':
     case 'server':
       return [
         `${called} itself, whose answer the sidecar only passed on`,
-        `the log and the health of ${called}`,
+        `look at the log and the health of ${called}`,
       ];
     case 'pool':
     case 'connect':
     case 'tls':
       return [
         'fewer connections than are asked for, or a network that is slow to set them up',
-        `${UPSTREAM_PENDING_EXCHANGES.name} and ${UPSTREAM_CONNECT_DURATION.name} of ${service}`,
+        `look at \`${UPSTREAM_PENDING_EXCHANGES.name}\` and \`${UPSTREAM_CONNECT_DURATION.name}\` of ${service}`,
       ];
     case 'limiter':
       return [
         'more requests at once than the concurrency limit lets through, or a slow store of rate limits',
-        `${CONCURRENCY_LIMIT.name}, ${CONCURRENCY_QUEUED.name} and ${RATE_LIMIT_REDIS_DURATION.name} of ${service}`,
+        `look at \`${CONCURRENCY_LIMIT.name}\`, \`${CONCURRENCY_QUEUED.name}\` and \`${RATE_LIMIT_REDIS_DURATION.name}\` of ${service}`,
       ];
     case 'retry':
       return [
         'attempts that failed before the last one, and the pauses between them',
-        `the attempts above, and ${RETRIES.name} of ${service}`,
+        `look at the attempts above, and at \`${RETRIES.name}\` of ${service}`,
       ];
     case 'downstream':
       return [
         'a caller that reads slowly, or a slow network to it',
-        `what the caller does with the response of ${service}`,
+        `look at what the caller does with the response of ${service}`,
       ];
     default:
       return [
         'a caller that sends slowly, or a sidecar short of CPU',
-        `${NODEJS_EVENTLOOP_LAG_P99.name} and the CPU of the sidecar of ${service}`,
+        `look at \`${NODEJS_EVENTLOOP_LAG_P99.name}\` and the CPU of the sidecar of ${service}`,
       ];
   }
 }

@@ -104,10 +104,11 @@ const CASES: Case[] = [
   ],
   [
     'limiter',
-    refusedAtEdge('rate_limited', 429, { 'tulle.failure.detail': 'limit tenant of shop/tenants' }),
+    refusedAtEdge('rate_limited', 429, { 'tulle.failure.detail': 'shop/fair-use/per-tenant: 9 in 60 s' }),
     'refused / gateway sidecar in / filters / rate_limited',
-    'In detail: limit tenant of shop/tenants.',
-    'A rate limit policy refused it',
+    'rate_limited (429) after 50.0 ms.',
+    'In detail: shop/fair-use/per-tenant: 9 in 60 s.',
+    'The rate limit policy shop/fair-use (rule per-tenant) refused it',
   ],
   [
     'limiter without its store',

@@ -12,8 +12,9 @@ import {
   type Usual,
 } from '../trace/span.ts';
 import type { Trace } from '../trace/trace.ts';
+import { outstanding } from '../trace/trace-progress.ts';
 import { buildTree, flatten, type TraceNode } from '../trace/trace-tree.ts';
-import { attemptsOf, judge, type Outcome } from '../trace/verdict.ts';
+import { attemptsOf, findGiverUp, judge, type Outcome } from '../trace/verdict.ts';
 import { type Advice, adviceFor } from './advice.ts';
 import { findPolicies, type PolicyAct } from './policies.ts';
 
@@ -40,9 +41,11 @@ export type Diagnosis = Advice & {
   readonly target: string | null;
   /** A phase of a sidecar; in a service `code`, or `call` while it waited for somebody. */
   readonly phase: string | null;
-  /** Of the mesh's list of failures; else the service's own error type, or the status it answered. */
+  /** Of the mesh's list of failures; else what the service calls it (of its problem body, or its error type), or the status it answered. */
   readonly failureCode: string | null;
   readonly failureDetail: string | null;
+  /** The hop that did not wait any longer: then code and detail are what it says, and the hop above is what it waited for. */
+  readonly givenUpBy: string | null;
   readonly status: number | null;
   readonly durationMs: number | null;
   readonly attempts: number | null;
@@ -51,6 +54,8 @@ export type Diagnosis = Advice & {
   /** Where most of the time of the whole request went. */
   readonly longest: { readonly hop: string; readonly phase: string; readonly ms: number } | null;
   readonly policies: readonly PolicyAct[];
+  /** What is still to come, as far as the trace tells: then all of the above may change. */
+  readonly outstanding: readonly string[];
   /** What the code stands for, in a sentence; null when it is none of the mesh's. */
   readonly meaning: string | null;
 };
@@ -61,19 +66,21 @@ export function diagnose(trace: Trace, requestId: string | null): Diagnosis {
   const { outcome, at } = judge(tree);
   const [root] = tree.roots;
   const slow = outcome === 'slow' ? findSlowness(nodes) : null;
+  const id = requestId ?? firstRequestId(nodes);
   return {
     traceId: trace.traceId,
-    requestId: requestId ?? firstRequestId(nodes),
+    requestId: id,
     request: {
       operation: root === undefined ? '' : operation(root.span),
       status: root === undefined ? null : httpStatus(root.span),
       durationMs: root === undefined ? 0 : root.endMs - root.startMs,
     },
     outcome,
-    ...(at === null ? NOBODY : blame(at, slow?.place ?? null)),
+    ...(at === null ? NOBODY : blame(at, slow?.place ?? null, id ?? trace.traceId)),
     usual: usualOf(slow?.measured ?? at ?? root ?? null),
     longest: root === undefined ? null : describePlace(findLongest(root)),
     policies: findPolicies(nodes),
+    outstanding: outstanding(tree),
   };
 }
 
@@ -87,6 +94,7 @@ const NOBODY = {
   phase: null,
   failureCode: null,
   failureDetail: null,
+  givenUpBy: null,
   status: null,
   durationMs: null,
   attempts: null,
@@ -96,9 +104,11 @@ const NOBODY = {
   reference: null,
 };
 
-function blame(node: TraceNode, place: Place | null) {
+function blame(node: TraceNode, place: Place | null, id: string) {
   const { span } = node;
-  const code = place === null ? codeOf(span) : null;
+  const giverUp = findGiverUp(node);
+  const ending = giverUp ?? node;
+  const code = place === null ? codeOf(ending.span) : null;
   const phase = place === null ? phaseOfDeath(span) : place.phase;
   const kind = kindOf(code);
   const facts = {
@@ -110,13 +120,14 @@ function blame(node: TraceNode, place: Place | null) {
     target: targetOf(span),
     phase,
     failureCode: code,
-    failureDetail: place === null ? detailOf(span) : null,
+    failureDetail: place === null ? detailOf(ending.span) : null,
+    givenUpBy: giverUp === null ? null : describeHop(giverUp.span),
     status: httpStatus(span),
-    durationMs: node.endMs - node.startMs,
+    durationMs: ending.endMs - ending.startMs,
     attempts: Math.max(attemptsOf(node), Number(span.attributes.get('tulle.attempts')) || 1),
     meaning: kind?.reason ?? null,
   };
-  return { ...facts, ...adviceFor({ kind, code, ...facts }) };
+  return { ...facts, ...adviceFor({ kind, code, id, ...facts }) };
 }
 
 /** Of the mesh's list first: it is told apart from what a service calls its errors. */
@@ -124,6 +135,7 @@ function codeOf(span: Span): string | null {
   const status = httpStatus(span) ?? 0;
   return (
     failureCode(span) ??
+    text(span, 'tulle.problem.code') ??
     text(span, 'db.response.status_code') ??
     text(span, 'error.type') ??
     (status >= 400 ? String(status) : null)
@@ -136,7 +148,8 @@ function kindOf(code: string | null): FailureKind | null {
 }
 
 function detailOf(span: Span): string | null {
-  return text(span, 'tulle.failure.detail') ?? (span.errorMessage === '' ? null : span.errorMessage);
+  const told = text(span, 'tulle.failure.detail') ?? text(span, 'tulle.problem.detail');
+  return told ?? (span.errorMessage === '' ? null : span.errorMessage);
 }
 
 /**

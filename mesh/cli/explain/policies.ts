@@ -102,8 +102,12 @@ function shadows(span: Span): PolicyAct[] {
 
 function refusal(span: Span, kind: string): PolicyAct {
   const detail = text(span, 'tulle.failure.detail');
-  return { kind, policy: null, rule: null, action: 'refused', hop: describeHop(span), detail };
+  const [, policy = null, rule = null] = LIMIT.exec((kind === 'rate limit' && detail) || '') ?? [];
+  return { kind, policy, rule, action: 'refused', hop: describeHop(span), detail };
 }
+
+/** Of limits the detail tells which, as `namespace/policy/limit: …`. */
+const LIMIT = /^([^/ ]+\/[^/ ]+)\/([^/ :]+): /;
 
 function retries(span: Span): PolicyAct[] {
   const attempts = Number(span.attributes.get('tulle.attempts'));

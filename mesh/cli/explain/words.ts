@@ -5,6 +5,9 @@ import type { PolicyAct } from './policies.ts';
 
 // A diagnosis as a person says it: one paragraph of short sentences.
 
+/** Less is within one round of events. */
+const AT_ONCE_MS = 0.1;
+
 export function tellDiagnosis(diagnosis: Diagnosis): string {
   return [
     headline(diagnosis),
@@ -12,7 +15,8 @@ export function tellDiagnosis(diagnosis: Diagnosis): string {
     ...answer(diagnosis),
     ...usualTime(diagnosis),
     ...tries(diagnosis),
-    ...diagnosis.policies.flatMap(tellPolicy),
+    ...new Set(diagnosis.policies.flatMap(tellPolicy)),
+    ...diagnosis.outstanding.map((what) => `It is not over: ${what}.`),
   ].join(' ');
 }
 
@@ -32,7 +36,8 @@ function headline(diagnosis: Diagnosis): string {
       const { hop, phase, ms } = longest ?? { hop: '', phase: '', ms: 0 };
       const most =
         hop === '' ? '' : ` Most of its time, ${formatMs(ms)}, went by at ${hop}, ${during(phase)}.`;
-      return `${asked} succeeded at every hop.${most}`;
+      const soFar = diagnosis.outstanding.length > 0 ? ' so far' : '';
+      return `${asked} succeeded at every hop${soFar}.${most}`;
     }
   }
 }
@@ -48,15 +53,18 @@ function during(phase: string): string {
 }
 
 function code({ failureCode, status, durationMs, operation }: Diagnosis): string {
-  const after = durationMs === null ? '' : ` after ${formatMs(durationMs)}`;
+  const after =
+    durationMs === null || durationMs < AT_ONCE_MS ? ', at once' : ` after ${formatMs(durationMs)}`;
   if (status !== null && failureCode === String(status)) return `${operation} was answered ${status}${after}`;
-  return `${failureCode ?? 'an error without a code'}${after}`;
+  const answered = status === null ? '' : ` (${status})`;
+  return `${failureCode ?? 'an error without a code'}${answered}${after}`;
 }
 
-function reason({ meaning, failureDetail }: Diagnosis): string[] {
+function reason({ meaning, failureDetail, givenUpBy }: Diagnosis): string[] {
   return [
     ...(meaning === null ? [] : [meaning]),
-    ...(failureDetail === null ? [] : [`In detail: ${failureDetail}.`]),
+    ...(givenUpBy === null ? [] : [`It was ${givenUpBy} that did not wait any longer.`]),
+    ...(failureDetail === null ? [] : [`In detail: ${failureDetail.replace(/\.$/, '')}.`]),
   ];
 }
 

@@ -100,6 +100,11 @@ export function failureCode(span: Span): string | null {
   return code === 'none' ? null : code;
 }
 
+/** Whoever had asked did not wait for the answer. */
+export function aborted(span: Span): boolean {
+  return failureCode(span) === 'downstream_aborted' || text(span, 'error.type') === 'aborted';
+}
+
 /** The hop itself says that it failed; what its children say does not count. */
 export function failed(span: Span): boolean {
   return span.error || (httpStatus(span) ?? 0) >= 500 || failureCode(span) !== null;

@@ -1,12 +1,12 @@
 import { formatMs } from './columns.ts';
 import { findSlowness, type Slowness } from './slowness.ts';
-import { direction, failed, failureCode, httpStatus, operation, type Span, text } from './span.ts';
+import { aborted, direction, failed, failureCode, httpStatus, operation, type Span, text } from './span.ts';
 import { attemptGroups, flatten, type TraceNode, type TraceTree } from './trace-tree.ts';
 
 // Says in words how a request ended and, when it died, where.
 // The place of death is the deepest span that failed and was not made good by a later attempt: callers only repeat what they were
 // told. Below a failed call the answering side may think that all is well (a 404 is no error of a server), so the search goes on
-// down as long as somebody answered 400 or more.
+// down as long as somebody answered 400 or more, and below a call that was given up, to what it still waited for.
 
 export type Outcome = 'ok' | 'slow' | 'recovered' | 'refused' | 'died';
 
@@ -106,10 +106,17 @@ function accusation(node: TraceNode): string {
 }
 
 function culprit(node: TraceNode): TraceNode {
-  const deeper = node.children.findLast(
-    (child) => failed(child.span) || (httpStatus(child.span) ?? 0) >= 400,
-  );
+  const deeper =
+    node.children.findLast((child) => failed(child.span) || (httpStatus(child.span) ?? 0) >= 400) ??
+    (aborted(node.span) ? node.children.findLast((child) => child.endMs >= node.endMs) : undefined);
   return deeper === undefined ? node : culprit(deeper);
+}
+
+/** Who lost patience with what is to blame, somewhere above it; null when it was somebody outside of the mesh, or nobody. */
+export function findGiverUp({ span, parent }: TraceNode): TraceNode | null {
+  if (!aborted(span)) return null;
+  for (let at = parent; at !== null; at = at.parent) if (failed(at.span) && !aborted(at.span)) return at;
+  return null;
 }
 
 function madeGood(node: TraceNode): boolean {

@@ -4,7 +4,11 @@
  *
  * Invariant: every failure has its entry; the compiler holds that.
  */
-import { RATE_LIMIT_DECISIONS } from '../filters/rate-limit/metrics.ts';
+import {
+  RATE_LIMIT_DECISIONS,
+  RATE_LIMIT_REDIS_FAILURES,
+  RATE_LIMIT_REDIS_UP,
+} from '../filters/rate-limit/metrics.ts';
 import { ENDPOINT_AVAILABLE, ENDPOINT_EJECTIONS } from '../observe/group-exposition.ts';
 import { DOWNSTREAM_TLS_FAILURES } from '../observe/listener-exposition.ts';
 import { Failure, type FailureKind } from './failure.ts';
@@ -117,8 +121,9 @@ const GUIDES: Readonly<Record<Exclude<keyof typeof Failure, 'none'>, FailureGuid
   circuitOpen: {
     causes: ['endpoints failed several times in a row and were ejected', 'health checks fail'],
     advice: [
-      `look at why the endpoints failed before: \`${ENDPOINT_EJECTIONS.name}\` by reason`,
+      `the detail names the endpoints and why: look at them, and at \`${ENDPOINT_EJECTIONS.name}\` by reason`,
       'they come back by themselves when probes succeed',
+      '`outlierDetection` and `healthCheck` of the TrafficPolicy of the called service are the bounds',
     ],
   },
   poolOverflow: {
@@ -129,7 +134,7 @@ const GUIDES: Readonly<Record<Exclude<keyof typeof Failure, 'none'>, FailureGuid
     causes: ['the service is slower than usual', 'more requests than usual'],
     advice: [
       'compare latency and rate with yesterday',
-      'scale the service, or raise the limit if it was idle',
+      'scale the service, or raise `concurrency` of its TrafficPolicy if it was idle',
     ],
   },
   draining: {
@@ -162,7 +167,7 @@ const GUIDES: Readonly<Record<Exclude<keyof typeof Failure, 'none'>, FailureGuid
     advice: [
       'the detail says what was refused',
       'look at the SVID of both sides (`/healthz/ready`)',
-      'look at whether the authority answers',
+      'look at whether the authority answers, and whether both sides trust the same roots',
     ],
   },
   upstreamReset: {
@@ -267,14 +272,17 @@ const GUIDES: Readonly<Record<Exclude<keyof typeof Failure, 'none'>, FailureGuid
   rateLimited: {
     causes: ['a tenant that asks more than its share', 'a client that tries again without a pause'],
     advice: [
-      'the detail names limit and window',
-      `look at who it is: \`${RATE_LIMIT_DECISIONS.name}\` by policy`,
+      'the detail names policy, limit and window',
+      `look at who it is: \`${RATE_LIMIT_DECISIONS.name}\` by policy and limit, and the access log`,
       'have the client honour Retry-After',
     ],
   },
   rateLimitUnavailable: {
     causes: ['the Redis of shared limits is slow or gone, and the policy says deny'],
-    advice: ['look at that Redis', 'decide whether `allow` or `local` is the better answer'],
+    advice: [
+      `look at that Redis: \`${RATE_LIMIT_REDIS_UP.name}\`, and \`${RATE_LIMIT_REDIS_FAILURES.name}\` by reason`,
+      'decide whether `onFailure: allow` or `local` is the better answer of the policy',
+    ],
   },
   bodyHoldOverflow: {
     causes: ['many large uploads to a route with a WAF policy at the same time', 'slow uploads'],

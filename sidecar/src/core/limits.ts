@@ -131,6 +131,8 @@ export const LIMITS = {
   lingerTotalMs: 30_000,
   /** A response to a client that has closed its side: how long it may stand still until the client is taken for gone. */
   halfClosedQuietMs: 5_000,
+  /** Between the two probes of a client that has closed its side before the response: the reset that the first one draws has to come back. */
+  secondProbeMs: 500,
 
   /** Commands to a data store that one connection may have under way while it is watched; pipelines are long. */
   redisInFlight: 16_384,

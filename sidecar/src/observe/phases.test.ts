@@ -58,6 +58,9 @@ describe('phases', () => {
     Object.assign(waits, { limiterMs: 0, limiterSinceMs: 2 });
     Object.assign(exchange, { filteredMs: 0, endedMs: 9 });
     expect(reached(exchange)).toEqual({ head: 1, limiter: 7 });
+    // Refused at once, it ended there all the same.
+    Object.assign(exchange, { waits: null, failure: Failure.rateLimited, endedMs: 2 });
+    expect(reached(exchange)).toEqual({ head: 1, limiter: 0 });
   });
 
   test('tell the handshake from the connection, and a caller that does not read from the upstream', () => {

@@ -3,7 +3,7 @@
  *
  * Invariants: every phase is at least 0; the phases reached add up to `endedMs - startedMs`; the time after the last point that was
  * reached belongs to the phase in which the exchange ended, and phases behind that one are NOT_REACHED. So are those that most exchanges
- * spend no time in, when this one has not: `limiter`, `retry`, `tls` and `downstream`.
+ * spend no time in, when this one has not and did not end there: `limiter`, `retry`, `tls` and `downstream`.
  */
 import type { Exchange } from '../core/exchange.ts';
 import { Failure } from '../core/failure.ts';
@@ -76,8 +76,13 @@ export function measurePhases(exchange: Exchange, untilMs: number, out: Float64A
 }
 
 /** Filters take time where they wait; the limits among them for their own reasons. */
-function measureFilters({ headMs, filteredMs, waits }: Exchange, untilMs: number, out: Float64Array): void {
+function measureFilters(exchange: Exchange, untilMs: number, out: Float64Array): void {
+  const { headMs, filteredMs, waits } = exchange;
   const doneMs = filteredMs === 0 ? untilMs : filteredMs;
+  if (filteredMs === 0 && endedAtLimit(exchange)) {
+    out[LIMITER] = doneMs - headMs;
+    return;
+  }
   if (waits === null || (waits.limiterMs === 0 && waits.limiterSinceMs === 0)) {
     out[FILTERS] = doneMs - headMs;
     return;
@@ -88,6 +93,15 @@ function measureFilters({ headMs, filteredMs, waits }: Exchange, untilMs: number
   out[LIMITER] = doneMs - headMs - restMs;
   // Who ended at a limit did not get further.
   if (!waitsStill || restMs > 0) out[FILTERS] = restMs;
+}
+
+/** Whether it waited there or was refused at once. */
+function endedAtLimit({ failure }: Exchange): boolean {
+  return (
+    failure === Failure.rateLimited ||
+    failure === Failure.rateLimitUnavailable ||
+    failure === Failure.overloaded
+  );
 }
 
 /** Attempts that failed, and the pauses between them. Returns when the last attempt began. */

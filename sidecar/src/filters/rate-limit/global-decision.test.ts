@@ -104,7 +104,7 @@ test('of several limits the one that makes wait longest is named', async () => {
   });
   expect((await caller.send()).opening).toBe(true);
   const refused = await caller.send();
-  expect(refused.exchange).toMatchObject({ status: 429, failureDetail: 'narrow: 1 in 3600 s' });
+  expect(refused.exchange).toMatchObject({ status: 429, failureDetail: 'demo/tenants/narrow: 1 in 3600 s' });
   const fields = responseFields(refused);
   expect(fields.find((line) => line.startsWith('retry-after'))).toMatch(/^retry-after: 3(600|59\d)$/);
   expect(fields.filter((line) => line.startsWith('ratelimit-policy'))).toEqual([

@@ -34,7 +34,7 @@ export class GlobalDecision {
   private waiting = 0;
   private paused = false;
   private refusing: LimitQuestion | null = null;
-  private unavailable = false;
+  private unanswered: Limit | null = null;
 
   constructor(exchange: Exchange, outcome: RateLimitOutcome, rules: DecisionRules) {
     this.exchange = exchange;
@@ -84,7 +84,7 @@ export class GlobalDecision {
       allowed = waitUs <= 0;
       if (!allowed) this.noteRefusal(question, waitUs);
     } else if (!allowed) {
-      this.unavailable = true;
+      this.unanswered = limit;
     }
     limit.series.count(allowed ? ALLOWED : LIMITED, BY_FALLBACK, this.rules.shadow);
   }
@@ -111,9 +111,9 @@ export class GlobalDecision {
   };
 
   private refuses(): boolean {
-    const { exchange, refusing } = this;
+    const { exchange, refusing, unanswered } = this;
     const { decisions, shadow } = this.rules;
-    if (refusing === null && !this.unavailable) {
+    if (refusing === null && unanswered === null) {
       decisions.allow(exchange, '');
       return false;
     }
@@ -121,7 +121,7 @@ export class GlobalDecision {
     decisions.deny(exchange, refusing === null ? failure.name : refusing.limit.name, failure);
     if (shadow) return false;
     exchange.rateLimit = this.outcome;
-    reply(exchange, failure, refusing?.description);
+    reply(exchange, failure, refusing?.description ?? `${unanswered?.id}: its store gives no answer`);
     return true;
   }
 }

@@ -68,7 +68,7 @@ export class Limit {
     this.partNames = spec.key.map(keyPartName);
     this.isGlobal = spec.scope === 'global';
     this.skipsAbsent = spec.absent === 'skip';
-    this.plans = compilePlans(spec);
+    this.plans = compilePlans(spec, id);
     this.rules = new Rules(spec, this.partNames);
     this.table = table;
     this.denials = denials;
@@ -100,18 +100,20 @@ export function limitId({ namespace, name }: PolicySpec, limit: LimitSpec): stri
   return `${namespace}/${name}/${limit.name}`;
 }
 
-export function compilePlans({ name, windows, overrides }: LimitSpec): Plan[] {
-  return [windows, ...overrides.map((override) => override.windows)].map((list) => compilePlan(name, list));
+/** `id` is what people find the limit by. */
+export function compilePlans({ name, windows, overrides }: LimitSpec, id: string): Plan[] {
+  const lists = [windows, ...overrides.map((override) => override.windows)];
+  return lists.map((list) => compilePlan(name, id, list));
 }
 
-function compilePlan(limit: string, specs: readonly WindowSpec[]): Plan {
+function compilePlan(limit: string, id: string, specs: readonly WindowSpec[]): Plan {
   const windows = specs.map((spec): NamedWindow => {
     const label = specs.length === 1 ? limit : `${limit}-${spec.windowSeconds}s`;
     const itemStart = Buffer.from(`"${label}";r=`, 'latin1');
     return Object.freeze({ ...compileWindow(spec), label, itemStart });
   });
   const amounts = specs.map(({ quota, windowSeconds }) => `${quota} in ${windowSeconds} s`);
-  const description = `${limit}: ${amounts.join(', ')}`;
+  const description = `${id}: ${amounts.join(', ')}`;
   return Object.freeze({ windows, description, policyLine: policyLine(windows) });
 }
 

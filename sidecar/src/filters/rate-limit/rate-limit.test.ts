@@ -181,7 +181,7 @@ describe('a response', () => {
       status: 429,
       code: 'rate_limited',
       source: 'policy',
-      detail: expect.stringContaining('(a: 2 in 60 s)'),
+      detail: expect.stringContaining('(demo/tenants/a: 2 in 60 s)'),
     });
     expect(statuses([send(['x-tenant: acme'], 1_000 + 30.2 * SECOND_MS)])).toEqual([200]);
   });

@@ -85,7 +85,7 @@ export class RateLimits implements RateLimitReadings {
     const { spec } = policy;
     const limit = spec.limits[index] as LimitSpec;
     const isGlobal = limit.scope === 'global';
-    const plans = compilePlans(limit).map(({ windows }) => windows);
+    const plans = compilePlans(limit, limitId(policy, limit)).map(({ windows }) => windows);
     const state = {
       table: new KeyTable(plans, limit.maxKeys),
       denials: isGlobal ? new Denials(LIMITS.rateLimitDenials) : null,

@@ -90,6 +90,43 @@ describe('a client that leaves during a response', () => {
   });
 });
 
+describe('a client that closes its side before the response', () => {
+  const ask = async () => {
+    await hop.open();
+    const client = hop.client();
+    client.socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    const origin = await hop.connected(1);
+    await origin.receives('\r\n\r\n');
+    return { client, origin };
+  };
+
+  test('and is gone, is noticed by the second probe, and the upstream works for nobody any more', async () => {
+    const { client, origin } = await ask();
+    client.socket.destroy();
+    const passedMs = await hop.passTimeUntil(() => hop.over.length > 0);
+    expect(passedMs).toBeLessThan(TIMEOUT_MS);
+    expect(hop.over[0]?.failure).toBe(Failure.downstreamAborted);
+    await until(() => origin.ended);
+  });
+
+  test('and reads on, is probed twice and gets its response', async () => {
+    const { client, origin } = await ask();
+    client.socket.end();
+    await client.receives('100 Continue');
+    await hop.clock.advance(LIMITS.secondProbeMs + 2 * LIMITS.deadlineTickMs);
+    await until(() => client.received.split('100 Continue').length === 3);
+    await hop.clock.advance(4 * LIMITS.secondProbeMs);
+    origin.socket.write('HTTP/1.1 204 No Content\r\n\r\n');
+    await until(() => client.ended);
+    expect(client.received.match(/HTTP\/1\.1 \d+/g)).toEqual([
+      'HTTP/1.1 100',
+      'HTTP/1.1 100',
+      'HTTP/1.1 204',
+    ]);
+    expect(hop.over.map(({ failure }) => failure)).toEqual([Failure.none]);
+  });
+});
+
 describe('a request body', () => {
   const post = (lines = '') => `POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n${lines}\r\n`;
 

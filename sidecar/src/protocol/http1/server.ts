@@ -44,6 +44,8 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
   private readonly writer: ResponseWriter;
   private exchange: Exchange | null = null;
   private peerEnded = false;
+  /** The peer has been probed once. */
+  private probing = false;
   /** Of a body whose response is sent. */
   private discardedBytes = 0;
 
@@ -83,8 +85,12 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
     else if (this.intake.expected === EXPECT_TUNNEL) onRequestEnd(this.exchange, null);
     else if (this.intake.lacksBody) this.abandonCutOffRequest();
     else if (this.watchesPeer) this.setDeadline();
-    // Draws a reset from a socket that was closed, and is skipped by a client that only sends nothing more.
-    else if (this.exchange.request.minorVersion > 0) this.writer.writeProbe();
+    else if (this.exchange.request.minorVersion > 0) {
+      // Draws a reset from a socket that was closed, and is skipped by a client that only sends nothing more.
+      this.writer.writeProbe();
+      this.probing = true;
+      this.setDeadline();
+    }
   }
 
   onDrained(): void {
@@ -108,6 +114,11 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
         Failure.downstreamAborted,
         'it closed its side, and nothing was sent that could tell if it reads',
       );
+    } else if (this.probing) {
+      // Of a reset behind its end nothing is heard but by writing again.
+      this.probing = false;
+      this.writer.writeProbe();
+      this.setDeadline();
     } else {
       this.writer.last = true;
       reply(exchange, Failure.requestBodyTimeout);
@@ -294,6 +305,8 @@ export class Http1Server implements DownstreamConnection, DownstreamStream, Tran
       this.awaitFor((this.exchange?.route ?? this.fallback).timeouts.bodyIdleMs);
     } else if (this.watchesPeer) {
       this.awaitFor(LIMITS.halfClosedQuietMs);
+    } else if (this.probing) {
+      this.awaitFor(LIMITS.secondProbeMs);
     } else {
       this.transport.deadlineMs = NEVER;
     }

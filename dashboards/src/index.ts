@@ -5,6 +5,7 @@ import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { controlPlane } from './control-plane.ts';
 import { mesh } from './mesh.ts';
 import { phases } from './phases.ts';
+import { queues } from './queues.ts';
 import { rateLimits } from './rate-limits.ts';
 import { route } from './route.ts';
 import { service } from './service.ts';
@@ -19,6 +20,7 @@ export const DASHBOARDS: readonly Dashboard[] = [
   service,
   route,
   phases,
+  queues,
   sidecar,
   controlPlane,
   rateLimits,

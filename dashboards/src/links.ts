@@ -9,6 +9,7 @@ export type DashboardName =
   | 'service'
   | 'route'
   | 'sidecar'
+  | 'queues'
   | 'control-plane'
   | 'rate-limits'
   | 'waf'

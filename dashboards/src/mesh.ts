@@ -13,7 +13,7 @@ import {
 } from '../../alerts/src/promql.ts';
 import { UP } from '../../alerts/src/scrape-metrics.ts';
 import { NODEJS_EVENTLOOP_LAG_P99 } from '../../sidecar/src/observe/process-exposition.ts';
-import { REQUESTS } from '../../sidecar/src/observe/request-exposition.ts';
+import { PEER_REQUESTS, REQUESTS } from '../../sidecar/src/observe/request-exposition.ts';
 import { CERTIFICATE_EXPIRY, CONFIG_WARNINGS } from '../../sidecar/src/observe/sidecar-exposition.ts';
 import { changesOf } from './annotations.ts';
 import { createDashboard } from './dashboard.ts';
@@ -32,6 +32,11 @@ const INBOUND_FAILURES = { ...IN_NAMESPACE, direction: 'inbound', failure: { not
 
 /** Labels of a call, as the service that is called has them. */
 const BETWEEN = ['peer_identity', 'service_name'] as const;
+
+/** Who proved no identity. */
+const OUTSIDE = 'outside';
+/** The last part of an identity. */
+const NAME = '.*/(.+)';
 
 const ERRORS = above(0.001, 0.01);
 const toService = linkTo('service', 'Service', { service: labelOf('service_name') });
@@ -118,10 +123,10 @@ export const mesh = createDashboard({
               head: 'errors',
               unit: 'percentunit',
               thresholds: ERRORS,
-              query: named(served.errorRatio(IN_NAMESPACE, BETWEEN)),
+              query: byNames(served.errorRatio(IN_NAMESPACE, BETWEEN)),
             },
-            { head: 'p95', unit: 's', query: named(served.quantile(0.95, IN_NAMESPACE, BETWEEN)) },
-            { head: 'p99', unit: 's', query: named(served.quantile(0.99, IN_NAMESPACE, BETWEEN)) },
+            { head: 'p95', unit: 's', query: byNames(served.quantile(0.95, IN_NAMESPACE, BETWEEN)) },
+            { head: 'p99', unit: 's', query: byNames(served.quantile(0.99, IN_NAMESPACE, BETWEEN)) },
           ],
           links: [linkTo('service', 'Service', { service: columnOf('service') })],
         }),
@@ -208,17 +213,21 @@ export const mesh = createDashboard({
 });
 
 /** The same as caller and service: the last part of a SPIFFE id is the name of a service account. */
-function named(
-  query: Query<'peer_identity' | 'service_name'>,
-  over: 'max' | 'sum' = 'max',
-): Query<'source' | 'target'> {
-  const outside = relabel(query, { from: 'peer_identity', to: 'source', pattern: '', value: 'outside' });
-  const source = relabel(outside, { from: 'peer_identity', to: 'source', pattern: '.*/(.+)' });
-  return aggregate(over, relabel(source, { from: 'service_name', to: 'target' }), ['source', 'target']);
+function byNames(query: Query<'peer_identity' | 'service_name'>): Query<'source' | 'target'> {
+  const outside = relabel(query, { from: 'peer_identity', to: 'source', pattern: '', value: OUTSIDE });
+  const source = relabel(outside, { from: 'peer_identity', to: 'source', pattern: NAME });
+  return aggregate('max', relabel(source, { from: 'service_name', to: 'target' }), ['source', 'target']);
 }
 
+/** From what is counted of peers apart, which is right even where other series have no room. */
 function calls(): Query<'source' | 'target'> {
-  return named(served.rate(IN_NAMESPACE, BETWEEN), 'sum');
+  const inbound = perSecond(PEER_REQUESTS, { ...IN_NAMESPACE, direction: 'inbound' }, [
+    'peer',
+    'service_name',
+  ]);
+  const outside = relabel(inbound, { from: 'peer', to: 'source', pattern: 'unknown', value: OUTSIDE });
+  const source = relabel(outside, { from: 'peer', to: 'source', pattern: NAME });
+  return sum(relabel(source, { from: 'service_name', to: 'target' }), ['source', 'target']);
 }
 
 /** Who is called, with what comes to it; and who only calls. */

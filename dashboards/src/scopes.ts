@@ -6,6 +6,7 @@ import type {
   QueryVariableBuilder,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { countOf, gaugeOf } from '../../alerts/src/promql.ts';
+import { QUEUE_UP } from '../../services/lib/job-metrics.ts';
 import { HTTP_SERVER_REQUEST_DURATION } from '../../sidecar/src/observe/request-exposition.ts';
 import { CONFIG_WARNINGS } from '../../sidecar/src/observe/sidecar-exposition.ts';
 import { chosen, labelVariable, metricsSource, tracesSource } from './variables.ts';
@@ -46,6 +47,13 @@ export const ROUTE_VARIABLES = [
     title: 'Route',
     selector: countOf(HTTP_SERVER_REQUEST_DURATION, IN_SERVICE).selector,
   }),
+];
+
+/** Queues of jobs. */
+export const IN_QUEUE = { ...IN_NAMESPACE, queue: chosen('queue') } as const;
+export const QUEUE_VARIABLES = [
+  ...NAMESPACE_VARIABLES,
+  labelVariable('queue', { label: 'queue', title: 'Queue', selector: gaugeOf(QUEUE_UP, IN_NAMESPACE).text }),
 ];
 
 /** With latencies on it, that lead to traces. */

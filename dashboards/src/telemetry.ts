@@ -5,6 +5,11 @@ import { divide } from '../../alerts/src/promql.ts';
 import { SCRAPE_DURATION, SCRAPE_SAMPLES } from '../../alerts/src/scrape-metrics.ts';
 import { BAGGAGE_CUT } from '../../sidecar/src/filters/baggage/metrics.ts';
 import { OUTBOUND_CONTEXTS } from '../../sidecar/src/filters/linkage/metrics.ts';
+import {
+  METRIC_OVERFLOW,
+  METRIC_SERIES,
+  METRIC_SERIES_LIMIT,
+} from '../../sidecar/src/observe/cardinality-exposition.ts';
 import { DATASTORE_DESYNC } from '../../sidecar/src/observe/datastore-exposition.ts';
 import {
   APP_SPANS_DROPPED,
@@ -25,7 +30,6 @@ import { line } from './line.ts';
 import { singleStat, timeSeries } from './panel.ts';
 import { highest, perSecond, total } from './promql.ts';
 import { IN_NAMESPACE, IN_SERVICE, SERVICE_VARIABLES } from './scopes.ts';
-import { served } from './signals.ts';
 import { valueTable } from './table.ts';
 import { above, below, NONE_ALLOWED } from './thresholds.ts';
 
@@ -148,15 +152,27 @@ export const telemetry = createDashboard({
           lines: [line(highest(SCRAPE_DURATION, IN_NAMESPACE, ['job']), ({ job }) => job)],
         }),
         timeSeries({
-          title: 'Beyond the bounds of series',
+          title: 'Series of requests and commands',
           description:
-            'Requests a second that are counted in the overflow series of their service, as their own would be too many.',
-          unit: 'reqps',
+            'What traffic makes by the routes, statuses and peers that it brings, and how many a sidecar may have.',
+          unit: 'short',
           width: 6,
           lines: [
+            line(total(METRIC_SERIES, IN_SERVICE, ['service_name']), ({ service_name }) => service_name),
+            line(highest(METRIC_SERIES_LIMIT, IN_SERVICE), 'limit of one sidecar'),
+          ],
+        }),
+        timeSeries({
+          title: 'Without a series of their own',
+          description:
+            'Requests and commands a second that are counted in an overflow series, as their own would be too many: sums are right, method and peer are lost.',
+          unit: 'reqps',
+          width: 6,
+          thresholds: NONE_ALLOWED,
+          lines: [
             line(
-              served.rate({ ...IN_SERVICE, otel_metric_overflow: 'true' }, ['service_name']),
-              ({ service_name }) => service_name,
+              perSecond(METRIC_OVERFLOW, IN_SERVICE, ['service_name', 'family']),
+              ({ service_name, family }) => `${service_name} ${family}`,
             ),
           ],
         }),
@@ -164,7 +180,7 @@ export const telemetry = createDashboard({
           title: 'Lines of access logs',
           description: 'A second: written, and lost.',
           unit: 'cps',
-          width: 6,
+          width: 8,
           lines: [
             line(
               perSecond(ACCESS_LOG_LINES_WRITTEN, IN_SERVICE, ['service_name']),

@@ -1,8 +1,10 @@
 // The service as a process: its API, what it refuses, and what it does when there is too much.
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import http from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findMiniLm } from '../../test/parts/minilm.ts';
+import { checkMetrics } from '../../test/parts/prometheus.ts';
 import { waitFor } from '../testing/platform.ts';
 import { type ServiceProcess, startService } from '../testing/service-process.ts';
 import { startVectorStore, type VectorStoreServer } from '../testing/vector-store.ts';
@@ -16,6 +18,7 @@ beforeAll(async () => {
   store = await startVectorStore();
   ai = await startService('ai-processor', {
     model: { folder: await findMiniLm() },
+    metrics: { listen: '127.0.0.1:0' },
     // The least there may be.
     embedding: { queuedTexts: 64, queuedTextsPerTenant: 32, timeoutMs: 60_000 },
     vectorStore: { url: store.url, timeoutMs: 10_000 },
@@ -166,6 +169,23 @@ test('documents are found by meaning, replaced by id, and removed', async () => 
   expect((await nearest('dog'))?.id).toBe('rates');
 });
 
+test('what was asked for is counted by what became of it', async () => {
+  const read = async () => (await fetch(ai.metricsUrl)).text();
+  const count = async (sample: string) => {
+    const line = (await read()).split('\n').find((each) => each.startsWith(sample));
+    return Number(line?.slice(line.lastIndexOf(' ')));
+  };
+  await checkMetrics(await read());
+  const embedded = 'tulle_embedding_texts_total{outcome="embedded"';
+  const before = await count(embedded);
+  await post('/v1/embeddings', { texts: ['a', 'b'] });
+  await post('/v1/classify', { text: 'a', labels: ['b', 'c'] });
+  expect(await count(embedded)).toBe(before + 5);
+  expect(await count('tulle_language_answers_total')).toBe(1);
+  expect(await count('tulle_embedding_queued_texts')).toBe(0);
+  expect(await count('tulle_embedding_texts_total{outcome="caller_gone"')).toBe(32);
+});
+
 test('the OpenAPI document tells every path that is served, and no other', async () => {
   const api = (await (await fetch(`${ai.url}/openapi.json`)).json()) as {
     openapi: string;
@@ -188,4 +208,17 @@ test('the OpenAPI document tells every path that is served, and no other', async
     '/v1/search',
     '/v1/summarise',
   ]);
+});
+
+test('the process of the model ends with the service, also when that is killed', async () => {
+  const own = await startService('ai-processor', { model: { folder: await findMiniLm() } });
+  const { pid } = own.lines.find(({ message }) => message === 'model loaded') as { pid: number };
+  const isThere = () => existsSync(`/proc/${pid}`);
+  expect(isThere()).toBe(true);
+  await own.stop('SIGKILL');
+  await waitFor(
+    'the end of the process',
+    async () => isThere(),
+    (there) => !there,
+  );
 });

@@ -14,8 +14,9 @@ import { aiProcessorApi, classifyRequest, documentId, embeddingsRequest, summari
 import { callerOf } from './caller.ts';
 import { Embedder, type Embedding } from './embedder.ts';
 import type { Embed } from './extractive.ts';
-import { classifyText, summariseText } from './language.ts';
+import { classifyText, LOCAL, summariseText } from './language.ts';
 import { LanguageModel } from './language-model.ts';
+import { EmbeddingMetrics, LANGUAGE_ANSWERS } from './metrics.ts';
 import { openModelFolder } from './model-folder.ts';
 import { QdrantStore, type VectorStore } from './store-client.ts';
 
@@ -37,6 +38,7 @@ export const aiProcessorConfig = z.strictObject({
       queuedTexts: z.int().min(LIMITS.textsPerRequest).max(100_000).default(512),
       queuedTextsPerTenant: z.int().min(LIMITS.textsPerRequest).max(100_000).default(128),
       timeoutMs: z.int().min(1).max(60_000).default(5_000),
+      batchTimeoutMs: z.int().min(1).max(600_000).default(30_000),
     })
     .prefault({}),
   vectorStore: z
@@ -65,7 +67,14 @@ export async function buildAiProcessor(parts: ServiceParts<AiProcessorConfig>): 
   const { config, http } = parts;
   const model = openModelFolder(parts.pathOf(config.model.folder));
   const { executionProvider, threads } = config.model;
-  const embedder = await Embedder.open({ model, executionProvider, threads, ...config.embedding });
+  const embedder = await Embedder.open({
+    model,
+    executionProvider,
+    threads,
+    ...config.embedding,
+    metrics: new EmbeddingMetrics(parts.metrics),
+  });
+  parts.log.info({ model: model.name, pid: embedder.pid }, 'model loaded');
   parts.onClose(() => embedder.close());
   addEmbeddingRoutes(parts, embedder);
   addDocumentRoutes(parts, embedder);
@@ -121,17 +130,22 @@ function addLanguageRoutes(parts: ServiceParts<AiProcessorConfig>, embedder: Emb
   const { http, outbound, config, log } = parts;
   const key = watchKey(parts, 'languageModel');
   const model = config.languageModel ? new LanguageModel(outbound, { ...config.languageModel, key }) : null;
+  const answers = parts.metrics.counter(LANGUAGE_ANSWERS);
+  const counted = <A extends { answeredBy: string }>(answer: A): A => {
+    answers.inc({ answered_by: answer.answeredBy === LOCAL ? LOCAL : 'language_model' });
+    return answer;
+  };
 
   http.post('/v1/summarise', async (request, reply) => {
     const { tenant, signal } = callerOf(request, reply);
     const { text, sentences } = parseBody(summariseRequest, request.body);
-    return summariseText(text, sentences, model, embedIn(embedder, tenant, signal), log);
+    return counted(await summariseText(text, sentences, model, embedIn(embedder, tenant, signal), log));
   });
 
   http.post('/v1/classify', async (request, reply) => {
     const { tenant, signal } = callerOf(request, reply);
     const { text, labels } = parseBody(classifyRequest, request.body);
-    return classifyText(text, labels, model, embedIn(embedder, tenant, signal), log);
+    return counted(await classifyText(text, labels, model, embedIn(embedder, tenant, signal), log));
   });
 }
 

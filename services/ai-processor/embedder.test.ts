@@ -1,13 +1,15 @@
-// The real model in its thread.
+// The real model in its process.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findMiniLm } from '../../test/parts/minilm.ts';
+import { ServiceMetrics } from '../lib/metrics.ts';
 import { Embedder, type EmbedderOptions, type Embedding } from './embedder.ts';
+import { EmbeddingMetrics } from './metrics.ts';
 import { type ModelFolder, openModelFolder } from './model-folder.ts';
 
+const metrics = new ServiceMetrics('test');
 const SETTINGS = {
   executionProvider: 'cpu',
   threads: 1,
@@ -15,19 +17,18 @@ const SETTINGS = {
   queuedTexts: 512,
   queuedTextsPerTenant: 512,
   timeoutMs: 30_000,
+  batchTimeoutMs: 30_000,
+  metrics: new EmbeddingMetrics(metrics),
 };
+const WAIT = { timeout: 20_000 };
 const patient = new AbortController().signal;
 const LONG = 'The quick brown fox jumps over the lazy dog. '.repeat(60);
 
 let folder: string;
 let embedder: Embedder;
-let thread: Worker;
 
 beforeAll(async () => {
   folder = await findMiniLm();
-  process.once('worker', (worker) => {
-    thread = worker;
-  });
   embedder = await open();
 });
 afterAll(() => embedder.close());
@@ -154,10 +155,22 @@ test('a caller that waited too long learns so', async () => {
   }
 });
 
-test('a thread that dies costs the batch that it had, and is replaced', async () => {
-  const lost = expect(embed(LONG)).rejects.toThrow('the thread of the model ended');
-  await thread.terminate();
+test('a process that dies costs the batch that it had, and is replaced', async () => {
+  const lost = expect(embed(LONG)).rejects.toMatchObject({ status: 503, code: 'model_failed' });
+  process.kill(embedder.pid as number, 'SIGKILL');
   await lost;
   const [again] = await embed('short');
   expect(again?.tokens).toBe(3);
+});
+
+test('a process that hangs is taken for dead', async () => {
+  const impatient = await open({ batchTimeoutMs: 300 });
+  try {
+    process.kill(impatient.pid as number, 'SIGSTOP');
+    const lost = impatient.embed('acme', ['a'], patient);
+    await expect(lost).rejects.toMatchObject({ code: 'model_failed' });
+    await expect.poll(() => impatient.embed('acme', ['a'], patient).catch(() => []), WAIT).toHaveLength(1);
+  } finally {
+    await impatient.close();
+  }
 });

@@ -1,11 +1,11 @@
 /**
- * Texts to vectors: a queue with bounds in front of a thread that holds the model.
+ * Texts to vectors: a queue with bounds in front of a process that holds the model.
  *
- * Invariants: whoever cannot be served in time is told so at once, and when to come back; a thread that died is replaced with the next
+ * Invariants: whoever cannot be served in time is told so at once, and when to come back; a process that died is replaced with the next
  * batch, and costs only the batch that it had.
  */
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import {
   ATTR_GEN_AI_OPERATION_NAME,
   ATTR_GEN_AI_REQUEST_MODEL,
@@ -15,7 +15,8 @@ import { refuse } from '../lib/config.ts';
 import { Problem } from '../lib/problem.ts';
 import { inSpan } from '../lib/span.ts';
 import { Batcher, QueueFull } from './batcher.ts';
-import type { EmbeddedBatch, EmbeddingWorkerData, WorkerMessage } from './embedding-worker.ts';
+import type { EmbeddingMetrics } from './metrics.ts';
+import type { EmbeddedBatch, ModelMessage, ModelProcessSettings } from './model-process.ts';
 
 export interface Embedding {
   vector: Float32Array;
@@ -24,14 +25,18 @@ export interface Embedding {
   truncated: boolean;
 }
 
-export interface EmbedderOptions extends EmbeddingWorkerData {
+export interface EmbedderOptions extends ModelProcessSettings {
   batch: number;
   queuedTexts: number;
   queuedTextsPerTenant: number;
   /** How long a call may wait for its last vector. */
   timeoutMs: number;
+  /** How long the process may take for a batch before it is taken for dead. */
+  batchTimeoutMs: number;
+  metrics: EmbeddingMetrics;
 }
 
+const PROGRAM = new URL('./model-process.ts', import.meta.url);
 /** Of the time that one text takes, the newest measurement counts so much. */
 const NEWEST_WEIGHT = 0.1;
 const RETRY_AFTER_MAX_SECONDS = 60;
@@ -40,7 +45,7 @@ export class Embedder {
   readonly model: EmbedderOptions['model'];
   readonly #options: EmbedderOptions;
   readonly #batcher: Batcher<string, Embedding>;
-  #worker: Worker | null = null;
+  #process: ChildProcess | null = null;
   #textMs = 0;
 
   private constructor(options: EmbedderOptions) {
@@ -52,6 +57,7 @@ export class Embedder {
       queuedPerTenant: options.queuedTextsPerTenant,
       run: (texts) => this.#run(texts),
     });
+    options.metrics.watchQueue(() => this.#batcher.queued);
   }
 
   /** @throws ConfigError when the model cannot be loaded. */
@@ -84,18 +90,31 @@ export class Embedder {
     });
   }
 
+  /** Of the process that computes; undefined while there is none. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   async close(): Promise<void> {
-    await this.#worker?.terminate();
+    const running = this.#process;
+    if (running === null) return;
+    running.kill('SIGKILL');
+    await once(running, 'exit');
   }
 
   async #submit(tenant: string, texts: readonly string[], signal: AbortSignal): Promise<Embedding[]> {
-    const { timeoutMs } = this.#options;
+    const { timeoutMs, metrics } = this.#options;
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(tooLate(timeoutMs)), timeoutMs);
     try {
-      return await this.#batcher.submit(tenant, texts, AbortSignal.any([signal, patience.signal]));
+      const both = AbortSignal.any([signal, patience.signal]);
+      const embeddings = await this.#batcher.submit(tenant, texts, both);
+      metrics.onEnd('embedded', texts.length);
+      return embeddings;
     } catch (error) {
-      throw error instanceof QueueFull ? this.#toProblem(error) : error;
+      const problem = this.#toProblem(error as Error);
+      metrics.onEnd(problem.code, texts.length);
+      throw problem;
     } finally {
       clearTimeout(timer);
     }
@@ -103,12 +122,16 @@ export class Embedder {
 
   async #run(texts: string[]): Promise<Embedding[]> {
     const startedAt = performance.now();
-    const worker = this.#worker ?? (await this.#start());
-    const answer = nextMessage(worker);
-    worker.postMessage(texts);
-    const embedded = (await answer) as EmbeddedBatch | { error: string };
-    if ('error' in embedded) throw new Error(`the model failed: ${embedded.error}`);
-    const textMs = (performance.now() - startedAt) / texts.length;
+    const computer = this.#process ?? (await this.#start());
+    const hanging = setTimeout(() => computer.kill('SIGKILL'), this.#options.batchTimeoutMs);
+    const answer = nextMessage(computer).finally(() => clearTimeout(hanging));
+    // Why nothing could be sent is that the process ended, and that is told.
+    computer.send(texts, () => {});
+    const embedded = (await answer) as EmbeddedBatch;
+    const batchMs = performance.now() - startedAt;
+    const tokens = embedded.tokens.reduce((sum, it) => sum + it, 0);
+    this.#options.metrics.onBatch(texts.length, tokens, batchMs / 1_000);
+    const textMs = batchMs / texts.length;
     this.#textMs += (textMs - this.#textMs) * (this.#textMs === 0 ? 1 : NEWEST_WEIGHT);
     return texts.map((_, at) => this.#pick(embedded, at));
   }
@@ -122,29 +145,50 @@ export class Embedder {
     };
   }
 
-  async #start(): Promise<Worker> {
+  async #start(): Promise<ChildProcess> {
     const { model, executionProvider, threads } = this.#options;
-    const workerData: EmbeddingWorkerData = { model, executionProvider, threads };
-    const worker = new Worker(new URL('./embedding-worker.ts', import.meta.url), { workerData });
-    worker.on('error', () => {});
-    worker.once('exit', () => {
-      if (this.#worker === worker) this.#worker = null;
+    const settings: ModelProcessSettings = { model, executionProvider, threads };
+    // stdout is the service's, for lines of JSON.
+    const started = fork(PROGRAM, [JSON.stringify(settings)], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    await nextMessage(worker);
-    this.#worker = worker;
-    return worker;
+    started.on('error', () => {});
+    started.once('exit', () => {
+      if (this.#process === started) this.#process = null;
+    });
+    this.#process = started;
+    try {
+      await nextMessage(started);
+    } catch (error) {
+      started.kill('SIGKILL');
+      throw error;
+    }
+    return started;
   }
 
-  #toProblem({ ofTenant, message }: QueueFull): Problem {
+  #toProblem(error: Error): Problem {
+    if (error instanceof Problem) return error;
+    if (!(error instanceof QueueFull)) return modelFailed(error);
     const waitSeconds = Math.ceil((this.#batcher.queued * this.#textMs) / 1_000);
     const retryAfter = Math.min(Math.max(waitSeconds, 1), RETRY_AFTER_MAX_SECONDS);
     return new Problem({
-      status: ofTenant ? 429 : 503,
-      code: ofTenant ? 'tenant_queue_full' : 'embedding_queue_full',
-      detail: `The model is busy: ${message}. Try again in ${retryAfter} s, or with fewer texts at a time.`,
+      status: error.ofTenant ? 429 : 503,
+      code: error.ofTenant ? 'tenant_queue_full' : 'embedding_queue_full',
+      detail: `The model is busy: ${error.message}. Try again in ${retryAfter} s, or with fewer texts at a time.`,
       headers: { 'retry-after': String(retryAfter) },
     });
   }
+}
+
+function modelFailed(cause: Error): Problem {
+  return new Problem({
+    status: 503,
+    code: 'model_failed',
+    detail: 'The model failed at this batch; try again.',
+    headers: { 'retry-after': '1' },
+    cause,
+  });
 }
 
 function tooLate(timeoutMs: number): Problem {
@@ -156,15 +200,16 @@ function tooLate(timeoutMs: number): Problem {
   });
 }
 
-/** Rejects when the thread ends before. */
-async function nextMessage(worker: Worker): Promise<WorkerMessage> {
+/** Rejects when the process ends before, or says that it failed. */
+async function nextMessage(computer: ChildProcess): Promise<ModelMessage> {
   const over = new AbortController();
   const { signal } = over;
   try {
-    const died = once(worker, 'exit', { signal }).then(() => {
-      throw new Error('the thread of the model ended');
+    const died = once(computer, 'exit', { signal }).then(() => {
+      throw new Error('the process of the model ended');
     });
-    const [message] = await Promise.race([once(worker, 'message', { signal }), died]);
+    const [message] = (await Promise.race([once(computer, 'message', { signal }), died])) as [ModelMessage];
+    if (typeof message === 'object' && 'error' in message) throw new Error(message.error);
     return message;
   } finally {
     over.abort();

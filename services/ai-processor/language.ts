@@ -18,7 +18,8 @@ interface Origin {
 /** Of a summary of one sentence. */
 const SENTENCE_TOKENS = 64;
 const LABEL_TOKENS = 32;
-const LOCAL = 'embeddings';
+/** Says `answeredBy` when it was not the language model. */
+export const LOCAL = 'embeddings';
 
 export async function summariseText(
   text: string,

@@ -2,6 +2,7 @@
 import * as authority from '../../mesh/ca/metrics.ts';
 import * as control from '../../mesh/control/metrics.ts';
 import * as secrets from '../../mesh/secrets/metrics.ts';
+import * as embeddings from '../../services/ai-processor/metrics.ts';
 import * as jobs from '../../services/lib/job-metrics.ts';
 import * as webhooks from '../../services/webhook-dispatcher/metrics.ts';
 import * as rateLimit from '../src/filters/rate-limit/metrics.ts';
@@ -16,6 +17,7 @@ const COMPONENTS: Readonly<Record<string, readonly MetricDeclaration[]>> = {
   'Rate limit service (mesh/ratelimit)': declarationsOf(rateLimit),
   'Services with job queues (services/lib)': declarationsOf(jobs),
   'Webhook dispatcher': declarationsOf(webhooks),
+  'AI processor': declarationsOf(embeddings),
   'Every process': PROCESS_METRICS,
 };
 

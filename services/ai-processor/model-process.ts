@@ -1,16 +1,17 @@
 /**
- * The thread that embeds: tokens, model, mean of the last layer over a text's tokens, length 1. ONNX Runtime computes in the thread that calls
- * it, and tokenizing is JavaScript; neither has a place on the service's event loop.
+ * The process that embeds: tokens, model, mean of the last layer over a text's tokens, length 1. ONNX Runtime computes on the thread that calls
+ * it, and tokenizing is JavaScript: neither has a place on the service's event loop. A process and no thread, as a native library that
+ * fails takes its process along, and a thread of it cannot be ended in the middle of a computation.
  *
- * Invariant: one batch at a time; a text's vector does not depend on what else is in its batch.
+ * Invariants: one batch at a time; a text's vector does not depend on what else is in its batch; it ends with the service.
  */
 import { readFileSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { ModelFolder } from './model-folder.ts';
 
-export interface EmbeddingWorkerData {
+/** JSON in the first argument. */
+export interface ModelProcessSettings {
   model: ModelFolder;
   executionProvider: string;
   threads: number;
@@ -18,13 +19,13 @@ export interface EmbeddingWorkerData {
 
 export interface EmbeddedBatch {
   /** One vector after the other. */
-  vectors: Float32Array<ArrayBuffer>;
+  vectors: Float32Array;
   tokens: number[];
   truncated: boolean[];
 }
 
-/** `ready` comes first and once, then one answer a batch. */
-export type WorkerMessage = 'ready' | EmbeddedBatch | { error: string };
+/** `ready` comes first and once, then one answer a batch. What cannot be loaded is an error instead of `ready`. */
+export type ModelMessage = 'ready' | EmbeddedBatch | { error: string };
 
 interface Text {
   ids: number[];
@@ -34,38 +35,46 @@ interface Text {
 /** How much longer the longest text of a group may be than the shortest. */
 const MOST_FILLING = 1.5;
 
-const { model, executionProvider, threads } = workerData as EmbeddingWorkerData;
-const tokenizer = new Tokenizer(readJson(model.tokenizerFile), readJson(model.tokenizerConfigFile));
-const session = await InferenceSession.create(model.weightsFile, {
-  executionProviders: [executionProvider],
-  intraOpNumThreads: threads,
-});
+const { model, executionProvider, threads } = JSON.parse(process.argv[2] ?? '') as ModelProcessSettings;
+// Ctrl-C goes to the whole group, and the service still needs this to answer what is under way.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
+process.on('disconnect', () => process.exit());
 
-const probe = await computeLastLayer([tokenize('ready')]);
-if (probe.dims[2] !== model.dimensions) {
-  throw new Error(`model.json says ${model.dimensions} dimensions, and the model has ${probe.dims[2]}`);
-}
-parentPort?.on('message', async (texts: string[]) => {
-  try {
-    const batch = await embed(texts.map(tokenize));
-    post(batch, [batch.vectors.buffer]);
-  } catch (error) {
-    post({ error: (error as Error).message });
+try {
+  const tokenizer = new Tokenizer(readJson(model.tokenizerFile), readJson(model.tokenizerConfigFile));
+  const session = await InferenceSession.create(model.weightsFile, {
+    executionProviders: [executionProvider],
+    intraOpNumThreads: threads,
+  });
+  const probe = await computeLastLayer(session, [tokenize(tokenizer, 'ready')]);
+  if (probe.dims[2] !== model.dimensions) {
+    throw new Error(`model.json says ${model.dimensions} dimensions, and the model has ${probe.dims[2]}`);
   }
-});
-post('ready');
+  process.on('message', (texts: string[]) =>
+    embed(
+      session,
+      texts.map((text) => tokenize(tokenizer, text)),
+    ).then(send, sendError),
+  );
+  send('ready');
+} catch (error) {
+  sendError(error as Error);
+}
 
-function tokenize(text: string): Text {
+function tokenize(tokenizer: Tokenizer, text: string): Text {
   const { ids } = tokenizer.encode(text);
   if (ids.length <= model.maxTokens) return { ids, truncated: false };
   // The end keeps its mark.
   return { ids: [...ids.slice(0, model.maxTokens - 1), ids.at(-1) as number], truncated: true };
 }
 
-async function embed(texts: Text[]): Promise<EmbeddedBatch> {
+async function embed(session: InferenceSession, texts: Text[]): Promise<EmbeddedBatch> {
   const vectors = new Float32Array(texts.length * model.dimensions);
   for (const rows of groupByLength(texts)) {
-    const layer = await computeLastLayer(rows.map((row) => texts[row] as Text));
+    const layer = await computeLastLayer(
+      session,
+      rows.map((row) => texts[row] as Text),
+    );
     const hidden = layer.data as Float32Array;
     const stride = hidden.length / rows.length;
     for (const [at, row] of rows.entries()) {
@@ -101,7 +110,7 @@ function lengthOf(texts: Text[], row: number): number {
 }
 
 /** By text, token and dimension; texts are filled up to the longest one, behind a mask. */
-async function computeLastLayer(texts: Text[]): Promise<Tensor> {
+async function computeLastLayer(session: InferenceSession, texts: Text[]): Promise<Tensor> {
   const length = Math.max(...texts.map(({ ids }) => ids.length));
   const shape = [texts.length, length];
   const ids = new BigInt64Array(texts.length * length);
@@ -134,8 +143,13 @@ function scaleToLengthOne(vector: Float32Array): void {
   for (const [at, value] of vector.entries()) vector[at] = value / length;
 }
 
-function post(message: WorkerMessage, transfer: ArrayBuffer[] = []): void {
-  parentPort?.postMessage(message, transfer);
+function send(message: ModelMessage): void {
+  // The service may have ended meanwhile.
+  if (process.connected) process.send?.(message);
+}
+
+function sendError(error: Error): void {
+  send({ error: error.message });
 }
 
 function readJson(file: string): object {

@@ -20,7 +20,7 @@ import { JwtPolicies } from './filters/jwt/jwt-policies.ts';
 import { RateLimits } from './filters/rate-limit/rate-limits.ts';
 import { WafControl } from './filters/waf/waf-control.ts';
 import { type Identity, type IdentityEvent, startIdentity } from './identity/identity.ts';
-import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './identity/trust.ts';
+import { clientTlsOptions, deniedSpiffeId, peerSpiffeId, serverTlsOptions } from './identity/trust.ts';
 import { followIdentity, readIdentity } from './identity-changes.ts';
 import { Listeners, type ListeningPorts } from './listeners.ts';
 import { Observability } from './observe/observability.ts';
@@ -219,6 +219,7 @@ async function openSidecar(
     snapshot: () => core.snapshot,
     serverTlsOptions: () => serverTlsOptions(core.requiredIdentity.svid, minTlsVersionOf(config)),
     peerIdentity: (socket) => peerSpiffeId(socket, core.requiredIdentity.svid),
+    deniedIdentity: (socket) => deniedSpiffeId(socket, core.requiredIdentity.svid),
     observerOf: (name) => core.observability.listenerObserver(name),
   });
   const { listeners } = listening;

@@ -41,6 +41,8 @@ export interface ListenersDeps {
   serverTlsOptions(): TlsOptions;
   /** SPIFFE id of the peer; null when it is not one to talk to. */
   peerIdentity(socket: TLSSocket): string | null;
+  /** SPIFFE id of a peer on the deny list; null for all others. */
+  deniedIdentity(socket: TLSSocket): string | null;
   observerOf(listener: string): ListenerObserver;
 }
 
@@ -143,6 +145,7 @@ export class Listeners {
       tlsOptions: this.deps.serverTlsOptions(),
       alpnProtocols: OFFERED_ALPN[HANDLING[protocol]],
       peerIdentity: this.deps.peerIdentity,
+      deniedIdentity: this.deps.deniedIdentity,
     };
   }
 

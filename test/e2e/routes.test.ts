@@ -151,6 +151,6 @@ test('the log tells the rule, its backend, the path that was asked for, and what
   sidecar = null;
   expect(JSON.parse(await readFile(join(folder.path, 'access.log'), 'utf8'))).toMatchObject({
     ...{ route: 'orders', rule: 'orders/all', backend: 'orders', path: '/asked' },
-    ...{ shadow: 'fault_delay,fault_abort', failure: 'none', status: 200 },
+    ...{ shadow: 'fault e2e/orders delay,fault e2e/orders abort', failure: 'none', status: 200 },
   });
 });

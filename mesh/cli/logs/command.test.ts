@@ -40,6 +40,25 @@ const SIDECAR = [
     duration_ms: 8,
   },
 ];
+const AUDIT = {
+  time: at(7),
+  direction: 'inbound',
+  service: 'orders',
+  route: 'http',
+  log: 'audit',
+  kind: 'rate_limit',
+  policy: 'shop/tenants',
+  policy_rule: 'minute',
+  decision: 'shadow_deny',
+  failure: 'rate_limited',
+  method: 'POST',
+  host: 'orders',
+  request_id: ID,
+  trace_id: TRACE,
+  peer: '10.0.0.9',
+  peer_identity: 'spiffe://a/ns/shop/sa/gateway',
+  subject: 'ann',
+};
 const SERVICE = [
   // No request id yet, and before any line that has both.
   { level: 'info', time: at(2), service: 'orders', trace_id: TRACE, message: 'began' },
@@ -81,6 +100,13 @@ describe('tulle logs', () => {
     }
   });
 
+  it('says which policy decided what, from the audit log', async () => {
+    const { out } = await tulle(['logs', '--request-id', ID], JSON.stringify(AUDIT));
+    expect(out).toBe(
+      '05:06:07.007 orders sidecar in from ns/shop/sa/gateway: rate_limit policy shop/tenants (minute) shadow_deny rate_limited subject=ann\n',
+    );
+  });
+
   it('reads stdin as well, and gives lines as they are', async () => {
     const input = [...SIDECAR, ...SERVICE].map((line) => JSON.stringify(line)).join('\n');
     const { out } = await tulle(['logs', '--request-id', ID, '--json'], input);
@@ -109,7 +135,7 @@ describe('tulle logs', () => {
   });
 
   it('draws any line', () => {
-    const value = fc.oneof(fc.jsonValue(), fc.constantFrom('inbound', 'none', at(1), 8.64e15));
+    const value = fc.oneof(fc.jsonValue(), fc.constantFrom('inbound', 'none', 'audit', at(1), 8.64e15));
     const keys = [
       'time',
       'direction',
@@ -121,6 +147,9 @@ describe('tulle logs', () => {
       'duration_ms',
       'level',
       'message',
+      'log',
+      'kind',
+      'decision',
     ];
     fc.assert(
       fc.property(fc.dictionary(fc.oneof(fc.constantFrom(...keys), fc.string()), value), (line) => {

@@ -3,8 +3,8 @@ import { formatMs } from '../trace/columns.ts';
 import type { Paint, Tone } from '../trace/paint.ts';
 import { shortIdentity } from '../trace/span.ts';
 
-// One line of a JSON log for people: of a sidecar's access log what was asked and how it ended, of a service's log what it said. What is
-// left over follows as `key=value`.
+// One line of a JSON log for people: of a sidecar's access log what was asked and how it ended, of its audit log which policy decided what,
+// of a service's log what it said. What is left over follows as `key=value`.
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
@@ -29,7 +29,11 @@ export function drawLogLine(line: LogLine, paint: Paint): string {
   // The day is the same for all, as a rule; --json has it.
   const clock =
     at === null || Math.abs(at) > MAX_DATE_MS ? '--:--:--.---' : new Date(at).toISOString().slice(11, 23);
-  const words = isAccessLine(line) ? accessWords(line, paint) : serviceWords(line, paint);
+  const words = isAuditLine(line)
+    ? auditWords(line, paint)
+    : isAccessLine(line)
+      ? accessWords(line, paint)
+      : serviceWords(line, paint);
   return [paint('dim', clock), ...words].join(' ');
 }
 
@@ -38,6 +42,26 @@ const MAX_DATE_MS = 8.64e15;
 
 export function isAccessLine({ direction, failure }: LogLine): boolean {
   return typeof direction === 'string' && typeof failure === 'string';
+}
+
+function isAuditLine({ log, kind, decision }: LogLine): boolean {
+  return log === 'audit' && typeof kind === 'string' && typeof decision === 'string';
+}
+
+/** `orders sidecar in from ns/shop/sa/web: access policy shop/callers (no-admin) deny access_denied` */
+function auditWords(line: LogLine, paint: Paint): string[] {
+  const { service, kind, policy, policy_rule: rule, decision, failure } = line;
+  const tone: Tone = decision === 'deny' ? 'red' : decision === 'allow' ? 'green' : 'yellow';
+  return [
+    paint('bold', plain(service)),
+    `sidecar ${otherSide(line)}:`,
+    plain(kind),
+    ...(policy === undefined ? [] : [`policy ${plain(policy)}`]),
+    ...(rule === undefined ? [] : [`(${plain(rule)})`]),
+    paint(tone, plain(decision)),
+    ...(failure === 'none' ? [] : [plain(failure)]),
+    ...rest(line, AUDIT_SHOWN, paint),
+  ];
 }
 
 function accessWords(line: LogLine, paint: Paint): string[] {
@@ -98,6 +122,11 @@ const ACCESS_SHOWN: ReadonlySet<string> = new Set([
     'access_policy',
     'access_rule',
   ],
+]);
+
+const AUDIT_SHOWN: ReadonlySet<string> = new Set([
+  ...[...SHOWN, 'log', 'direction', 'route', 'kind', 'policy', 'policy_rule', 'decision', 'failure'],
+  ...['method', 'host', 'peer', 'peer_identity'],
 ]);
 
 function rest(line: LogLine, shown: ReadonlySet<string>, paint: Paint): string[] {

@@ -7,33 +7,33 @@ import { compileChain } from '../core/chain.ts';
 import { systemClock } from '../core/clock.ts';
 import { AccessLogFilter } from '../filters/access-log/access-log.ts';
 import { travel } from '../filters/hand-made-exchange.ts';
-import { AccessLog } from '../observe/access-log.ts';
+import { AccessLog, lineOrigin } from '../observe/access-log.ts';
 import { OBSERVE_LIMITS } from '../observe/limits.ts';
+import { LineWriter } from '../observe/line-writer.ts';
 import { Taps } from '../observe/tap/taps.ts';
 import { ask, start, stop } from './server.fixture.ts';
 
 let folder: string;
+let writer: LineWriter;
 let log: AccessLog;
 let taps: Taps;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'tap-'));
-  log = new AccessLog(
-    { kind: 'file', path: join(folder, 'access.log') },
-    { clock: systemClock, report: () => {} },
-  );
-  taps = new Taps(log, systemClock);
+  writer = new LineWriter(join(folder, 'access.log'), { clock: systemClock, report: () => {} });
+  log = new AccessLog(writer.addSource(), systemClock);
+  taps = new Taps(log.lines, systemClock);
 });
 afterEach(async () => {
   taps.close();
-  await log.close();
+  await writer.close();
   rmSync(folder, { recursive: true });
 });
 
 function send(target = '/'): void {
   const profile = { name: 'http', direction: 'inbound', service: 'orders' } as const;
   travel({
-    chain: compileChain([new AccessLogFilter(log, log.originOf(profile))]),
+    chain: compileChain([new AccessLogFilter(log, lineOrigin(profile))]),
     requestLine: `GET ${target} HTTP/1.1`,
   });
 }
@@ -99,21 +99,21 @@ describe('a tap', () => {
   });
 
   test('costs nothing while there is none, and again when it has gone', async () => {
-    expect(log.onLine).toBeNull();
+    expect(log.lines.onLine).toBeNull();
     const tap = await open(await start({ taps: () => taps }));
-    expect(log.onLine).not.toBeNull();
+    expect(log.lines.onLine).not.toBeNull();
     tap.response.destroy();
-    await expect.poll(() => log.onLine).toBeNull();
+    await expect.poll(() => log.lines.onLine).toBeNull();
   });
 
   test('of which there are enough is refused, and a HEAD opens none', async () => {
     const port = await start({ taps: () => taps });
     expect(await ask(port, '/tap', { method: 'HEAD' })).toMatchObject({ status: 200, body: '' });
-    expect(log.onLine).toBeNull();
+    expect(log.lines.onLine).toBeNull();
     const opened = await Promise.all(Array.from({ length: OBSERVE_LIMITS.taps }, () => open(port)));
     expect((await ask(port, '/tap')).status).toBe(503);
     for (const { response } of opened) response.destroy();
-    await expect.poll(() => log.onLine).toBeNull();
+    await expect.poll(() => log.lines.onLine).toBeNull();
     const again = await open(port);
     again.response.destroy();
   });

@@ -133,6 +133,10 @@ const config: fc.Arbitrary<SidecarConfig> = fc
           fc.constantFrom({ kind: 'stdout' as const }, { kind: 'off' as const }),
           path.map((value) => ({ kind: 'file' as const, path: value })),
         ),
+        audit: fc.record({
+          decisions: fc.constantFrom('off' as const, 'refused' as const, 'all' as const),
+          path: fc.option(path),
+        }),
         traces: fc.option(
           fc.record({
             endpoint: target.map((address) => `http://${formatAddress(address)}`),
@@ -206,6 +210,9 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
             telemetry.accessLog.kind === 'file' ? telemetry.accessLog.path : telemetry.accessLog.kind,
         }),
     ...(terse && telemetry.metrics.maxTrafficSeries === 100_000 ? {} : { metrics: telemetry.metrics }),
+    ...(terse && telemetry.audit.decisions === 'refused' && telemetry.audit.path === null
+      ? {}
+      : { audit: { decisions: telemetry.audit.decisions, log: telemetry.audit.path ?? 'stdout' } }),
     ...(telemetry.traces === null ? {} : { traces: toTraces(telemetry.traces) }),
   };
   return { apiVersion: 'mesh.tulle.dev/v1alpha1', kind: 'Sidecar', metadata, spec };
@@ -334,6 +341,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir foreignTrustDomains files ' +
     'certificate key roots control admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog keyPrefixes baggage fromStrangers toStrangers metrics maxTrafficSeries traces endpoint headSampleRatio intake slowShare ringSpans'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog audit decisions log keyPrefixes baggage fromStrangers toStrangers metrics maxTrafficSeries traces endpoint headSampleRatio intake slowShare ringSpans'
   ).split(' '),
 );

@@ -74,6 +74,7 @@ describe('a valid file', () => {
       headers: { requestId: true, forwarded: true },
       telemetry: {
         accessLog: { kind: 'file', path: '/etc/tulle/logs/access.log' },
+        audit: { decisions: 'refused', path: null },
         keyPrefixes: false,
         baggage: { fromStrangers: [], toStrangers: [] },
         metrics: { maxTrafficSeries: 100_000 },

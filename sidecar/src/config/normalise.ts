@@ -3,6 +3,7 @@
  * paths absolute. The result is frozen all the way down, so that exchanges can share it without copies.
  */
 import { resolve } from 'node:path';
+import { normaliseAudit } from '../filters/audit/config.ts';
 import { placeKeyFiles } from '../filters/jwt/config.ts';
 import { placeStoreFiles } from '../filters/rate-limit/config.ts';
 import { toRules as toGrpcRules } from '../routing/grpc-route.ts';
@@ -64,6 +65,7 @@ export function normalise(
     headers: { requestId: spec.headers.requestId === 'on', forwarded: spec.headers.forwarded === 'on' },
     telemetry: {
       accessLog: normaliseAccessLog(telemetry.accessLog, folder),
+      audit: normaliseAudit(telemetry.audit, folder),
       keyPrefixes: telemetry.keyPrefixes === 'on',
       baggage: telemetry.baggage,
       metrics: telemetry.metrics,

@@ -35,6 +35,7 @@ const SETTINGS: readonly Setting[] = [
     read: ({ inboundCapture }) => formatListen(inboundCapture?.listen),
   },
   { path: ['spec', 'telemetry', 'accessLog'], read: ({ telemetry }) => telemetry.accessLog },
+  { path: ['spec', 'telemetry', 'audit', 'log'], read: ({ telemetry }) => telemetry.audit.path },
   { path: ['spec', 'telemetry', 'traces', 'endpoint'], read: ({ telemetry }) => telemetry.traces?.endpoint },
 ];
 

@@ -4,6 +4,7 @@
  * paths absolute). Rules that span several keys are in check.ts, the way from one to the other in normalise.ts.
  */
 import { z } from 'zod';
+import { type AuditConfig, auditSpec } from '../filters/audit/config.ts';
 import { type BaggageConfig, baggageSpec } from '../filters/baggage/config.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { RouteConfig } from '../routing/route-config.ts';
@@ -164,6 +165,7 @@ export type HeadersConfig = { readonly requestId: boolean; readonly forwarded: b
 
 export type TelemetryConfig = {
   readonly accessLog: AccessLogConfig;
+  readonly audit: AuditConfig;
   /** Whether Redis commands are told apart by the part of their key before the first colon. */
   readonly keyPrefixes: boolean;
   readonly baggage: BaggageConfig;
@@ -279,6 +281,7 @@ export const sidecarDocument = z.strictObject({
     telemetry: z
       .strictObject({
         accessLog: accessLog.default('stdout'),
+        audit: auditSpec,
         // Keys may hold what nobody should read in a metric.
         keyPrefixes: z.enum(['on', 'off']).default('off'),
         baggage: baggageSpec,

@@ -64,10 +64,15 @@ export const filePath = text(
   (value) => (isPath(value) ? null : 'must be the path of a file'),
   'paths are relative to the folder of the config file',
 );
+/** A path that nobody can have meant as a word. */
+export function isLogPath(value: string): boolean {
+  return /[./]/.test(value) && isPath(value);
+}
+
 // A bare word is more likely a misspelt `stdout` than the name of a file.
 export const accessLog = text(
   (value) =>
-    value === 'stdout' || value === 'off' || (/[./]/.test(value) && isPath(value))
+    value === 'stdout' || value === 'off' || isLogPath(value)
       ? null
       : 'must be stdout, off or the path of a file',
   'to log into a file of that name write a path, like ./access.log',

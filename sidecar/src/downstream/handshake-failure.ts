@@ -7,8 +7,10 @@ export const HANDSHAKE_FAILURES = [
   'not_yet_valid',
   /** Of an authority, or for a purpose, that does not count here. */
   'untrusted',
-  /** A good certificate that does not say, in one SPIFFE id of the own trust domain, whose it is; or one that is denied. */
+  /** A good certificate that does not say, in one SPIFFE id of the own trust domain, whose it is. */
   'no_identity',
+  /** A good certificate whose owner or number is on the deny list. */
+  'denied',
   /** What came was not TLS, or no TLS that is spoken here. */
   'no_tls',
   'timeout',

@@ -36,6 +36,8 @@ export interface ListenerSecurity {
   readonly alpnProtocols: readonly string[] | null;
   /** SPIFFE id of the peer; null when it is not one to talk to. */
   peerIdentity(socket: tls.TLSSocket): string | null;
+  /** SPIFFE id of a peer that is one to talk to but for the deny list; null for all others. */
+  deniedIdentity(socket: tls.TLSSocket): string | null;
 }
 
 /** What the listener tells about connections, for metrics. */
@@ -48,8 +50,8 @@ export interface ListenerObserver {
   onClosed(): void;
   /** Closed at once, because there were too many. */
   onRejected(): void;
-  /** `nowMs` is monotonic. */
-  onHandshakeFailed(reason: HandshakeFailure, peerAddress: string, nowMs: number): void;
+  /** `peerIdentity` is empty unless it is the reason. `nowMs` is monotonic. */
+  onHandshakeFailed(reason: HandshakeFailure, peerAddress: string, peerIdentity: string, nowMs: number): void;
   /** What a connection turned out to speak. */
   onRecognised(kind: ConnectionKind): void;
 }
@@ -159,9 +161,9 @@ export class Listener implements ArrivalOwner {
   }
 
   /** Of a handshake that took too long Node tells, and leaves the connection open. */
-  private refuse(socket: tls.TLSSocket, reason: HandshakeFailure): void {
+  private refuse(socket: tls.TLSSocket, reason: HandshakeFailure, identity = ''): void {
     const { observer, context } = this.options;
-    observer.onHandshakeFailed(reason, socket.remoteAddress ?? '', context.clock.monotonicMs());
+    observer.onHandshakeFailed(reason, socket.remoteAddress ?? '', identity, context.clock.monotonicMs());
     socket.destroy();
   }
 
@@ -185,7 +187,9 @@ export class Listener implements ArrivalOwner {
   private acceptSecure(socket: tls.TLSSocket, security: ListenerSecurity): void {
     const identity = security.peerIdentity(socket);
     if (identity === null) {
-      this.refuse(socket, 'no_identity');
+      const denied = security.deniedIdentity(socket);
+      if (denied === null) this.refuse(socket, 'no_identity');
+      else this.refuse(socket, 'denied', denied);
       return;
     }
     this.accept(socket, identity, true, this.acceptMsOf(socket));

@@ -2,7 +2,9 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { expect, test } from 'vitest';
 import { inboundProfile, type RouteProfile } from '../config/snapshot.ts';
 import { compileChain } from '../core/chain.ts';
+import { systemClock } from '../core/clock.ts';
 import { FAILURES, Failure } from '../core/failure.ts';
+import { LineWriter } from '../observe/line-writer.ts';
 import { RandomWords } from '../observe/random-words.ts';
 import { toReadableSpan } from '../observe/readable-span.ts';
 import { keepingOf } from '../observe/retention/keeping.fixture.ts';
@@ -10,6 +12,7 @@ import { Series } from '../observe/series.ts';
 import { WORD } from '../observe/span-record.ts';
 import { AccessControl } from './access/access-control.ts';
 import { spec as accessSpec } from './access/config.ts';
+import { AuditLog } from './audit/audit-log.ts';
 import { travel } from './hand-made-exchange.ts';
 import { buildFilters } from './index.ts';
 import { spec as jwtSpec } from './jwt/config.ts';
@@ -31,7 +34,11 @@ const context = {
   rateLimits: openLimits().limits,
   jwt: openJwt(),
   waf: new WafControl(() => {}),
-  auditsAllowed: false,
+  audit: new AuditLog(
+    'off',
+    new LineWriter(null, { clock: systemClock, report: () => {} }).addSource(),
+    systemClock,
+  ),
   ownIdentity: () => '',
 };
 const profile: RouteProfile = { ...inboundProfile('http', 'orders'), trustsPeer: true };

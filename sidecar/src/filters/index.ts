@@ -4,13 +4,15 @@
 import type { HeadersConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import type { Filter } from '../core/filter.ts';
-import type { AccessLog } from '../observe/access-log.ts';
+import { type AccessLog, lineOrigin } from '../observe/access-log.ts';
 import type { RandomWords } from '../observe/random-words.ts';
 import type { TraceKeeping } from '../observe/retention/trace-keeping.ts';
 import type { Series } from '../observe/series.ts';
 import type { RuleProfile } from '../routing/rule-profile.ts';
 import { AccessFilter } from './access/access.ts';
 import { AccessLogFilter } from './access-log/access-log.ts';
+import { AuditFilter } from './audit/audit.ts';
+import type { AuditLog } from './audit/audit-log.ts';
 import { BackendFilter } from './backend/backend.ts';
 import { InboundBaggageFilter, OutboundBaggageFilter } from './baggage/baggage.ts';
 import type { BaggageConfig } from './baggage/config.ts';
@@ -48,14 +50,14 @@ export interface FilterContext {
   readonly rateLimits: RateLimits;
   readonly jwt: JwtPolicies;
   readonly waf: WafControl;
-  /** What policies let through is audited, too. */
-  readonly auditsAllowed: boolean;
+  readonly audit: AuditLog;
   ownIdentity(): string;
 }
 
 export function buildFilters(profile: RouteProfile, context: FilterContext): Filter[] {
   const { direction, name, trustsPeer, access, policies, rule } = profile;
-  const { random, series, keeping, headers, baggage, accessLog, rateLimits, auditsAllowed } = context;
+  const { random, series, keeping, headers, baggage, accessLog, audit, rateLimits } = context;
+  const auditsAllowed = audit.decisions === 'all';
   const filters: Filter[] = [
     // First, so that the span tells of whatever happens next; at the end it is the first to know whether the trace is kept.
     new TraceFilter(
@@ -118,7 +120,8 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     filters.push(new OutboundBaggageFilter(upstreamIdentity, baggage.toStrangers, series.baggage.outbound));
   }
   // Last at the end of an exchange, when all there is to tell is known.
-  if (accessLog !== null) filters.push(new AccessLogFilter(accessLog, accessLog.originOf(profile)));
+  if (accessLog !== null) filters.push(new AccessLogFilter(accessLog, lineOrigin(profile)));
+  if (audit.decisions !== 'off') filters.push(new AuditFilter(audit, lineOrigin(profile)));
   return filters;
 }
 

@@ -61,6 +61,14 @@ export function peerSpiffeId(socket: TLSSocket, { denied, rootsPem, foreign }: T
   return roots !== undefined && leadsTo(chainOf(socket), roots) ? peerId : null;
 }
 
+/** Of a peer that `peerSpiffeId` is null for because it is denied, its id; null for all others. */
+export function deniedSpiffeId(socket: TLSSocket, { denied }: Pick<Trusted, 'denied'>): string | null {
+  if (!socket.authorized) return null;
+  const certificate = socket.getPeerCertificate();
+  const peerId = leafId(certificate);
+  return peerId !== null && isDenied(denied, peerId, certificate.serialNumber) ? peerId : null;
+}
+
 /** Whether an open connection has to end: its peer is denied by now, or its trust domain not accepted any more. The end of a certificate or of a root ends none. */
 export function isRefused(socket: TLSSocket, { denied, foreign, spiffeId }: Svid): boolean {
   const certificate = socket.getPeerCertificate();

@@ -20,8 +20,9 @@ import { Failure } from '../core/failure.ts';
 import { AccessLogFilter } from '../filters/access-log/access-log.ts';
 import { ENDPOINT, type Journey, STEP_MS, travel } from '../filters/hand-made-exchange.ts';
 import { RequestIdFilter } from '../filters/request-id/request-id.ts';
-import { AccessLog } from './access-log.ts';
+import { AccessLog, lineOrigin } from './access-log.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import { LineWriter } from './line-writer.ts';
 import { RandomWords } from './random-words.ts';
 
 const PEER = 'spiffe://demo.tulle.test/ns/demo/sa/gateway';
@@ -29,6 +30,7 @@ const PEER = 'spiffe://demo.tulle.test/ns/demo/sa/gateway';
 let folder: string;
 let path: string;
 let log: AccessLog;
+let writer: LineWriter;
 let reports: string[];
 
 beforeEach(() => {
@@ -39,13 +41,14 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  await log.close();
+  await writer.close();
   rmSync(folder, { recursive: true });
 });
 
 function open(file: string): AccessLog {
   const report = (event: string) => reports.push(event);
-  return new AccessLog({ kind: 'file', path: file }, { clock: systemClock, report });
+  writer = new LineWriter(file, { clock: systemClock, report });
+  return new AccessLog(writer.addSource(), systemClock);
 }
 
 function send(journey: Omit<Journey, 'chain'> = {}): void {
@@ -58,7 +61,7 @@ function send(journey: Omit<Journey, 'chain'> = {}): void {
   } as const;
   const filters = [
     new RequestIdFilter(true, new RandomWords(Math.random)),
-    new AccessLogFilter(log, log.originOf(profile)),
+    new AccessLogFilter(log, lineOrigin(profile)),
   ];
   travel({ chain: compileChain(filters), startedMs: systemClock.monotonicMs(), ...journey });
 }
@@ -85,7 +88,7 @@ describe('AccessLog', () => {
       answerBody: 'xyz',
       answerStatus: 201,
     });
-    await until(() => log.written === 1);
+    await until(() => log.lines.written === 1);
     const [line] = linesOf(path);
     const { time, ...rest } = line as Record<string, unknown>;
     expect(Date.parse(time as string)).toBeGreaterThanOrEqual(before - 1);
@@ -118,7 +121,7 @@ describe('AccessLog', () => {
   test('says why an exchange failed, and of an unreadable one that it was', async () => {
     send({ unavailable: Failure.tlsFailed, detail: 'the peer is "x"\n, expected y' });
     send({ requestLine: 'GET /a b HTTP/1.1' });
-    await log.close();
+    await writer.close();
     expect(linesOf(path)).toMatchObject([
       { status: 503, failure: 'tls_failed', failure_detail: 'the peer is "x"\n, expected y' },
       { status: 400, failure: 'malformed_request', method: '_OTHER', path: '' },
@@ -135,7 +138,7 @@ describe('AccessLog', () => {
       fields: ['host: a', `x-request-id: ${'r'.repeat(128)}`],
     });
     send();
-    await log.close();
+    await writer.close();
     expect(linesOf(path)).toMatchObject([{ peer_identity: id }, { status: 200 }]);
   });
 
@@ -143,46 +146,46 @@ describe('AccessLog', () => {
     // Nothing can be written before this loop ends, as in a sidecar whose writer lags behind.
     const sent = 5_000;
     for (let i = 0; i < sent; i++) send({ requestLine: `GET /${i}-${'p'.repeat(1_000)} HTTP/1.1` });
-    expect(log.dropped).toBeGreaterThan(0);
-    await log.close();
-    expect(log.written + log.dropped).toBe(sent);
-    expect(linesOf(path)).toHaveLength(log.written);
+    expect(log.lines.dropped).toBeGreaterThan(0);
+    await writer.close();
+    expect(log.lines.written + log.lines.dropped).toBe(sent);
+    expect(linesOf(path)).toHaveLength(log.lines.written);
   });
 
   test('goes on in a new file when the old one was moved away, without losing a line', async () => {
     send({ requestLine: 'GET /before HTTP/1.1' });
-    await until(() => log.written === 1);
+    await until(() => log.lines.written === 1);
     // More than goes out in one write, with every thread that could write it busy: the rotation finds one under way.
     for (let i = 0; i < 8; i++) pbkdf2('', '', 20_000, 64, 'sha512', () => {});
     for (let i = 0; i < 300; i++) send({ requestLine: `GET /${'p'.repeat(500)} HTTP/1.1` });
     const moved = join(folder, 'access.log.1');
     renameSync(path, moved);
-    log.reopen();
+    writer.reopen();
     send({ requestLine: 'GET /after HTTP/1.1' });
-    await log.close();
+    await writer.close();
     expect(linesOf(moved)[0]).toMatchObject({ path: '/before' });
     expect(linesOf(path).at(-1)).toMatchObject({ path: '/after' });
     expect(linesOf(moved).length + linesOf(path).length).toBe(302);
-    expect(log.dropped).toBe(0);
+    expect(log.lines.dropped).toBe(0);
   });
 
   test('keeps the file it has when there is no new one, and says so', async () => {
     const kept = join(folder, '..', 'kept-access-log');
     renameSync(path, kept);
     rmSync(folder, { recursive: true });
-    log.reopen();
+    writer.reopen();
     send();
-    await log.close();
-    expect(reports).toEqual(['access_log_not_reopened']);
+    await writer.close();
+    expect(reports).toEqual(['log_not_reopened']);
     expect(linesOf(kept)).toHaveLength(1);
     rmSync(kept);
     folder = mkdtempSync(join(tmpdir(), 'access-log-'));
   });
 
   test('counts what comes after the end', async () => {
-    await log.close();
+    await writer.close();
     send();
-    expect([log.written, log.dropped]).toEqual([0, 1]);
+    expect([log.lines.written, log.lines.dropped]).toEqual([0, 1]);
     expect(textOf(path)).toBe('');
   });
 
@@ -193,7 +196,7 @@ describe('AccessLog', () => {
   });
 
   test('writes into a pipe that is read, and waits for nobody while its reader stalls', async () => {
-    await log.close();
+    await writer.close();
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -201,9 +204,9 @@ describe('AccessLog', () => {
     // More than a pipe holds.
     const sent = 300;
     for (let i = 0; i < sent; i++) send({ requestLine: `GET /${'p'.repeat(500)} HTTP/1.1` });
-    const closed = log.close();
-    await delay(OBSERVE_LIMITS.accessLogDelayMs);
-    expect(log.written).toBe(0);
+    const closed = writer.close();
+    await delay(OBSERVE_LIMITS.lineDelayMs);
+    expect(log.lines.written).toBe(0);
     const buffer = Buffer.alloc(65_536);
     let text = '';
     // Up to the end, which comes once the log has let go of the pipe; until then it may be empty for a moment.
@@ -218,6 +221,6 @@ describe('AccessLog', () => {
     }
     await closed;
     closeSync(reader);
-    expect([log.written, text.split('\n').length - 1]).toEqual([sent, sent]);
+    expect([log.lines.written, text.split('\n').length - 1]).toEqual([sent, sent]);
   });
 });

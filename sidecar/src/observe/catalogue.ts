@@ -2,6 +2,7 @@
  * Every metric of a sidecar, as declared beside the code that counts it.
  */
 import * as access from '../filters/access/metrics.ts';
+import * as audit from '../filters/audit/metrics.ts';
 import * as backend from '../filters/backend/metrics.ts';
 import * as baggage from '../filters/baggage/metrics.ts';
 import * as concurrency from '../filters/concurrency/metrics.ts';
@@ -28,7 +29,7 @@ import * as upstreams from './upstream-exposition.ts';
 
 export const SIDECAR_METRICS = declarationsOf(
   ...[requests, connections, dataStores, listeners, upstreams, groups],
-  ...[retry, hedge, concurrency, rateLimit, access, jwt, waf, fault, backend, mirror, baggage],
+  ...[retry, hedge, concurrency, rateLimit, access, jwt, waf, audit, fault, backend, mirror, baggage],
   ...[sidecar, retention, intake, linkage, cardinality],
 );
 

@@ -3,6 +3,8 @@
  *
  * Invariant: log, span and metrics are made from the same connection at the same moment, so that they agree.
  */
+
+import type { AuditLog } from '../filters/audit/audit-log.ts';
 import type { ConnectionObserver, RelayedConnection } from '../protocol/tcp/tcp-route.ts';
 import type { AccessLog } from './access-log.ts';
 import type { ConnectionSeries } from './connection-series.ts';
@@ -18,6 +20,7 @@ export interface ConnectionSinks {
   /** How the route is known in the ring, and at the beginning of its log lines. */
   readonly ringOrigin: number;
   readonly accessLog: AccessLog | null;
+  readonly audit: AuditLog;
   readonly logOrigin: Buffer;
   readonly random: RandomWords;
   readonly headSampleRatio: number;
@@ -50,7 +53,7 @@ export class ConnectionWatch implements ConnectionObserver {
   }
 
   onClosed(connection: RelayedConnection): void {
-    const { series, ring, retention, ringOrigin, accessLog, logOrigin } = this.sinks;
+    const { series, ring, retention, ringOrigin, accessLog, audit, logOrigin } = this.sinks;
     series.onClosed(connection);
     const trace = ring === null ? null : this.beginTrace();
     if (ring !== null && trace !== null) {
@@ -59,6 +62,7 @@ export class ConnectionWatch implements ConnectionObserver {
       ring.recordConnection(connection, trace, wanted, ringOrigin);
     }
     accessLog?.appendConnection(connection, trace, logOrigin);
+    audit.appendConnection(connection, trace, logOrigin);
   }
 
   private beginTrace(): ConnectionTrace {

@@ -53,6 +53,7 @@ async function expose(...names: string[]): Promise<string[]> {
     tracing: null,
     linkage: null,
     accessLog: null,
+    audit: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),
     jwt: openJwt(),

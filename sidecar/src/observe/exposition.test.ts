@@ -45,6 +45,7 @@ async function expose(service = 'orders'): Promise<Map<string, Family>> {
     tracing: null,
     linkage: null,
     accessLog: null,
+    audit: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),
     jwt: openJwt(),

@@ -6,6 +6,7 @@
  */
 import { type Metric, Registry } from 'prom-client';
 import { type AccessReadings, registerAccess } from '../filters/access/metrics.ts';
+import { registerAudit } from '../filters/audit/metrics.ts';
 import { registerBackends } from '../filters/backend/metrics.ts';
 import { registerBaggage } from '../filters/baggage/metrics.ts';
 import { registerConcurrency } from '../filters/concurrency/metrics.ts';
@@ -18,12 +19,12 @@ import { registerMirrors } from '../filters/mirror/metrics.ts';
 import { type RateLimitReadings, registerRateLimits } from '../filters/rate-limit/metrics.ts';
 import { registerRetries } from '../filters/retry/metrics.ts';
 import { registerWaf, type WafReadings } from '../filters/waf/metrics.ts';
-import type { AccessLog } from './access-log.ts';
 import { registerCardinality } from './cardinality-exposition.ts';
 import { registerRelayed } from './connection-exposition.ts';
 import { registerDataStores } from './datastore-exposition.ts';
 import { registerGroups } from './group-exposition.ts';
 import { registerIntake } from './intake/metrics.ts';
+import type { LineSource } from './line-writer.ts';
 import { registerListeners } from './listener-exposition.ts';
 import { processMetrics } from './process-exposition.ts';
 import { registerRequests } from './request-exposition.ts';
@@ -38,7 +39,8 @@ export interface Sources {
   readonly series: Series;
   readonly tracing: Tracing | null;
   readonly linkage: Linkage | null;
-  readonly accessLog: AccessLog | null;
+  readonly accessLog: LineSource | null;
+  readonly audit: LineSource | null;
   readonly rateLimits: RateLimitReadings;
   readonly access: AccessReadings;
   readonly jwt: JwtReadings;
@@ -76,6 +78,7 @@ export function createRegistry(service: string, sources: Sources): Registry {
   }
   if (sources.linkage !== null) registerLinkage(registry, sources.linkage);
   if (sources.accessLog !== null) registerAccessLog(registry, sources.accessLog);
+  if (sources.audit !== null) registerAudit(registry, sources.audit);
   for (const metric of processMetrics()) registry.registerMetric(metric as unknown as Metric);
   return registry;
 }

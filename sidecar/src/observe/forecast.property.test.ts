@@ -150,6 +150,7 @@ function createText(series: Series): Promise<string> {
     tracing: null,
     linkage: null,
     accessLog: null,
+    audit: null,
     rateLimits: openLimits().limits,
     access: new AccessControl(),
     jwt: openJwt(),

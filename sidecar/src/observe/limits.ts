@@ -53,17 +53,20 @@ export const OBSERVE_LIMITS = {
   spanExportBackoffMs: 1_000,
   spanExportBackoffMaxMs: 30_000,
 
-  /** One of the two buffers of the access log: one is filled while the other is written. */
-  accessLogBufferBytes: 524_288,
+  /** One of the two buffers of logs that go to one place: one is filled while the other is written. */
+  lineBufferBytes: 524_288,
   /** A buffer with this much in it is written at once. */
-  accessLogWriteBytes: 65_536,
+  lineWriteBytes: 65_536,
   /** From the first line that waits to its write. */
-  accessLogDelayMs: 200,
+  lineDelayMs: 200,
   /** Pause when the reader of a pipe has no room. */
-  accessLogRetryMs: 20,
+  lineRetryMs: 20,
   /** Request paths and failure details are cut to this many bytes, before escaping. */
   accessLogPathBytes: 2_048,
   accessLogDetailChars: 512,
+  /** Of the audit log: the host of a request, and the subject of a token. */
+  auditHostBytes: 256,
+  auditSubjectChars: 256,
   /** What a WAF policy found in one request. */
   accessLogWafChars: 1_024,
 

@@ -18,6 +18,7 @@ import type { Scrape } from './scrapes.ts';
 
 const OWN = 'spiffe://demo.tulle.test/ns/demo/sa/orders';
 const CLOSE_MS = 10_000;
+const NO_AUDIT = { decisions: 'off', path: null } as const;
 const PROFILES: Record<'inbound' | 'outbound', RouteProfile> = {
   inbound: { ...inboundProfile('http', 'orders'), trustsPeer: true },
   outbound: outboundProfile('cards', 'orders'),
@@ -38,6 +39,7 @@ beforeEach(async () => {
   receiver = await startOtlpReceiver((all) => spans.push(...all));
   observability = observe({
     accessLog: { kind: 'file', path: logPath },
+    audit: NO_AUDIT,
     keyPrefixes: false,
     baggage: { fromStrangers: [], toStrangers: [] },
     metrics: { maxTrafficSeries: 100_000 },
@@ -193,7 +195,7 @@ describe('metrics', () => {
     const listener = observability.listenerObserver('http');
     listener.onOpened();
     listener.onSecured(3);
-    listener.onHandshakeFailed('expired', '10.0.0.9', STEP_MS);
+    listener.onHandshakeFailed('expired', '10.0.0.9', '', STEP_MS);
     const pool = observability.poolObserver(PROFILES.outbound);
     pool.onConnected(STEP_MS, true);
     pool.onConnectFailed(Failure.connectRefused);
@@ -249,6 +251,7 @@ describe('metrics', () => {
   test('of what is switched off are absent, and the chain runs all the same', async () => {
     const quiet = observe({
       accessLog: { kind: 'off' },
+      audit: NO_AUDIT,
       keyPrefixes: false,
       baggage: { fromStrangers: [], toStrangers: [] },
       metrics: { maxTrafficSeries: 100_000 },
@@ -270,6 +273,7 @@ test('what may change in a running sidecar holds for chains built after it did',
       headers: { requestId, forwarded: true },
       telemetry: {
         accessLog: { kind: 'off' },
+        audit: NO_AUDIT,
         keyPrefixes: false,
         baggage: { fromStrangers: [], toStrangers: [] },
         metrics: { maxTrafficSeries: 100_000 },

@@ -10,6 +10,7 @@ import { type Chain, compileChain } from '../core/chain.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ListenerObserver } from '../downstream/listener.ts';
 import type { AccessReadings } from '../filters/access/metrics.ts';
+import { AuditLog } from '../filters/audit/audit-log.ts';
 import { OutboundBaggageFilter } from '../filters/baggage/baggage.ts';
 import type { BaggageConfig } from '../filters/baggage/config.ts';
 import type { ConcurrencyFilter } from '../filters/concurrency/concurrency.ts';
@@ -28,13 +29,14 @@ import type { Protocol } from '../protocol/protocol.ts';
 import type { ConnectionObserver } from '../protocol/tcp/tcp-route.ts';
 import type { GroupObserver } from '../upstream/endpoint-group.ts';
 import type { PoolObserver } from '../upstream/pool.ts';
-import { AccessLog } from './access-log.ts';
+import { AccessLog, lineOrigin } from './access-log.ts';
 import { ConnectionWatch } from './connection-watch.ts';
 import { type DataStoreObserver, isDataStore } from './datastore.ts';
 import { DataStoreWatch } from './datastore-watch.ts';
 import { createRegistry } from './exposition.ts';
 import { GroupWatch } from './group-watch.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import { LinePlaces } from './line-writer.ts';
 import { ListenerWatch } from './listener-watch.ts';
 import { RandomWords } from './random-words.ts';
 import { Budget } from './retention/budget.ts';
@@ -69,7 +71,9 @@ export class Observability {
   private readonly gates = new Map<ConcurrencySeries, ConcurrencyFilter>();
   readonly tracing: Tracing | null;
   private readonly linkage: Linkage | null;
+  private readonly places: LinePlaces;
   private readonly accessLog: AccessLog | null;
+  private readonly audit: AuditLog;
   /** Null without an access log, whose lines they show. */
   readonly taps: Taps | null;
   private readonly scrapes: Scrapes;
@@ -79,7 +83,7 @@ export class Observability {
   private baggage: BaggageConfig;
 
   constructor({ config, clock, rateLimits, access, jwt, waf, random, report }: ObservabilityOptions) {
-    const { traces, accessLog } = config.telemetry;
+    const { traces, accessLog, audit } = config.telemetry;
     this.service = config.service;
     this.headers = config.headers;
     this.headSampleRatio = traces?.headSampleRatio ?? 0;
@@ -96,13 +100,19 @@ export class Observability {
         ? null
         : new Tracing(traces, resourceOf(config), { clock, random, words: this.random, report });
     this.linkage = traces === null ? null : new Linkage(() => this.random.next());
-    this.accessLog = accessLog.kind === 'off' ? null : new AccessLog(accessLog, { clock, report });
-    this.taps = this.accessLog === null ? null : new Taps(this.accessLog, clock);
+    this.places = new LinePlaces({ clock, report });
+    this.accessLog =
+      accessLog.kind === 'off'
+        ? null
+        : new AccessLog(this.places.at(accessLog.kind === 'file' ? accessLog.path : null).addSource(), clock);
+    this.audit = new AuditLog(audit.decisions, this.places.at(audit.path).addSource(), clock);
+    this.taps = this.accessLog === null ? null : new Taps(this.accessLog.lines, clock);
     const registry = createRegistry(config.service, {
       series: this.series,
       tracing: this.tracing,
       linkage: this.linkage,
-      accessLog: this.accessLog,
+      accessLog: this.accessLog?.lines ?? null,
+      audit: this.audit.lines,
       rateLimits,
       access,
       jwt,
@@ -117,6 +127,7 @@ export class Observability {
     this.headSampleRatio = telemetry.traces?.headSampleRatio ?? 0;
     this.baggage = telemetry.baggage;
     this.series.budget.limit = telemetry.metrics.maxTrafficSeries;
+    this.audit.decisions = telemetry.audit.decisions;
     if (telemetry.traces !== null) this.tracing?.keeping.retention.follow(telemetry.traces);
   }
 
@@ -130,12 +141,11 @@ export class Observability {
 
   buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
     const { random, series, keeping, headers, headSampleRatio, baggage } = this;
-    const { linkage, accessLog, rateLimits, jwt, waf, gates } = this;
+    const { linkage, accessLog, audit, rateLimits, jwt, waf, gates } = this;
     return compileChain(
       buildFilters(profile, {
         ...{ random, series, keeping, headers, headSampleRatio, baggage },
-        ...{ linkage, accessLog, rateLimits, jwt, waf, gates },
-        auditsAllowed: false,
+        ...{ linkage, accessLog, audit, rateLimits, jwt, waf, gates },
         ownIdentity,
       }),
     );
@@ -173,7 +183,7 @@ export class Observability {
   }
 
   connectionObserver(profile: RouteProfile): ConnectionObserver {
-    const { random, series, keeping, headSampleRatio, accessLog } = this;
+    const { random, series, keeping, headSampleRatio, accessLog, audit } = this;
     const { direction, name: route } = profile;
     return new ConnectionWatch({
       series: series.connection(direction, route),
@@ -181,7 +191,8 @@ export class Observability {
       retention: keeping?.retention ?? null,
       ringOrigin: keeping?.ring.addOrigin({ direction, route }) ?? 0,
       accessLog,
-      logOrigin: accessLog?.originOf(profile) ?? Buffer.alloc(0),
+      audit,
+      logOrigin: lineOrigin(profile),
       random,
       headSampleRatio,
     });
@@ -202,9 +213,9 @@ export class Observability {
   }
 
   listenerObserver(name: string): ListenerObserver {
-    const { accessLog, service } = this;
-    const origin = accessLog?.originOf({ direction: 'inbound', service, name }) ?? Buffer.alloc(0);
-    return new ListenerWatch(this.series.listener(name), accessLog, origin);
+    const { accessLog, audit, service } = this;
+    const origin = lineOrigin({ direction: 'inbound', service, name });
+    return new ListenerWatch(this.series.listener(name), accessLog, audit, origin);
   }
 
   /** `accept` is what the scraper takes; null when too many scrapes wait. */
@@ -212,15 +223,15 @@ export class Observability {
     return this.scrapes.begin(accept);
   }
 
-  /** The access log goes on in a new file, for log rotation. */
+  /** Logs go on in new files, for log rotation. */
   reopen(): void {
-    this.accessLog?.reopen();
+    this.places.reopen();
   }
 
   /** Exports and writes what waits, for at most `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     this.taps?.close();
-    const flushed = Promise.all([this.tracing?.flush(timeoutMs), this.accessLog?.close()]);
+    const flushed = Promise.all([this.tracing?.flush(timeoutMs), this.places.close()]);
     const deadline = new Promise<void>((resolve) => {
       const timer = this.clock.setTimer(resolve, timeoutMs);
       void flushed.then(() => {

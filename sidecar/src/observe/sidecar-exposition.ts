@@ -2,8 +2,8 @@
  * Metrics of the sidecar itself: config, identity, and what becomes of its telemetry.
  */
 import type { Registry } from 'prom-client';
-import type { AccessLog } from './access-log.ts';
 import { register } from './family.ts';
+import type { LineSource } from './line-writer.ts';
 import { counter, gauge, type MetricDeclaration } from './metric.ts';
 import type { IdentityReading, Series } from './series.ts';
 import type { SpanExport } from './span-export.ts';
@@ -89,7 +89,7 @@ export function registerSpans(registry: Registry, spans: SpanRing, spanExport: S
   register(registry, SPANS_WAITING, () => [[{}, spanExport.waiting]]);
 }
 
-export function registerAccessLog(registry: Registry, accessLog: AccessLog): void {
-  register(registry, ACCESS_LOG_LINES_WRITTEN, () => [[{}, accessLog.written]]);
-  register(registry, ACCESS_LOG_LINES_DROPPED, () => [[{}, accessLog.dropped]]);
+export function registerAccessLog(registry: Registry, lines: LineSource): void {
+  register(registry, ACCESS_LOG_LINES_WRITTEN, () => [[{}, lines.written]]);
+  register(registry, ACCESS_LOG_LINES_DROPPED, () => [[{}, lines.dropped]]);
 }

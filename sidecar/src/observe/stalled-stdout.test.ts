@@ -10,13 +10,15 @@ const program = `
   import { systemClock } from '${new URL('../core/clock.ts', import.meta.url)}';
   import { AccessLogFilter } from '${new URL('../filters/access-log/access-log.ts', import.meta.url)}';
   import { travel } from '${new URL('../filters/hand-made-exchange.ts', import.meta.url)}';
-  import { AccessLog } from '${new URL('./access-log.ts', import.meta.url)}';
-  const log = new AccessLog({ kind: 'stdout' }, { clock: systemClock, report: () => {} });
+  import { AccessLog, lineOrigin } from '${new URL('./access-log.ts', import.meta.url)}';
+  import { LineWriter } from '${new URL('./line-writer.ts', import.meta.url)}';
+  const writer = new LineWriter(null, { clock: systemClock, report: () => {} });
+  const log = new AccessLog(writer.addSource(), systemClock);
   const profile = { name: 'http', direction: 'inbound', service: 'orders', trustsPeer: true, upstreamIdentity: '' };
-  const chain = compileChain([new AccessLogFilter(log, log.originOf(profile))]);
+  const chain = compileChain([new AccessLogFilter(log, lineOrigin(profile))]);
   for (let i = 0; i < ${LINES}; i++) travel({ chain, startedMs: systemClock.monotonicMs() });
   setTimeout(() => {
-    process.stderr.write(JSON.stringify({ written: log.written, dropped: log.dropped }));
+    process.stderr.write(JSON.stringify({ written: log.lines.written, dropped: log.lines.dropped }));
     process.exit(0);
   }, 300);
 `;

@@ -10,7 +10,7 @@ export class AccessLogFilter implements Filter {
   private readonly log: AccessLog;
   private readonly origin: Buffer;
 
-  /** `origin` is the beginning of every line of this route; see `AccessLog.originOf`. */
+  /** `origin` is the beginning of every line of this route; see `lineOrigin`. */
   constructor(log: AccessLog, origin: Buffer) {
     this.log = log;
     this.origin = origin;

@@ -127,6 +127,7 @@ const config: fc.Arbitrary<SidecarConfig> = fc
       headers: fc.record({ requestId: fc.boolean(), forwarded: fc.boolean() }),
       telemetry: fc.record({
         keyPrefixes: fc.boolean(),
+        serverTiming: fc.constantFrom('off' as const, 'mesh' as const, 'everyone' as const),
         baggage: fc.record({ fromStrangers: baggageKeys, toStrangers: baggageKeys }),
         metrics: fc.record({ maxTrafficSeries: fc.integer({ min: 1_000, max: 200_000 }) }),
         accessLog: fc.oneof(
@@ -202,6 +203,7 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
   );
   spec.telemetry = {
     ...(terse && isEmpty(telemetry.baggage) ? {} : { baggage: telemetry.baggage }),
+    ...(terse && telemetry.serverTiming === 'off' ? {} : { serverTiming: telemetry.serverTiming }),
     ...(terse && !telemetry.keyPrefixes ? {} : { keyPrefixes: telemetry.keyPrefixes ? 'on' : 'off' }),
     ...(terse && telemetry.accessLog.kind === 'stdout'
       ? {}
@@ -341,6 +343,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir foreignTrustDomains files ' +
     'certificate key roots control admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog audit decisions log keyPrefixes baggage fromStrangers toStrangers metrics maxTrafficSeries traces endpoint headSampleRatio intake slowShare ringSpans'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog audit decisions log keyPrefixes serverTiming baggage fromStrangers toStrangers metrics maxTrafficSeries traces endpoint headSampleRatio intake slowShare ringSpans'
   ).split(' '),
 );

@@ -77,6 +77,7 @@ describe('a valid file', () => {
         audit: { decisions: 'refused', path: null },
         keyPrefixes: false,
         baggage: { fromStrangers: [], toStrangers: [] },
+        serverTiming: 'off',
         metrics: { maxTrafficSeries: 100_000 },
         traces: {
           endpoint: 'http://127.0.0.1:4317',

@@ -68,6 +68,7 @@ export function normalise(
       audit: normaliseAudit(telemetry.audit, folder),
       keyPrefixes: telemetry.keyPrefixes === 'on',
       baggage: telemetry.baggage,
+      serverTiming: telemetry.serverTiming,
       metrics: telemetry.metrics,
       traces:
         telemetry.traces === undefined

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { type AuditConfig, auditSpec } from '../filters/audit/config.ts';
 import { type BaggageConfig, baggageSpec } from '../filters/baggage/config.ts';
+import { type ServerTimingAudience, serverTimingAudience } from '../filters/server-timing/config.ts';
 import type { Protocol } from '../protocol/protocol.ts';
 import type { RouteConfig } from '../routing/route-config.ts';
 import type { Address } from './address.ts';
@@ -169,6 +170,8 @@ export type TelemetryConfig = {
   /** Whether Redis commands are told apart by the part of their key before the first colon. */
   readonly keyPrefixes: boolean;
   readonly baggage: BaggageConfig;
+  /** Who is told by Server-Timing where the time went. */
+  readonly serverTiming: ServerTimingAudience;
   readonly metrics: MetricsConfig;
   readonly traces: TracesConfig | null;
 };
@@ -285,6 +288,7 @@ export const sidecarDocument = z.strictObject({
         // Keys may hold what nobody should read in a metric.
         keyPrefixes: z.enum(['on', 'off']).default('off'),
         baggage: baggageSpec,
+        serverTiming: serverTimingAudience,
         metrics: z
           .strictObject({
             maxTrafficSeries: z

@@ -29,6 +29,7 @@ const context = {
   headers: { requestId: true, forwarded: true },
   headSampleRatio: 0,
   baggage: { fromStrangers: [], toStrangers: [] },
+  serverTiming: 'off' as const,
   accessLog: null,
   gates: new Map(),
   rateLimits: openLimits().limits,

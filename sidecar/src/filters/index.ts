@@ -32,6 +32,8 @@ import { RateLimitFilter } from './rate-limit/rate-limit.ts';
 import type { RateLimits } from './rate-limit/rate-limits.ts';
 import { RedirectFilter } from './redirect/redirect.ts';
 import { RequestIdFilter } from './request-id/request-id.ts';
+import type { ServerTimingAudience } from './server-timing/config.ts';
+import { ServerTimingFilter } from './server-timing/server-timing.ts';
 import { TraceFilter } from './trace/trace.ts';
 import { UrlRewriteFilter } from './url-rewrite/url-rewrite.ts';
 import type { WafControl } from './waf/waf-control.ts';
@@ -45,6 +47,7 @@ export interface FilterContext {
   readonly headers: HeadersConfig;
   readonly headSampleRatio: number;
   readonly baggage: BaggageConfig;
+  readonly serverTiming: ServerTimingAudience;
   readonly accessLog: AccessLog | null;
   readonly gates: Map<ConcurrencySeries, ConcurrencyFilter>;
   readonly rateLimits: RateLimits;
@@ -71,6 +74,10 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     // Before anything that may answer, so that it is counted.
     new MetricsFilter(series.route(direction, name, rule?.label)),
   ];
+  // Before anything that may answer: it tells of those answers as well.
+  if (context.serverTiming !== 'off') {
+    filters.push(new ServerTimingFilter(context.serverTiming, direction, profile.service));
+  }
   // Before anything that may answer, so that every answer carries an id.
   if (headers.requestId) filters.push(new RequestIdFilter(trustsPeer, random));
   // Behind what identifies a call, before what may take time.

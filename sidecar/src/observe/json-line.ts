@@ -5,13 +5,12 @@
  * Latin-1. The caller provides room.
  */
 import { copyBytes } from '../transport/output.ts';
+import { writeDigits, writeInteger, writeMilliseconds } from './decimal.ts';
 import { writeHexByte, writeHexWord } from './hex.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const SECOND_MS = 1_000;
-/** Below this, whole numbers divide without floating point. */
-const SMALL_INTEGER = 0x4000_0000;
 
 /** What stands before a value: `,"key":`. */
 export function jsonKey(key: string): Buffer {
@@ -45,7 +44,7 @@ export class JsonLine {
     }
     this.ascii(this.secondText);
     const ms = Math.floor(wallMs - second * SECOND_MS);
-    this.digits(ms, 3);
+    this.at = writeDigits(this.buffer, this.at, ms, 3);
     this.ascii('Z",');
   }
 
@@ -55,17 +54,13 @@ export class JsonLine {
 
   number(key: Buffer, value: number): void {
     this.key(key);
-    this.integer(value);
+    this.at = writeInteger(this.buffer, this.at, value);
   }
 
   /** With three decimals, that is, to the microsecond. */
   milliseconds(key: Buffer, value: number): void {
     this.key(key);
-    const us = Math.max(0, Math.round(value * 1_000));
-    const whole = Math.floor(us / 1_000);
-    this.integer(whole);
-    this.buffer[this.at++] = 0x2e;
-    this.digits(us - whole * 1_000, 3);
+    this.at = writeMilliseconds(this.buffer, this.at, value);
   }
 
   text(key: Buffer, value: string): void {
@@ -134,27 +129,6 @@ export class JsonLine {
 
   private ascii(text: string): void {
     for (let i = 0; i < text.length; i++) this.buffer[this.at++] = text.charCodeAt(i);
-  }
-
-  private integer(value: number): void {
-    if (value < 10) {
-      this.buffer[this.at++] = 0x30 + value;
-      return;
-    }
-    let count = 2;
-    for (let bound = 100; value >= bound; bound *= 10) count++;
-    this.digits(value, count);
-  }
-
-  private digits(value: number, count: number): void {
-    const { buffer, at } = this;
-    let rest = value;
-    for (let i = at + count - 1; i >= at; i--) {
-      const next = rest < SMALL_INTEGER ? ((rest | 0) / 10) | 0 : Math.floor(rest / 10);
-      buffer[i] = 0x30 + (rest - next * 10);
-      rest = next;
-    }
-    this.at = at + count;
   }
 }
 

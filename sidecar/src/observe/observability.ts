@@ -23,6 +23,7 @@ import type { MirrorSeries } from '../filters/mirror/metrics.ts';
 import { MirrorOutcomeFilter } from '../filters/mirror/outcome.ts';
 import type { RateLimits } from '../filters/rate-limit/rate-limits.ts';
 import type { RetrySeries } from '../filters/retry/metrics.ts';
+import type { ServerTimingAudience } from '../filters/server-timing/config.ts';
 import { TraceFilter } from '../filters/trace/trace.ts';
 import type { WafControl } from '../filters/waf/waf-control.ts';
 import type { Protocol } from '../protocol/protocol.ts';
@@ -81,6 +82,7 @@ export class Observability {
   private headers: HeadersConfig;
   private headSampleRatio: number;
   private baggage: BaggageConfig;
+  private serverTiming: ServerTimingAudience;
 
   constructor({ config, clock, rateLimits, access, jwt, waf, random, report }: ObservabilityOptions) {
     const { traces, accessLog, audit } = config.telemetry;
@@ -88,6 +90,7 @@ export class Observability {
     this.headers = config.headers;
     this.headSampleRatio = traces?.headSampleRatio ?? 0;
     this.baggage = config.telemetry.baggage;
+    this.serverTiming = config.telemetry.serverTiming;
     this.clock = clock;
     this.report = report;
     this.rateLimits = rateLimits;
@@ -126,6 +129,7 @@ export class Observability {
     this.headers = headers;
     this.headSampleRatio = telemetry.traces?.headSampleRatio ?? 0;
     this.baggage = telemetry.baggage;
+    this.serverTiming = telemetry.serverTiming;
     this.series.budget.limit = telemetry.metrics.maxTrafficSeries;
     this.audit.decisions = telemetry.audit.decisions;
     if (telemetry.traces !== null) this.tracing?.keeping.retention.follow(telemetry.traces);
@@ -140,11 +144,11 @@ export class Observability {
   }
 
   buildChain(profile: RouteProfile, ownIdentity: () => string): Chain {
-    const { random, series, keeping, headers, headSampleRatio, baggage } = this;
+    const { random, series, keeping, headers, headSampleRatio, baggage, serverTiming } = this;
     const { linkage, accessLog, audit, rateLimits, jwt, waf, gates } = this;
     return compileChain(
       buildFilters(profile, {
-        ...{ random, series, keeping, headers, headSampleRatio, baggage },
+        ...{ random, series, keeping, headers, headSampleRatio, baggage, serverTiming },
         ...{ linkage, accessLog, audit, rateLimits, jwt, waf, gates },
         ownIdentity,
       }),

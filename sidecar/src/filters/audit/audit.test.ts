@@ -64,6 +64,7 @@ function contextOf(audit: AuditLog) {
     headers: { requestId: true, forwarded: true },
     headSampleRatio: 0,
     baggage: { fromStrangers: [], toStrangers: [] },
+    serverTiming: 'off' as const,
     accessLog: null,
     audit,
     gates: new Map(),

@@ -7,6 +7,7 @@
  */
 import type { Exchange } from '../../core/exchange.ts';
 import { Failure } from '../../core/failure.ts';
+import { writeInteger } from '../../observe/decimal.ts';
 import type { ResponseHead } from '../../protocol/head.ts';
 import { copyBytes } from '../../transport/output.ts';
 import { RATE_LIMIT_BOUNDS } from './config.ts';
@@ -70,9 +71,9 @@ export class RateLimitOutcome {
         const debt = this.debtsUs[next++] as number;
         if (w > 0) at = writeBytes(BETWEEN_ITEMS, at);
         at = writeBytes(window.itemStart, at);
-        at = writeNumber(remainingUnits(window, debt), at);
+        at = writeInteger(itemBytes, at, remainingUnits(window, debt));
         at = writeBytes(BEFORE_SECONDS, at);
-        at = writeNumber(this.effectiveSeconds(window, debt), at);
+        at = writeInteger(itemBytes, at, this.effectiveSeconds(window, debt));
       }
       response.addValue(RATELIMIT_PREFIX, itemBytes, 0, at);
     }
@@ -117,13 +118,4 @@ function toSeconds(us: number): number {
 function writeBytes(source: Buffer, at: number): number {
   copyBytes(source, 0, source.length, itemBytes, at);
   return at + source.length;
-}
-
-function writeNumber(value: number, at: number): number {
-  let digits = 1;
-  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
-  const end = at + digits;
-  for (let i = end - 1, rest = value; i >= at; i--, rest = Math.floor(rest / 10))
-    itemBytes[i] = 0x30 + (rest % 10);
-  return end;
 }

@@ -5,7 +5,7 @@ import { renderAlertFiles } from '../alerts/src/files.ts';
 import { DASHBOARDS } from './src/index.ts';
 
 interface RuleFile {
-  readonly groups: readonly {
+  readonly groups?: readonly {
     readonly rules: readonly {
       readonly alert?: string;
       readonly annotations?: { readonly dashboard_url?: string };
@@ -15,7 +15,7 @@ interface RuleFile {
 
 const files = [...(await renderAlertFiles()).values()].map((text) => parse(text) as RuleFile);
 const alerts = files
-  .flatMap(({ groups }) => groups.flatMap(({ rules }) => rules))
+  .flatMap(({ groups = [] }) => groups.flatMap(({ rules }) => rules))
   .filter(({ alert }) => alert !== undefined);
 const LINKS = alerts.flatMap(({ alert = '', annotations }) =>
   annotations?.dashboard_url === undefined ? [] : [{ alert, url: annotations.dashboard_url }],

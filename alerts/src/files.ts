@@ -6,27 +6,37 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { loadServiceLevels } from '../../sidecar/src/config/load.ts';
 import { url } from '../../sidecar/src/config/values.ts';
+import { toAlertmanagerConfig } from './alertmanager.ts';
 import { CONTROL_ALERTS } from './control-alerts.ts';
 import { readDataFile } from './data-file.ts';
 import { MESH_ALERTS } from './mesh-alerts.ts';
+import { type QueueLimits, queueAlerts } from './queue-alerts.ts';
+import { type Receivers, receiversFile } from './receivers.ts';
 import { type Group, type Links, toRuleFile } from './rule.ts';
 import { type ServiceLevel, toGroup } from './service-level.ts';
 import { SIDECAR_ALERTS } from './sidecar-alerts.ts';
 import { type Windows, windowsFile } from './windows.ts';
 
 const webUrl = url(['https:', 'http:']);
-const settingsFile = z.strictObject({ grafanaUrl: webUrl, runbooksUrl: webUrl });
+const settingsFile = z.strictObject({
+  grafanaUrl: webUrl,
+  runbooksUrl: webUrl,
+  queues: z.strictObject({ oldestSeconds: z.int().min(1), waiting: z.int().min(1) }),
+});
 
 export interface AlertData {
   readonly links: Links;
   readonly windows: Windows;
   readonly levels: readonly ServiceLevel[];
+  readonly queues: QueueLimits;
 }
 
 /** @throws ConfigError */
 export async function readAlertData(windowsPath = dataPath('windows.yaml')): Promise<AlertData> {
+  const { queues, ...links } = await readDataFile(dataPath('settings.yaml'), settingsFile);
   return {
-    links: await readDataFile(dataPath('settings.yaml'), settingsFile),
+    links,
+    queues,
     windows: await readDataFile(windowsPath, windowsFile),
     levels: (await loadServiceLevels(dataPath('service-levels.yaml'))).map(({ metadata, spec }) => ({
       name: metadata.name,
@@ -36,7 +46,7 @@ export async function readAlertData(windowsPath = dataPath('windows.yaml')): Pro
 }
 
 /** By name. */
-export function groupFiles({ levels, windows }: AlertData): ReadonlyMap<string, readonly Group[]> {
+export function groupFiles({ levels, windows, queues }: AlertData): ReadonlyMap<string, readonly Group[]> {
   return new Map([
     [
       'mesh.rules.yaml',
@@ -46,6 +56,7 @@ export function groupFiles({ levels, windows }: AlertData): ReadonlyMap<string, 
         { name: 'control', recordings: [], alerts: CONTROL_ALERTS },
       ],
     ],
+    ['platform.rules.yaml', [{ name: 'queues', recordings: [], alerts: queueAlerts(queues) }]],
     ['service-levels.rules.yaml', levels.map((level) => toGroup(level, windows))],
   ]);
 }
@@ -55,7 +66,13 @@ export async function renderAlertFiles(): Promise<ReadonlyMap<string, string>> {
   const data = await readAlertData();
   const files = new Map<string, string>();
   for (const [name, groups] of groupFiles(data)) files.set(name, toYaml(toRuleFile(groups, data.links)));
+  files.set('alertmanager.yaml', toYaml(toAlertmanagerConfig(await readReceivers())));
   return files;
+}
+
+/** @throws ConfigError */
+export function readReceivers(path = dataPath('receivers.yaml')): Promise<Receivers> {
+  return readDataFile(path, receiversFile);
 }
 
 const HEADER = '# Made by `npm run generate` from alerts/; do not edit.\n';

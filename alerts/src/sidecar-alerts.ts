@@ -37,8 +37,8 @@ const endpointsEjected = defineAlert({
 
 const rateLimitStoreAway = defineAlert({
   ...TEAM,
-  name: 'RedisAway',
-  severity: 'page',
+  name: 'RateLimitStoreAway',
+  severity: 'ticket',
   expression: where(aggregate('max', gaugeOf(RATE_LIMIT_REDIS_UP), ['service_name', 'store']), '==', 0),
   holds: '2m',
   summary: ({ labels }) => `The sidecars of ${labels.service_name} cannot reach Redis ${labels.store}.`,

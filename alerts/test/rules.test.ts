@@ -8,13 +8,14 @@ import type { AlertCase, Scraped } from './case.ts';
 import { CONTROL_CASES } from './control.cases.ts';
 import { MESH_CASES } from './mesh.cases.ts';
 import { checkRules, testRules } from './promtool.ts';
+import { QUEUE_CASES } from './queue.cases.ts';
 import { SERVICE_LEVEL_CASES } from './service-level.cases.ts';
 import { SIDECAR_CASES } from './sidecar.cases.ts';
 
 const data = await readAlertData();
 const GROUPS = [...groupFiles(data).values()].flat();
 const ALERTS = GROUPS.flatMap(({ alerts }) => alerts);
-const CASES = [...MESH_CASES, ...SIDECAR_CASES, ...CONTROL_CASES, ...SERVICE_LEVEL_CASES];
+const CASES = [...MESH_CASES, ...SIDECAR_CASES, ...CONTROL_CASES, ...QUEUE_CASES, ...SERVICE_LEVEL_CASES];
 /** It is never silent: that is what it is for. */
 const WATCHDOG = 'Watchdog';
 

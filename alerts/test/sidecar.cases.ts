@@ -66,13 +66,13 @@ export const SIDECAR_CASES: readonly AlertCase[] = [
     },
   },
   {
-    alert: 'RedisAway',
+    alert: 'RateLimitStoreAway',
     firing: {
       series: [series(RATE_LIMIT_REDIS_UP, { ...ORDERS, store: 'shared' }, '1 0x20')],
       at: '5m',
       expected: [
         {
-          labels: { ...PAGE, store: 'shared' },
+          labels: { ...TICKET, store: 'shared' },
           summary: 'The sidecars of orders cannot reach Redis shared.',
           description:
             'No sidecar of orders has an answer of shared. Its rate limits do what their `onFailure` says: tenants may get more than their quota, or nothing.',

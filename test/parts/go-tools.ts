@@ -1,7 +1,7 @@
-// Tools written in Go, built from pinned modules: h2spec, gRPC's interop client and server (grpc-go), and Sloth.
+// Tools written in Go, built from pinned modules: h2spec, gRPC's interop client and server (grpc-go), Sloth and Alertmanager.
 import { findInGo, type GoSource } from './install.ts';
 
-export type GoTool = 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server' | 'sloth';
+export type GoTool = 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server' | 'sloth' | 'alertmanager';
 
 const GRPC = 'google.golang.org/grpc@v1.85.0';
 const TOOLS: Record<GoTool, Omit<GoSource, 'part' | 'program'>> = {
@@ -17,6 +17,10 @@ const TOOLS: Record<GoTool, Omit<GoSource, 'part' | 'program'>> = {
   },
   'grpc-interop-client': { package: 'google.golang.org/grpc/interop/client', modules: [GRPC] },
   'grpc-interop-server': { package: 'google.golang.org/grpc/interop/server', modules: [GRPC] },
+  alertmanager: {
+    package: 'github.com/prometheus/alertmanager/cmd/alertmanager',
+    modules: ['github.com/prometheus/alertmanager@v0.28.1'],
+  },
   // Makes Prometheus rules of service levels: what ours are compared with.
   sloth: { package: 'github.com/slok/sloth/cmd/sloth', modules: ['github.com/slok/sloth@v0.16.0'] },
 };

@@ -32,10 +32,15 @@ export interface ApiServerUnderTest extends ApiServer {
   readonly users: Map<string, object>;
   /** A token that is valid from now on. */
   addPod(token: PodToken): string;
+  /** Its token is not good any more, as that of a pod that is gone or past its end. */
+  removePod(token: string): void;
   close(): void;
 }
 
-const ISSUED_AT = 1_893_456_000;
+const ISSUED_AT = 1_767_225_600;
+const EXPIRES_AT = 4_070_908_800;
+const POD_UID = 'b7a6c7d2-6f5e-4b51-8b2c-0a4f3c9d1e22';
+const ACCOUNT_UID = '2c6b7d3c-8f4c-4d5d-9a70-4c2e53bb6f0d';
 
 export async function startApiServer(folder: string, issuer: Issuer): Promise<ApiServerUnderTest> {
   const { certificatePem, keyPem } = await issuer.issueServerCertificate(['127.0.0.1'], 3_600);
@@ -84,14 +89,14 @@ export async function startApiServer(folder: string, issuer: Issuer): Promise<Ap
       authenticated: true,
       user: {
         username: `system:serviceaccount:${pod.namespace}:${pod.account}`,
-        uid: '2c6b7d3c-8f4c-4d5d-9a70-4c2e53bb6f0d',
+        uid: ACCOUNT_UID,
         groups: ['system:serviceaccounts', `system:serviceaccounts:${pod.namespace}`, 'system:authenticated'],
         extra: {
           'authentication.kubernetes.io/credential-id': ['JTI=8d0f7d0e-2d3f-4f10-9d5e-6b0b9f0a5a11'],
           ...(pod.pod !== null && {
             'authentication.kubernetes.io/node-name': ['node-1'],
             'authentication.kubernetes.io/pod-name': [pod.pod],
-            'authentication.kubernetes.io/pod-uid': ['b7a6c7d2-6f5e-4b51-8b2c-0a4f3c9d1e22'],
+            'authentication.kubernetes.io/pod-uid': [POD_UID],
           }),
         },
       },
@@ -115,12 +120,22 @@ export async function startApiServer(folder: string, issuer: Issuer): Promise<Ap
     addPod(pod) {
       const token = createJwt({
         aud: pod.audiences,
+        exp: EXPIRES_AT,
         iat: ISSUED_AT,
+        iss: 'https://kubernetes.default.svc.cluster.local',
         jti: crypto.randomUUID(),
+        'kubernetes.io': {
+          namespace: pod.namespace,
+          ...(pod.pod !== null && { pod: { name: pod.pod, uid: POD_UID } }),
+          serviceaccount: { name: pod.account, uid: ACCOUNT_UID },
+        },
         sub: `system:serviceaccount:${pod.namespace}:${pod.account}`,
       });
       pods.set(token, pod);
       return token;
+    },
+    removePod(token) {
+      pods.delete(token);
     },
     close() {
       server.closeAllConnections();

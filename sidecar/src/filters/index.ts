@@ -79,7 +79,9 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     filters.push(new ServerTimingFilter(context.serverTiming, direction, profile.service));
   }
   // Before anything that may answer, so that every answer carries an id.
-  if (headers.requestId) filters.push(new RequestIdFilter(trustsPeer, random));
+  if (headers.requestId) {
+    filters.push(new RequestIdFilter(trustsPeer, random, direction === 'outbound' ? context.linkage : null));
+  }
   // Behind what identifies a call, before what may take time.
   filters.push(new DeadlineFilter());
   if (context.linkage !== null) filters.push(new LinkageFilter(context.linkage, direction));

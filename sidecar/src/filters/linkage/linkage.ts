@@ -1,6 +1,6 @@
 /**
  * Whether the own service hands on the context of the requests that it serves: of each request that it sends, the trace it belongs to is looked
- * for among those that came in here lately.
+ * for among those that came in here lately. A call that is found, and says no request id, gets the one that its trace came in with.
  *
  * Invariants: behind the trace filter, which has read the context. Memory and the time of each look are fixed; a trace that came in so long ago, or
  * so many traces ago, that it is forgotten counts as one that began in the service.
@@ -8,7 +8,11 @@
 import type { Exchange } from '../../core/exchange.ts';
 import { CONTINUE, type Filter, type Verdict } from '../../core/filter.ts';
 import type { Direction } from '../../core/route.ts';
+import { OBSERVE_LIMITS } from '../../observe/limits.ts';
 import { KeptTraces } from '../../observe/retention/kept-traces.ts';
+import { RequestIds } from './request-ids.ts';
+
+const LINE_END_BYTES = 2;
 
 /** One for all routes of a sidecar. */
 export class Linkage {
@@ -19,14 +23,30 @@ export class Linkage {
   /** … and in none. */
   none = 0;
   private readonly entered: KeptTraces;
+  private readonly requestIds = new RequestIds(OBSERVE_LIMITS.keptTraces);
 
   /** `random` gives a signed 32-bit word. */
   constructor(random: () => number) {
     this.entered = new KeptTraces(random);
   }
 
-  enter({ traceId0, traceId1, traceId2, traceId3, time }: Exchange): void {
-    this.entered.add(traceId0, traceId1, traceId2, traceId3, time.nowMs);
+  enter(exchange: Exchange): void {
+    const { traceId0, traceId1, traceId2, traceId3, time } = exchange;
+    const isFirst = this.entered.add(traceId0, traceId1, traceId2, traceId3, time.nowMs);
+    const place = this.entered.placeOf(traceId0, traceId1, traceId2, traceId3, time.nowMs);
+    this.requestIds.keep(place, isFirst, exchange);
+  }
+
+  /** For a request of the service without an id; false when none is known. */
+  restoreRequestId(exchange: Exchange): boolean {
+    const { hasParent, request, traceId0, traceId1, traceId2, traceId3, time } = exchange;
+    if (!hasParent) return false;
+    const place = this.entered.placeOf(traceId0, traceId1, traceId2, traceId3, time.nowMs);
+    const length = place === -1 ? 0 : this.requestIds.addTo(request, place);
+    if (length === 0) return false;
+    exchange.requestIdEnd = request.length - LINE_END_BYTES;
+    exchange.requestIdStart = exchange.requestIdEnd - length;
+    return true;
   }
 
   leave({ hasParent, traceId0, traceId1, traceId2, traceId3, time }: Exchange): void {

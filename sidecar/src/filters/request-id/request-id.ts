@@ -1,5 +1,6 @@
 /**
- * One X-Request-ID for an exchange: taken over from trusted peers, made otherwise, forwarded and always returned.
+ * One X-Request-ID for an exchange: taken over from trusted peers, else that of the request which it was made for, made otherwise; forwarded and
+ * always returned.
  *
  * Invariants: after the request head, readable or not, there is exactly one valid id; a response carries the id of its request, whatever
  * the upstream put there.
@@ -10,6 +11,7 @@ import { writeHexByte, writeHexWord } from '../../observe/hex.ts';
 import type { RandomWords } from '../../observe/random-words.ts';
 import { fieldId } from '../../protocol/field-names.ts';
 import type { RequestHead } from '../../protocol/head.ts';
+import type { Linkage } from '../linkage/linkage.ts';
 
 const X_REQUEST_ID = fieldId('x-request-id');
 const PREFIX = Buffer.from('x-request-id: ');
@@ -28,10 +30,13 @@ export class RequestIdFilter implements Filter {
   readonly name = 'request-id';
   private readonly trustsPeer: boolean;
   private readonly random: RandomWords;
+  private readonly linkage: Linkage | null;
 
-  constructor(trustsPeer: boolean, random: RandomWords) {
+  /** `linkage` knows what requests of the own service were made for; null for those of others. */
+  constructor(trustsPeer: boolean, random: RandomWords, linkage: Linkage | null = null) {
     this.trustsPeer = trustsPeer;
     this.random = random;
+    this.linkage = linkage;
   }
 
   onRequestHead(exchange: Exchange): Verdict {
@@ -45,7 +50,7 @@ export class RequestIdFilter implements Filter {
       }
       request.drop(X_REQUEST_ID);
     }
-    this.assign(exchange);
+    if (this.linkage === null || !this.linkage.restoreRequestId(exchange)) this.assign(exchange);
     return CONTINUE;
   }
 

@@ -46,8 +46,13 @@ export class KeptTraces {
   }
 
   has(id0: number, id1: number, id2: number, id3: number, nowMs: number): boolean {
+    return this.placeOf(id0, id1, id2, id3, nowMs) !== -1;
+  }
+
+  /** Where its id lies, below the capacity, for who keeps more of a trace; -1 when it is not kept. */
+  placeOf(id0: number, id1: number, id2: number, id3: number, nowMs: number): number {
     const place = this.find(this.setOf(id1, id2, id3) * WAYS, id0, id1, id2, id3);
-    return place !== -1 && (this.untilMs[place] as number) > nowMs;
+    return place !== -1 && (this.untilMs[place] as number) > nowMs ? place : -1;
   }
 
   private find(first: number, id0: number, id1: number, id2: number, id3: number): number {

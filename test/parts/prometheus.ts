@@ -27,6 +27,8 @@ export interface PrometheusOptions {
   readonly rules?: Readonly<Record<string, string>>;
   /** Addresses of Alertmanagers. */
   readonly alertmanagers?: readonly string[];
+  /** Whether it asks for native histograms. */
+  readonly nativeHistograms?: boolean;
 }
 
 const PACKAGE = 'prometheus';
@@ -34,7 +36,7 @@ const PACKAGE = 'prometheus';
 /** Scrapes each address once a second, and evaluates rules as often. */
 export function startPrometheus(
   jobs: readonly ScrapeJob[],
-  { rules = {}, alertmanagers = [] }: PrometheusOptions = {},
+  { rules = {}, alertmanagers = [], nativeHistograms = false }: PrometheusOptions = {},
 ): Promise<Prometheus> {
   return startOnFreePort(async (port) => {
     const { command, env } = await findInDebian({
@@ -58,7 +60,7 @@ export function startPrometheus(
       args: [
         '--config.file=prometheus.json',
         '--storage.tsdb.path=data',
-        '--enable-feature=exemplar-storage',
+        `--enable-feature=exemplar-storage${nativeHistograms ? ',native-histograms' : ''}`,
         `--web.listen-address=${address}`,
       ],
       env,

@@ -129,7 +129,10 @@ const config: fc.Arbitrary<SidecarConfig> = fc
         keyPrefixes: fc.boolean(),
         serverTiming: fc.constantFrom('off' as const, 'mesh' as const, 'everyone' as const),
         baggage: fc.record({ fromStrangers: baggageKeys, toStrangers: baggageKeys }),
-        metrics: fc.record({ maxTrafficSeries: fc.integer({ min: 1_000, max: 200_000 }) }),
+        metrics: fc.record({
+          maxTrafficSeries: fc.integer({ min: 1_000, max: 200_000 }),
+          nativeHistograms: fc.boolean(),
+        }),
         accessLog: fc.oneof(
           fc.constantFrom({ kind: 'stdout' as const }, { kind: 'off' as const }),
           path.map((value) => ({ kind: 'file' as const, path: value })),
@@ -211,7 +214,7 @@ function toDocument({ name, namespace, service, ...rest }: SidecarConfig, terse:
           accessLog:
             telemetry.accessLog.kind === 'file' ? telemetry.accessLog.path : telemetry.accessLog.kind,
         }),
-    ...(terse && telemetry.metrics.maxTrafficSeries === 100_000 ? {} : { metrics: telemetry.metrics }),
+    metrics: { ...telemetry.metrics, nativeHistograms: telemetry.metrics.nativeHistograms ? 'on' : 'off' },
     ...(terse && telemetry.audit.decisions === 'refused' && telemetry.audit.path === null
       ? {}
       : { audit: { decisions: telemetry.audit.decisions, log: telemetry.audit.path ?? 'stdout' } }),
@@ -343,6 +346,6 @@ const KNOWN = new Set(
   (
     'apiVersion kind metadata spec name namespace service identity trustDomain minTlsVersion authority url rootsFile tokenFile podTokenFile stateDir foreignTrustDomains files ' +
     'certificate key roots control admin listen inbound mtls target outbound services host endpoints timeouts headMs bodyIdleMs ' +
-    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog audit decisions log keyPrefixes serverTiming baggage fromStrangers toStrangers metrics maxTrafficSeries traces endpoint headSampleRatio intake slowShare ringSpans'
+    'idleMs connectMs upstreamMs drainMs detectMs tcpIdleMs protocol capture unknown inboundCapture addresses headers zone weight address requestId forwarded telemetry accessLog audit decisions log keyPrefixes serverTiming baggage fromStrangers toStrangers metrics maxTrafficSeries nativeHistograms traces endpoint headSampleRatio intake slowShare ringSpans'
   ).split(' '),
 );

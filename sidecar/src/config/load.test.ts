@@ -78,7 +78,7 @@ describe('a valid file', () => {
         keyPrefixes: false,
         baggage: { fromStrangers: [], toStrangers: [] },
         serverTiming: 'off',
-        metrics: { maxTrafficSeries: 100_000 },
+        metrics: { maxTrafficSeries: 100_000, nativeHistograms: false },
         traces: {
           endpoint: 'http://127.0.0.1:4317',
           headSampleRatio: 0.01,

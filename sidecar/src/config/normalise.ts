@@ -69,7 +69,7 @@ export function normalise(
       keyPrefixes: telemetry.keyPrefixes === 'on',
       baggage: telemetry.baggage,
       serverTiming: telemetry.serverTiming,
-      metrics: telemetry.metrics,
+      metrics: { ...telemetry.metrics, nativeHistograms: telemetry.metrics.nativeHistograms === 'on' },
       traces:
         telemetry.traces === undefined
           ? null

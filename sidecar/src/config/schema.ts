@@ -177,7 +177,7 @@ export type TelemetryConfig = {
 };
 
 /** `maxTrafficSeries` bounds what is told apart by what requests and commands bring; each sample of a scrape is a series. */
-export type MetricsConfig = { readonly maxTrafficSeries: number };
+export type MetricsConfig = { readonly maxTrafficSeries: number; readonly nativeHistograms: boolean };
 
 export type AccessLogConfig =
   | { readonly kind: 'stdout' }
@@ -296,6 +296,7 @@ export const sidecarDocument = z.strictObject({
               .min(CONFIG_LIMITS.minTrafficSeries)
               .max(CONFIG_LIMITS.trafficSeries)
               .default(100_000),
+            nativeHistograms: z.enum(['on', 'off']).default('off'),
           })
           .prefault({}),
         traces: z

@@ -13,7 +13,9 @@ export interface Sample {
   /** Labels that several samples have in common, as one object. */
   readonly sharedLabels?: Labels;
   readonly value: number;
-  /** Shown in OpenMetrics only. */
+  /** With the count of a histogram of ours: what its native form is made of. */
+  readonly cells?: Float64Array | null;
+  /** Not shown in the text format of Prometheus. */
   readonly exemplar?: ShownExemplar | null;
 }
 
@@ -114,7 +116,7 @@ function* samplesOfHistogram(
     yield { metricName, labels: labels[i] as Labels, sharedLabels, value, exemplar };
   }
   yield { ...sum, metricName: `${name}_sum` };
-  yield { ...sum, metricName: `${name}_count`, value: counts.at(-1) as number };
+  yield { ...sum, metricName: `${name}_count`, value: counts.at(-1) as number, cells: histogram.cells };
 }
 
 /** The latest of each bucket, by its number. */

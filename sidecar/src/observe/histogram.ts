@@ -24,7 +24,8 @@ export class Histogram {
   sumMs = 0;
   /** Null while there are none. */
   exemplars: Exemplars | null = null;
-  private cells: Float64Array | null = null;
+  /** Only read by others. */
+  cells: Float64Array | null = null;
 
   observe(durationMs: number): void {
     this.cells ??= new Float64Array(CELLS);

@@ -43,7 +43,7 @@ beforeEach(async () => {
     keyPrefixes: false,
     serverTiming: 'off',
     baggage: { fromStrangers: [], toStrangers: [] },
-    metrics: { maxTrafficSeries: 100_000 },
+    metrics: { maxTrafficSeries: 100_000, nativeHistograms: false },
     traces: {
       endpoint: `http://127.0.0.1:${receiver.port}`,
       headSampleRatio: 1,
@@ -256,7 +256,7 @@ describe('metrics', () => {
       keyPrefixes: false,
       serverTiming: 'off',
       baggage: { fromStrangers: [], toStrangers: [] },
-      metrics: { maxTrafficSeries: 100_000 },
+      metrics: { maxTrafficSeries: 100_000, nativeHistograms: false },
       traces: null,
     });
     const { exchange, forwarded } = travel({ chain: quiet.buildChain(PROFILES.inbound, () => OWN) });
@@ -279,7 +279,7 @@ test('what may change in a running sidecar holds for chains built after it did',
         keyPrefixes: false,
         serverTiming: 'off',
         baggage: { fromStrangers: [], toStrangers: [] },
-        metrics: { maxTrafficSeries: 100_000 },
+        metrics: { maxTrafficSeries: 100_000, nativeHistograms: false },
         traces: { endpoint: 'http://unused', headSampleRatio, slowShare: 0, ringSpans: 1_024, intake: null },
       },
     });

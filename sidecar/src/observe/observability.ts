@@ -132,6 +132,7 @@ export class Observability {
     this.serverTiming = telemetry.serverTiming;
     this.series.budget.limit = telemetry.metrics.maxTrafficSeries;
     this.audit.decisions = telemetry.audit.decisions;
+    this.scrapes.nativeHistograms = telemetry.metrics.nativeHistograms;
     if (telemetry.traces !== null) this.tracing?.keeping.retention.follow(telemetry.traces);
   }
 

@@ -9,17 +9,20 @@ import { setImmediate } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import type { Labels } from './family.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import { PROTOBUF_CONTENT_TYPE, writeProtobuf } from './protobuf-format.ts';
 import { textFormatFor, writeText } from './text-format.ts';
 
 export interface Scrape {
   readonly contentType: string;
   /** Whoever does not want the rest returns the iterator, or others wait for ever. */
-  readonly slices: AsyncGenerator<string>;
+  readonly slices: AsyncGenerator<string | Uint8Array>;
 }
 
 export class Scrapes {
   private readonly registry: Registry;
   private readonly common: Labels;
+  /** Whether those who accept it get the format that has native histograms. */
+  nativeHistograms = false;
   private open = 0;
   private last: Promise<void> = Promise.resolve();
 
@@ -32,6 +35,10 @@ export class Scrapes {
   /** Null when too many wait already. `accept` is what the scraper takes. */
   begin(accept: string): Scrape | null {
     if (this.open > OBSERVE_LIMITS.waitingScrapes) return null;
+    if (this.nativeHistograms && accept.includes('application/vnd.google.protobuf')) {
+      const slices = this.inTurn(() => writeProtobuf(this.registry, this.common));
+      return { contentType: PROTOBUF_CONTENT_TYPE, slices };
+    }
     const format = textFormatFor(accept);
     return {
       contentType: format.contentType,
@@ -39,17 +46,19 @@ export class Scrapes {
     };
   }
 
-  private async *inTurn(write: () => AsyncGenerator<string>): AsyncGenerator<string> {
+  private async *inTurn<Slice extends string | Uint8Array>(
+    write: () => AsyncGenerator<Slice>,
+  ): AsyncGenerator<Slice> {
     this.open++;
     const before = this.last;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.last = promise;
     try {
       await before;
-      let chars = 0;
+      let length = 0;
       for await (const slice of write()) {
-        chars += slice.length;
-        if (chars > OBSERVE_LIMITS.scrapeChars)
+        length += slice.length;
+        if (length > OBSERVE_LIMITS.scrapeChars)
           throw new Error(`metrics have more than ${OBSERVE_LIMITS.scrapeChars} characters`);
         yield slice;
         await setImmediate();

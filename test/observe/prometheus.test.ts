@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseExposition } from '../../mesh/cli/top/exposition.ts';
+import type { ConfigDump } from '../../sidecar/src/admin/config-dump.ts';
 import { SIDECAR_METRICS } from '../../sidecar/src/observe/catalogue.ts';
+import { forecastSeries } from '../../sidecar/src/observe/forecast.ts';
 import { PEER_REQUESTS } from '../../sidecar/src/observe/request-exposition.ts';
 import { type Collector, startCollector } from '../parts/collector.ts';
 import { checkMetrics, type Prometheus, startPrometheus } from '../parts/prometheus.ts';
@@ -59,20 +61,27 @@ test.each(['', 'application/openmetrics-text;version=1.0.0'])(
   },
 );
 
-test('every sample that a sidecar shows is declared, with its labels', async () => {
+test('every sample that a sidecar shows is declared, with its labels, and no family has more than were forecast', async () => {
   const declared = new Map(
     SIDECAR_METRICS.map(({ name, labels }) => [name, ['service_name', 'le', ...labels]]),
   );
-  const stale = new Set<string>();
+  const wrong = new Set<string>();
   for (const port of shop.adminPorts) {
-    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
-    for (const { name, labels } of parseExposition(await response.text())) {
+    const ask = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+    const shown = new Map<string, number>();
+    for (const { name, labels } of parseExposition(await (await ask('/metrics')).text())) {
       if (/^(process|nodejs)_/.test(name)) continue;
-      const known = declared.get(name) ?? declared.get(name.replace(/_(bucket|sum|count)$/, ''));
-      for (const label of labels.keys()) if (!known?.includes(label)) stale.add(`${name} ${label}`);
+      const family = declared.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '');
+      for (const label of labels.keys())
+        if (!declared.get(family)?.includes(label)) wrong.add(`${name} ${label}`);
+      shown.set(family, (shown.get(family) ?? 0) + 1);
     }
+    const { config } = (await (await ask('/config_dump')).json()) as ConfigDump;
+    const forecast = new Map(forecastSeries(config).families.map(({ name, series }) => [name, series]));
+    for (const [family, samples] of shown)
+      if (samples > (forecast.get(family) ?? 0)) wrong.add(`${family}: ${samples} series`);
   }
-  expect([...stale]).toEqual([]);
+  expect([...wrong]).toEqual([]);
 });
 
 test('every sidecar is scraped, and the numbers add up', async () => {

@@ -233,7 +233,7 @@ describe('what --check says', () => {
       configOf({ inbound: 1, http: 12, rules: 0, stores: 0, maxTrafficSeries: 20_000 }),
     );
     expect(lines[0]).toMatch(/^metrics: at most [\d,]+ series/);
-    expect(lines[1]).toContain('http_client_request_duration_seconds (14 routes, each up to 512');
+    expect(lines[1]).toContain('http_client_request_duration_seconds (routes: 14, each up to 512');
     expect(lines.at(-1)).toMatch(/^warning: traffic could make .* may make 20,000/);
   });
 

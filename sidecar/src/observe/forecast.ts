@@ -76,6 +76,8 @@ function countNames({ inbound, outbound, routes, policies }: SidecarConfig) {
   const matches = http.map((service) => orderMatches(routes, service));
   const rules = matches.map((of) => new Set(of.map(({ rule }) => rule)));
   const { metricPeers, metricPeerSeries } = OBSERVE_LIMITS;
+  const stores = services.filter(({ protocol }) => isDataStore(protocol));
+  const brokers = stores.filter(({ protocol }) => protocol === 'kafka').length;
   // `unrouted` and `passthrough` are routes, too, and for connections `unrouted` is one each way.
   const all = inbound.length + http.length + total(rules, ({ size }) => size) + 2;
   return {
@@ -87,7 +89,9 @@ function countNames({ inbound, outbound, routes, policies }: SidecarConfig) {
     services: inbound.length + services.length + 3,
     endpoints: inbound.length + total(http, ({ endpoints }) => endpoints.length),
     listeners: inbound.length + services.length + 3,
-    stores: services.filter(({ protocol }) => isDataStore(protocol)).length,
+    stores: stores.length,
+    brokers,
+    databases: stores.length - brokers,
     backends: total(rules, (of) =>
       total([...of], ({ backends, mirrors }) => backends.length + mirrors.length),
     ),
@@ -153,7 +157,7 @@ function forecastNamed(declaration: MetricDeclaration, scopes: readonly Scope[])
   const closed = labels.filter((label) => !scope.labels.includes(label));
   const values = closed.map((label) => valuesOf(declaration, label)).reduce((a, b) => a * b, 1);
   const series = scope.count * values * samplesOfOne(declaration);
-  return { name, series, basis: `${scope.count} ${scope.basis || 'sidecar'}${by(closed)}` };
+  return { name, series, basis: [basisOf(scope), by(closed)].filter((part) => part !== '').join(', ') };
 }
 
 function valuesOf({ labels }: MetricDeclaration, label: string): number {
@@ -163,7 +167,11 @@ function valuesOf({ labels }: MetricDeclaration, label: string): number {
 }
 
 function by(labels: readonly string[]): string {
-  return labels.length === 0 ? '' : ` by ${labels.join(', ')}`;
+  return labels.length === 0 ? '' : `by ${labels.join(' and ')}`;
+}
+
+function basisOf({ basis, count }: Scope): string {
+  return basis === '' ? '' : `${basis}: ${count}`;
 }
 
 /** Without a limit for all of them. */
@@ -178,25 +186,19 @@ function trafficFamilies(names: Names): FamilyForecast[] {
   ) => ({
     name: declaration.name,
     series: count * (combinations + 1) * samplesOfOne(declaration),
-    basis: `${count} ${what}, each up to ${combinations} combinations of ${of}`,
+    basis: `${what}: ${count}, each up to ${combinations} combinations of ${of}`,
   });
   const ofRoutes = (declaration: MetricDeclaration, routes: number, of: string) =>
     family(declaration, routes, 'routes', metricCombinationsPerRoute, of);
-  const ofStores = (declaration: MetricDeclaration) =>
-    family(
-      declaration,
-      names.stores,
-      'data stores',
-      metricCombinationsPerStore,
-      'operation, target and outcome',
-    );
+  const ofStores = (declaration: MetricDeclaration, stores: number) =>
+    family(declaration, stores, 'data stores', metricCombinationsPerStore, 'operation, target and outcome');
   return [
     ofRoutes(requests.HTTP_SERVER_REQUEST_DURATION, names.inbound, 'method, status, failure and peer'),
     ofRoutes(requests.HTTP_CLIENT_REQUEST_DURATION, names.outbound, 'method, status, failure and peer'),
     ofRoutes(requests.RPC_SERVER_CALL_DURATION, names.inbound, 'gRPC method and status'),
     ofRoutes(requests.RPC_CLIENT_CALL_DURATION, names.outbound, 'gRPC method and status'),
-    ofStores(DB_CLIENT_OPERATION_DURATION),
-    ofStores(MESSAGING_CLIENT_OPERATION_DURATION),
+    ofStores(DB_CLIENT_OPERATION_DURATION, names.databases),
+    ofStores(MESSAGING_CLIENT_OPERATION_DURATION, names.brokers),
   ];
 }
 

@@ -52,7 +52,8 @@ export const classifyRequest = z.strictObject({
     .array(z.string().min(1).max(LIMITS.labelChars))
     .min(2)
     .max(LIMITS.labels)
-    .refine((labels) => new Set(labels).size === labels.length, 'the same label stands there twice'),
+    .refine((labels) => new Set(labels).size === labels.length, 'the same label stands there twice')
+    .meta({ uniqueItems: true }),
 });
 
 export const classifyAnswer = z.object({

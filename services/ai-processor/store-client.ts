@@ -5,6 +5,7 @@
  * another's; a store that does not answer in time, or whose breaker is open, is a Problem with the reason that the mesh gave.
  */
 import { createHash } from 'node:crypto';
+import type { Schemas } from '@qdrant/js-client-rest';
 import { z } from 'zod';
 import { LIMITS } from '../lib/limits.ts';
 import {
@@ -83,24 +84,20 @@ export class QdrantStore implements VectorStore {
       vector: [...vector],
       payload: { tenant, document: id, text, metadata },
     }));
-    await this.#call('PUT', '/points?wait=true', { points });
+    await this.#call('PUT', '/points?wait=true', { points } satisfies Schemas['PointsList']);
   }
 
   async remove(tenant: string, ids: readonly string[]): Promise<void> {
     await this.#prepare();
     const points = ids.map((id) => pointId(tenant, id));
-    await this.#call('POST', '/points/delete?wait=true', { points });
+    await this.#call('POST', '/points/delete?wait=true', { points } satisfies Schemas['PointIdsList']);
   }
 
   async search(tenant: string, vector: Float32Array, limit: number): Promise<FoundDocument[]> {
     await this.#prepare();
     const filter = { must: [{ key: 'tenant', match: { value: tenant } }] };
-    const response = await this.#call('POST', '/points/query', {
-      query: [...vector],
-      filter,
-      limit,
-      with_payload: true,
-    });
+    const query = { query: [...vector], filter, limit, with_payload: true } satisfies Schemas['QueryRequest'];
+    const response = await this.#call('POST', '/points/query', query);
     const { points } = read(queryAnswer, response).result;
     return points.map(({ score, payload: { document, text, metadata } }) => ({
       id: document,
@@ -125,8 +122,11 @@ export class QdrantStore implements VectorStore {
     if (there.status === 404) {
       // 409: somebody else was quicker.
       await this.#call('PUT', '', { vectors: { size: dimensions, distance: 'Cosine' } }, [409]);
-      const field_schema = { type: 'keyword', is_tenant: true };
-      await this.#call('PUT', '/index?wait=true', { field_name: 'tenant', field_schema });
+      const index = {
+        field_name: 'tenant',
+        field_schema: { type: 'keyword', is_tenant: true },
+      } satisfies Schemas['CreateFieldIndex'];
+      await this.#call('PUT', '/index?wait=true', index);
       return;
     }
     const { size } = read(collectionAnswer, there).result.config.params.vectors;

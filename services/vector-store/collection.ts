@@ -141,16 +141,23 @@ function schemaOf(size: number): Schema {
     new Field('id', new Utf8(), false),
     new Field('vector', new FixedSizeList(size, new Field('item', new Float32(), true)), false),
     new Field('payload', new Utf8(), false),
-    // What filters match: each field of the payload that holds a scalar, with its value.
+    // What filters match: each field of the payload with its value, or with each of a list.
     new Field('terms', new List(new Field('item', new Utf8(), true)), false),
   ]);
 }
 
 function toRow({ id, vector, payload }: Point) {
-  const terms = Object.entries(payload)
-    .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
-    .map(([key, value]) => toTerm(key, value));
+  const terms = Object.entries(payload).flatMap(([key, value]) =>
+    [value]
+      .flat()
+      .filter(isScalar)
+      .map((each) => toTerm(key, each)),
+  );
   return { id, vector, payload: JSON.stringify(payload), terms };
+}
+
+function isScalar(value: unknown): boolean {
+  return typeof value !== 'object';
 }
 
 function toPredicate(filter: PointFilter | undefined): string {

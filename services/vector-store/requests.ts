@@ -28,21 +28,26 @@ export const upsert = z.strictObject({ points: z.array(point).min(1).max(LIMITS.
 
 const scalar = z.union([z.string(), z.int(), z.boolean()]);
 const condition = z.union([
-  z.strictObject({ key: z.string().min(1), match: z.strictObject({ value: scalar }) }),
+  z.strictObject({
+    key: z.string().regex(/^[^.[\]]+$/, 'must be a field of the payload, not of what is in it'),
+    match: z.strictObject({ value: scalar }),
+  }),
   z.strictObject({ has_id: z.array(pointId).max(LIMITS.pointsPerRequest) }),
 ]);
 const filter = z.strictObject({ must: z.array(condition).max(16) });
 export type PointFilter = z.infer<typeof filter>;
 
 const limit = z.int().min(1).max(LIMITS.pointsPerRequest).default(10);
-const withPayload = z.boolean().default(false);
+/** Qdrant's own client says so with each request. */
+const withoutVector = z.literal(false).optional();
 
 export const query = z.strictObject({
   query: vector,
   filter: filter.optional(),
   limit,
   score_threshold: z.number().optional(),
-  with_payload: withPayload,
+  with_payload: z.boolean().default(false),
+  with_vector: withoutVector,
 });
 export type Query = z.infer<typeof query>;
 
@@ -52,6 +57,7 @@ export const scroll = z.strictObject({
   offset: pointId.nullish(),
   // There, unlike with a query, the default is true.
   with_payload: z.boolean().default(true),
+  with_vector: withoutVector,
 });
 export type Scroll = z.infer<typeof scroll>;
 

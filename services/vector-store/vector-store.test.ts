@@ -97,6 +97,8 @@ describe('what is refused, and why', () => {
     const name = await createCollection();
     const filter = { should: [{ key: 'a', match: { value: 1 } }] };
     expect((await call('POST', `${name}/points/query`, { query: [1, 0], filter })).status).toBe(400);
+    const nested = { must: [{ key: 'a.b', match: { value: 1 } }] };
+    expect((await call('POST', `${name}/points/scroll`, { filter: nested })).status).toBe(400);
     expect((await call('POST', `${name}/points/delete`, { filter })).status).toBe(400);
   });
 
@@ -116,7 +118,7 @@ test('points are found by direction, within a filter, down to a score', async ()
     point([1, 0], { tenant: 'a', n: 1, deep: { x: 1 } }),
     point([1, 1], { tenant: 'a', n: 2 }),
     point([1, 0], { tenant: "a' OR true --", n: 1 }),
-    point([-1, 0], { tenant: 'a', n: true }),
+    point([-1, 0], { tenant: ['b', 'a'], n: true }),
   ];
   await call('PUT', `${name}/points?wait=true`, { points });
   const search = async (more: object) => {

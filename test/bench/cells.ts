@@ -1,6 +1,6 @@
 // The benchmark's matrix: every scenario with each of its workloads, numbers of concurrent requests and kinds of load.
 
-export type ScenarioName = 'bare' | 'features' | 'policies' | 'waf' | 'pair' | 'grpc' | 'tcp';
+export type ScenarioName = 'bare' | 'features' | 'policies' | 'waf' | 'tracing' | 'pair' | 'grpc' | 'tcp';
 type LoadName = 'saturated' | 'equal-rate';
 
 export interface Workload {
@@ -123,6 +123,7 @@ export const SCENARIOS: Record<ScenarioName, Workload[]> = {
   // What policies cost, they cost a request: bytes of an answer are not their affair.
   policies: [GET_1K, POST_1K],
   waf: [POST_JSON_1K],
+  tracing: [GET_1K],
   pair: HTTP_WORKLOADS,
   grpc: GRPC_WORKLOADS,
   // To who passes bytes on unread, what is in a request makes no difference.

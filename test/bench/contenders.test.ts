@@ -21,7 +21,7 @@ import { POLICY_QUOTA, type RunningContender, type Stage } from './contenders/co
 import { envoy, envoyHttp1 } from './contenders/envoy.ts';
 import { haproxy } from './contenders/haproxy.ts';
 import { nginx } from './contenders/nginx.ts';
-import { TRUST_DOMAIN, tulle, tullePlain } from './contenders/tulle.ts';
+import { TRUST_DOMAIN, tulle, tullePlain, tulleUntraced } from './contenders/tulle.ts';
 import { isLarge, measure } from './measurement.ts';
 
 /** Some seventy requests each: that none of them all is sampled will not be seen (0.99^7000). */
@@ -31,7 +31,7 @@ const MEASUREMENTS = 30;
 const PATIENCE_MS = 120_000;
 const DURATIONS = { warmUpMs: 100, measureMs: 120 };
 const canInstall = (await findOnPath('apt-get')) !== null && (await findOnPath('taskset')) !== null;
-const cases = [tulle, tullePlain, envoy, envoyHttp1, haproxy, nginx].flatMap((contender) =>
+const cases = [tulle, tullePlain, tulleUntraced, envoy, envoyHttp1, haproxy, nginx].flatMap((contender) =>
   contender.scenarios.map((scenario) => ({ name: contender.name, scenario, contender })),
 );
 let stage: Stage;

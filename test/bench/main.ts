@@ -13,7 +13,7 @@ import type { Contender } from './contenders/contender.ts';
 import { envoy, envoyHttp1 } from './contenders/envoy.ts';
 import { haproxy } from './contenders/haproxy.ts';
 import { nginx } from './contenders/nginx.ts';
-import { TRUST_DOMAIN, tulle, tullePlain } from './contenders/tulle.ts';
+import { TRUST_DOMAIN, tulle, tullePlain, tulleUntraced } from './contenders/tulle.ts';
 import { describeMachine } from './machine.ts';
 import { renderMisses, renderReport } from './report.ts';
 import type { ScenarioResult } from './results.ts';
@@ -22,7 +22,7 @@ import { judge } from './targets.ts';
 
 const PROXY_CPU = 0;
 const LOAD_CPU = 1;
-const CONTENDERS: Contender[] = [tulle, tullePlain, envoy, envoyHttp1, haproxy, nginx];
+const CONTENDERS: Contender[] = [tulle, tullePlain, tulleUntraced, envoy, envoyHttp1, haproxy, nginx];
 const HEADLINE_ROUNDS = 5;
 const OTHER_ROUNDS = 3;
 const WARM_UP_SLICES = 8;

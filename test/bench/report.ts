@@ -2,7 +2,7 @@
 import type { ScenarioName } from './cells.ts';
 import { MAX_DISTURBANCE, type Sample } from './measurement.ts';
 import { type CellResult, type Metric, ratioIn, type ScenarioResult, spreadIn } from './results.ts';
-import { isMissed, judge, missedCells, type Verdict } from './targets.ts';
+import { describeLimit, isMissed, judge, missedCells, type Verdict } from './targets.ts';
 
 const SCENARIO_TITLES: Record<ScenarioName, string> = {
   bare: 'Bare hop: HTTP/1.1 in, pooled HTTP/1.1 out, no features',
@@ -10,6 +10,8 @@ const SCENARIO_TITLES: Record<ScenarioName, string> = {
     'Hop with features: request id, 1 % traces over OTLP/gRPC, metrics, access log to a file, x-forwarded-*',
   policies: 'Hop with features and policies: outbound, a rate limit by tenant, breakers and retries on',
   waf: 'Hop with features: an order of 1 KB in JSON, with a WafPolicy that inspects it and without one (tulle-plain)',
+  tracing:
+    'Hop with features: with the ring of spans and 1 % traces over OTLP/gRPC, and without traces (tulle-untraced)',
   pair: 'mTLS pair: client, outbound proxy, HTTP/2 over TLS 1.3, inbound proxy, backend; features on (CPU and memory of both proxies)',
   grpc: 'gRPC through an mTLS pair: unary calls over HTTP/2 all the way, features on (CPU and memory of both proxies)',
   tcp: 'TCP passthrough: one hop that relays bytes, no log, no traces',
@@ -55,28 +57,29 @@ export function renderReport(results: ScenarioResult[], machine: string[], comma
 /** One line a target that is missed. */
 export function renderMisses(verdicts: Verdict[]): string[] {
   return verdicts.filter(isMissed).map((verdict) => {
-    const { name, limit, baseline } = verdict.target;
-    if (verdict.measured.every(({ ratio }) => ratio === null)) {
-      return `TARGET MISSED: ${name} at most ${limit} of ${baseline}: no valid measurement`;
+    const { name } = verdict.target;
+    const limit = describeLimit(verdict.target);
+    if (verdict.measured.every(({ value }) => value === null)) {
+      return `TARGET MISSED: ${name} at most ${limit}: no valid measurement`;
     }
-    const cells = missedCells(verdict).map(({ cell, ratio, isDisturbed }) => {
+    const cells = missedCells(verdict).map(({ cell, value, isDisturbed }) => {
       const disturbed = isDisturbed ? ' (disturbed)' : '';
-      return `${cell.name} ${ratio === null ? 'without a valid measurement' : ratio.toFixed(2)}${disturbed}`;
+      return `${cell.name} ${value === null ? 'without a valid measurement' : value.toFixed(2)}${disturbed}`;
     });
-    return `TARGET MISSED: ${name} at most ${limit} of ${baseline}: ${cells.join(', ')}`;
+    return `TARGET MISSED: ${name} at most ${limit}: ${cells.join(', ')}`;
   });
 }
 
 function renderTargets(verdicts: Verdict[]): string[] {
   const rows = verdicts.map((verdict) => {
     const { target, measured } = verdict;
-    const ratios = measured.map(({ ratio }) => ratio ?? Number.POSITIVE_INFINITY);
-    const range = `${formatRatio(Math.min(...ratios))} to ${formatRatio(Math.max(...ratios))}`;
+    const values = measured.map(({ value }) => value ?? Number.POSITIVE_INFINITY);
+    const range = `${formatRatio(Math.min(...values))} to ${formatRatio(Math.max(...values))}`;
     const met = measured.length - missedCells(verdict).length;
     const disturbed = measured.filter(({ isDisturbed }) => isDisturbed).length;
     return [
       target.name,
-      `<= ${target.limit} of ${target.baseline}`,
+      `<= ${describeLimit(target)}`,
       range,
       `${met} of ${measured.length}`,
       `${isMissed(verdict) ? '**MISSED**' : 'met'}${disturbed > 0 ? `, ${disturbed} disturbed` : ''}`,

@@ -40,10 +40,33 @@ export function ratioIn(
   baseline: string,
   metric: Metric,
 ): number | null {
+  return compareIn(result, contender, baseline, metric, (own, other) => own / other);
+}
+
+/** The median of the differences of each round. */
+export function differenceIn(
+  result: CellResult,
+  contender: string,
+  baseline: string,
+  metric: Metric,
+): number | null {
+  return compareIn(result, contender, baseline, metric, (own, other) => own - other);
+}
+
+function compareIn(
+  result: CellResult,
+  contender: string,
+  baseline: string,
+  metric: Metric,
+  compare: (own: number, other: number) => number,
+): number | null {
   const samples = validSamples(result, contender);
   const baselines = validSamples(result, baseline);
   if (samples === null || baselines === null) return null;
-  return spreadOf(samples.map((sample, round) => metric(sample) / metric(baselines[round] as Sample))).median;
+  const compared = samples.map((sample, round) =>
+    compare(metric(sample), metric(baselines[round] as Sample)),
+  );
+  return spreadOf(compared).median;
 }
 
 /** Whether others used the core of one of them while it was measured. */

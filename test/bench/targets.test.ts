@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { type Cell, listCells } from './cells.ts';
 import type { Sample } from './measurement.ts';
-import { renderReport } from './report.ts';
+import { renderMisses, renderReport } from './report.ts';
 import { type CellResult, ratioIn } from './results.ts';
-import { isMissed, judge, missedCells } from './targets.ts';
+import { isMissed, judge, missedCells, type Verdict } from './targets.ts';
 
 const cell = listCells(/^features\/get-1k\/32\/saturated$/)[0] as Cell;
 
@@ -53,9 +53,29 @@ test('a target is met at its limit and missed above', () => {
 
 test('one failed round of either side makes the cell missed, never counted', () => {
   const oneBroken = resultOf([sampleOf(1), null], [sampleOf(100), sampleOf(100)]);
-  expect(missedCells(cpuVerdict(oneBroken))).toMatchObject([{ cell, ratio: null }]);
+  expect(missedCells(cpuVerdict(oneBroken))).toMatchObject([{ cell, value: null }]);
   const baselineBroken = resultOf([sampleOf(1)], [null]);
-  expect(missedCells(cpuVerdict(baselineBroken))).toMatchObject([{ cell, ratio: null }]);
+  expect(missedCells(cpuVerdict(baselineBroken))).toMatchObject([{ cell, value: null }]);
+});
+
+test('what tracing adds is a difference, the median of those of each round', () => {
+  const [tracing] = listCells(/^tracing\/get-1k\/32\/saturated$/) as [Cell];
+  const verdict = (added: number[]) => {
+    const traced = added.map((micros, round) => sampleOf(10 * round + 20 + micros));
+    const untraced = added.map((_, round) => sampleOf(10 * round + 20));
+    const outcomes = new Map([
+      ['tulle', { samples: traced, failures: [] }],
+      ['tulle-untraced', { samples: untraced, failures: [] }],
+    ]);
+    const [only, ...others] = judge([{ cell: tracing, outcomes }]);
+    expect(others).toEqual([]);
+    return only as Verdict;
+  };
+  expect(verdict([9, 1.5, -2]).measured[0]?.value).toBe(1.5);
+  expect(isMissed(verdict([9, 1.5, -2]))).toBe(false);
+  expect(renderMisses([verdict([9, 1.6, -2])])).toEqual([
+    'TARGET MISSED: ring of spans and 1 % traces, saturated: CPU at most 1.5 us over tulle-untraced: tracing/get-1k/32/saturated 1.60',
+  ]);
 });
 
 test('targets that apply to no cell of the run are not judged', () => {

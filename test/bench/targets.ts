@@ -1,12 +1,14 @@
-// What the sidecar promises, as ratios to its peers, and whether a run kept it.
+// What the sidecar promises, as ratios to its peers and as what it adds to itself, and whether a run kept it.
 import type { Cell } from './cells.ts';
 import { isLarge } from './measurement.ts';
-import { type CellResult, isDisturbed, type Metric, ratioIn } from './results.ts';
+import { type CellResult, differenceIn, isDisturbed, type Metric, ratioIn } from './results.ts';
 
 interface Target {
   name: string;
   limit: number;
-  baseline: 'envoy' | 'haproxy' | 'tulle-plain';
+  baseline: 'envoy' | 'haproxy' | 'tulle-plain' | 'tulle-untraced';
+  /** Limit and measurement are what is added to the baseline, in microseconds; ratios without it. */
+  isAddedMicros?: true;
   metric: Metric;
   applies: (cell: Cell) => boolean;
 }
@@ -14,13 +16,13 @@ interface Target {
 export interface Verdict {
   target: Target;
   /** null: the sidecar or its baseline failed in this cell. */
-  measured: { cell: Cell; ratio: number | null; isDisturbed: boolean }[];
+  measured: { cell: Cell; value: number | null; isDisturbed: boolean }[];
 }
 
 const SUBJECT = 'tulle';
 const isSmall = (cell: Cell) => !isLarge(cell);
-/** A WAF has its like only in the same hop without one. */
-const hasPeers = (cell: Cell) => cell.scenario !== 'waf';
+/** Who is measured beside itself has none. */
+const hasPeers = (cell: Cell) => cell.scenario !== 'waf' && cell.scenario !== 'tracing';
 const isSaturated = (cell: Cell) => cell.load === 'saturated';
 const cpu: Metric = (sample) => sample.cpuMicros;
 
@@ -52,6 +54,14 @@ const TARGETS: Target[] = [
     baseline: 'tulle-plain',
     metric: cpu,
     applies: (cell) => cell.scenario === 'waf',
+  },
+  {
+    name: 'ring of spans and 1 % traces, saturated: CPU',
+    limit: 1.5,
+    baseline: 'tulle-untraced',
+    isAddedMicros: true,
+    metric: cpu,
+    applies: (cell) => cell.scenario === 'tracing' && isSaturated(cell),
   },
   {
     name: 'bare hop, saturated: CPU',
@@ -126,11 +136,18 @@ export function judge(results: CellResult[]): Verdict[] {
       .filter(({ cell }) => target.applies(cell))
       .map((result) => ({
         cell: result.cell,
-        ratio: ratioIn(result, SUBJECT, target.baseline, target.metric),
+        value: (target.isAddedMicros ? differenceIn : ratioIn)(
+          ...([result, SUBJECT, target.baseline, target.metric] as const),
+        ),
         isDisturbed: isDisturbed(result, [SUBJECT, target.baseline]),
       }));
     return { target, measured };
   }).filter(({ measured }) => measured.length > 0);
+}
+
+/** "0.35 of envoy", "1.5 us over tulle-untraced". */
+export function describeLimit({ limit, baseline, isAddedMicros }: Target): string {
+  return isAddedMicros ? `${limit} us over ${baseline}` : `${limit} of ${baseline}`;
 }
 
 export function isMissed(verdict: Verdict): boolean {
@@ -138,5 +155,5 @@ export function isMissed(verdict: Verdict): boolean {
 }
 
 export function missedCells({ target, measured }: Verdict): Verdict['measured'] {
-  return measured.filter(({ ratio }) => ratio === null || ratio > target.limit);
+  return measured.filter(({ value }) => value === null || value > target.limit);
 }

@@ -2,8 +2,9 @@
 //
 // Bare: one inbound listener without mTLS; access log, traces, request id and x-forwarded-* are off, and what has no switch (metrics,
 // deadlines) stays on. Features: all of that on, with a JSON access log and 1 % of traces. Policies: an outbound listener with
-// features, a rate limit by tenant, breakers and retries. WAF: features, and a WafPolicy for what comes in; `tulle-plain` is the same without. Pair and gRPC: two sidecars with
-// features, HTTP/2 over mTLS between them. TCP: one inbound listener that passes bytes on, as bare as the first.
+// features, a rate limit by tenant, breakers and retries. WAF: features, and a WafPolicy for what comes in; `tulle-plain` is the same without. Tracing: features, and
+// `tulle-untraced` is the same without traces. Pair and gRPC: two sidecars with features, HTTP/2 over mTLS between them. TCP: one inbound
+// listener that passes bytes on, as bare as the first.
 import { join } from 'node:path';
 import { buildSidecar } from '../../../sidecar/build.ts';
 import type { Svid } from '../../../sidecar/src/identity/svid.ts';
@@ -54,12 +55,12 @@ const POLICIES = [
 
 export const tulle: Contender = {
   name: 'tulle',
-  scenarios: ['bare', 'features', 'policies', 'waf', 'pair', 'grpc', 'tcp'],
+  scenarios: ['bare', 'features', 'policies', 'waf', 'tracing', 'pair', 'grpc', 'tcp'],
   start: (scenario, stage) => {
     if (scenario === 'policies') return startWithPolicies(stage);
     if (scenario === 'pair') return startPair(stage, stage.backendPort);
     if (scenario === 'grpc') return startPair(stage, stage.grpcBackendPort);
-    return startHop(scenario, stage, scenario === 'waf' ? [policy('WafPolicy', {})] : []);
+    return startHop(scenario, stage, { policies: scenario === 'waf' ? [policy('WafPolicy', {})] : [] });
   },
 };
 
@@ -69,14 +70,20 @@ export const tullePlain: Contender = {
   start: (scenario, stage) => startHop(scenario, stage),
 };
 
+export const tulleUntraced: Contender = {
+  name: 'tulle-untraced',
+  scenarios: ['tracing'],
+  start: (scenario, stage) => startHop(scenario, stage, { traces: false }),
+};
+
 async function startHop(
   scenario: ScenarioName,
   stage: Stage,
-  policies: object[] = [],
+  { policies = [], traces = true }: { policies?: object[]; traces?: boolean } = {},
 ): Promise<RunningContender> {
   const started = new Started();
   const sink = await started.add(startSpanSink());
-  const hasFeatures = scenario === 'features' || scenario === 'waf';
+  const hasFeatures = scenario !== 'bare' && scenario !== 'tcp';
   const sidecar = await started.add(
     startSidecar(
       stage,
@@ -85,7 +92,7 @@ async function startHop(
         inbound: [
           { ...inboundListener('off', stage.backendPort), protocol: scenario === 'tcp' ? 'tcp' : 'auto' },
         ],
-        ...(hasFeatures ? { telemetry: telemetry(sink.port) } : BARE),
+        ...(hasFeatures ? { telemetry: telemetry(traces ? sink.port : null) } : BARE),
       },
       { policies },
     ),
@@ -94,7 +101,7 @@ async function startHop(
     port: sidecar.inbound.http ?? 0,
     pids: listProcessTree(sidecar.part.pid),
     accessLogs: hasFeatures ? [join(sidecar.part.folder, ACCESS_LOG)] : [],
-    spans: hasFeatures ? sink.spans : null,
+    spans: hasFeatures && traces ? sink.spans : null,
     stop: started.stop,
   };
 }
@@ -228,9 +235,8 @@ function identity() {
   return { trustDomain: TRUST_DOMAIN, files };
 }
 
-function telemetry(sinkPort: number) {
-  return {
-    accessLog: ACCESS_LOG,
-    traces: { endpoint: `http://127.0.0.1:${sinkPort}`, headSampleRatio: 0.01 },
-  };
+/** Without a sink, no traces. */
+function telemetry(sinkPort: number | null) {
+  const traces = { endpoint: `http://127.0.0.1:${sinkPort}`, headSampleRatio: 0.01 };
+  return { accessLog: ACCESS_LOG, ...(sinkPort === null ? {} : { traces }) };
 }

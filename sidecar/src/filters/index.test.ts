@@ -1,12 +1,11 @@
-import { resourceFromAttributes } from '@opentelemetry/resources';
 import { expect, test } from 'vitest';
 import { inboundProfile, type RouteProfile } from '../config/snapshot.ts';
 import { compileChain } from '../core/chain.ts';
 import { systemClock } from '../core/clock.ts';
 import { FAILURES, Failure } from '../core/failure.ts';
 import { LineWriter } from '../observe/line-writer.ts';
+import { takeSpans } from '../observe/own-span.fixture.ts';
 import { RandomWords } from '../observe/random-words.ts';
-import { toReadableSpan } from '../observe/readable-span.ts';
 import { keepingOf } from '../observe/retention/keeping.fixture.ts';
 import { Series } from '../observe/series.ts';
 import { WORD } from '../observe/span-record.ts';
@@ -70,11 +69,9 @@ test('a denial stands in its span, with the policy and the rule', () => {
   const access = new AccessControl().compile(policy, scope);
   const filters = buildFilters({ ...profile, access }, { ...context, keeping, headSampleRatio: 1 });
   travel({ chain: compileChain(filters), requestLine: 'GET /admin/users HTTP/1.1' });
-  const spans: Record<string, unknown>[] = [];
-  const resource = resourceFromAttributes({});
-  keeping.ring.take(16, (span) => spans.push(toReadableSpan(span, resource, 0).attributes));
+  const spans = takeSpans(keeping.ring);
   expect(spans).toHaveLength(1);
-  expect(spans[0]).toMatchObject({
+  expect(spans[0]?.attributes).toMatchObject({
     'http.response.status_code': 403,
     'tulle.failure.code': 'access_denied',
     'tulle.access.decision': 'deny',
@@ -107,11 +104,7 @@ test('policies in shadow mode that would have refused are named in the span', ()
   );
   const fields = ['host: a', 'x-tenant: acme', 'authorization: Bearer x'];
   for (let i = 0; i < 2; i++) expect(travel({ chain, fields }).exchange.status).toBe(200);
-  const spans: unknown[] = [];
-  const resource = resourceFromAttributes({});
-  keeping.ring.take(16, (span) =>
-    spans.push(toReadableSpan(span, resource, 0).attributes['tulle.policy.shadow']),
-  );
+  const spans = takeSpans(keeping.ring).map(({ attributes }) => attributes['tulle.policy.shadow']);
   const refusedToken = 'jwt shop/login malformed';
   expect(spans).toEqual([refusedToken, `${refusedToken},rate_limit shop/tenants minute`]);
 });

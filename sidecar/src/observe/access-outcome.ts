@@ -1,9 +1,9 @@
 /**
  * What an access policy decided, as a line of the access log and a span tell it.
  */
-import type { Attributes } from '@opentelemetry/api';
 import type { AccessOutcome } from '../filters/access/outcome.ts';
 import { type JsonLine, jsonKey } from './json-line.ts';
+import type { SomeAttributes } from './own-span.ts';
 
 export function writeAccess(line: JsonLine, { decision, policy, rule }: AccessOutcome): void {
   line.text(KEY.decision, decision);
@@ -12,7 +12,7 @@ export function writeAccess(line: JsonLine, { decision, policy, rule }: AccessOu
 }
 
 /** `label` is that of an outcome; empty for none. */
-export function accessAttributes(label: string): Attributes {
+export function accessAttributes(label: string): SomeAttributes {
   const [decision = '', policy = '', rule = ''] = label.split(' ');
   return { 'tulle.access.decision': decision, 'tulle.access.policy': policy, 'tulle.access.rule': rule };
 }

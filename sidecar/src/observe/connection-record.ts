@@ -3,12 +3,12 @@
  * a connection has no such thing.
  */
 import { isIP } from 'node:net';
-import type { Attributes } from '@opentelemetry/api';
 import { FAILURES } from '../core/failure.ts';
 import type { RelayedConnection } from '../protocol/tcp/tcp-route.ts';
 import { accessAttributes } from './access-outcome.ts';
 import type { ConnectionTrace } from './connection-watch.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import type { SomeAttributes } from './own-span.ts';
 import { NOT_REACHED } from './phases.ts';
 import { DOUBLE, DOUBLES, FLAG_CONNECTION, type SpanRecord, WORD, WORDS } from './span-record.ts';
 import type { SpanRing } from './spans.ts';
@@ -67,7 +67,7 @@ export function connectionName(record: SpanRecord): string {
 }
 
 /** By the network and server conventions of OpenTelemetry, as far as they go. */
-export function connectionAttributes(record: SpanRecord, error: string): Attributes {
+export function connectionAttributes(record: SpanRecord, error: string): SomeAttributes {
   const { direction, route } = record.origin;
   const inbound = direction === 'inbound';
   const failure = record.word(WORD.failure);
@@ -76,7 +76,7 @@ export function connectionAttributes(record: SpanRecord, error: string): Attribu
   const serverName = record.text(WORD.authorityBytes);
   const peer = record.text(WORD.addressBytes);
   const connectMs = record.double(CONNECT_MS);
-  const attributes: Record<string, string | number | undefined> = {
+  return {
     'network.transport': 'tcp',
     'network.type': networkType(inbound ? peer : endpoint.host),
     'network.protocol.name': protocol === 'auto' ? '' : protocol,
@@ -98,8 +98,6 @@ export function connectionAttributes(record: SpanRecord, error: string): Attribu
     'tulle.connection.server_bytes': record.double(DOUBLE.responseBytes),
     'tulle.phase.connect_ms': connectMs === NOT_REACHED ? undefined : connectMs,
   };
-  for (const key of Object.keys(attributes)) if (attributes[key] === '') delete attributes[key];
-  return attributes;
 }
 
 function networkType(address: string): string {

@@ -3,11 +3,10 @@
  *
  * Invariant: made of names, codes, sizes and times alone; nothing of what a command carries can be in it.
  */
-import { type Attributes, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { DataStoreCommand, DataStoreProtocol } from './datastore.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import type { SomeAttributes, SpanContent } from './own-span.ts';
 import type { RandomWords } from './random-words.ts';
-import type { SpanContent } from './readable-span.ts';
 import { DOUBLE, DOUBLES, FLAG_BLOCKING, FLAG_COMMAND, type SpanRecord, WORD, WORDS } from './span-record.ts';
 import type { SpanRing } from './spans.ts';
 import { splitAddress } from './split-address.ts';
@@ -85,7 +84,8 @@ export function commandContent(record: SpanRecord): SpanContent {
   return {
     name: commandName(record),
     kind: commandKind(record),
-    status: { code: record.word(ERROR_TYPE) === 0 ? SpanStatusCode.UNSET : SpanStatusCode.ERROR },
+    error: record.word(ERROR_TYPE) !== 0,
+    errorMessage: '',
     attributes: commandAttributes(record),
   };
 }
@@ -94,21 +94,21 @@ function commandName(record: SpanRecord): string {
   return [record.name(OPERATION), nameText(record, TARGET_BYTES)].filter((part) => part !== '').join(' ');
 }
 
-function commandKind(record: SpanRecord): SpanKind {
-  if (record.name(PROTOCOL) !== 'kafka') return SpanKind.CLIENT;
+function commandKind(record: SpanRecord): SpanContent['kind'] {
+  if (record.name(PROTOCOL) !== 'kafka') return 'client';
   const type = OPERATION_TYPES[record.name(OPERATION)];
-  if (type === 'send') return SpanKind.PRODUCER;
-  return type === 'receive' ? SpanKind.CONSUMER : SpanKind.CLIENT;
+  if (type === 'send') return 'producer';
+  return type === 'receive' ? 'consumer' : 'client';
 }
 
-function commandAttributes(record: SpanRecord): Attributes {
+function commandAttributes(record: SpanRecord): SomeAttributes {
   const { direction, route } = record.origin;
   const protocol = record.name(PROTOCOL) as DataStoreProtocol;
   const endpoint = splitAddress(record.name(WORD.endpoint));
   const startedMs = record.double(DOUBLE.startedMs);
   const firstByteMs = record.double(FIRST_BYTE_MS);
   const waitedMs = record.double(WAITED_MS);
-  const attributes: Record<string, string | number | boolean | undefined> = {
+  return {
     ...(protocol === 'kafka' ? messagingAttributes(record) : databaseAttributes(record, protocol)),
     'error.type': record.name(ERROR_TYPE),
     'server.address': route,
@@ -128,10 +128,6 @@ function commandAttributes(record: SpanRecord): Attributes {
     'tulle.phase.server_ms': Math.max(firstByteMs - waitedMs, 0),
     'tulle.phase.response_ms': record.double(DOUBLE.endedMs) - startedMs - firstByteMs,
   };
-  for (const key of Object.keys(attributes)) {
-    if (attributes[key] === '' || attributes[key] === undefined) delete attributes[key];
-  }
-  return attributes;
 }
 
 function databaseAttributes(record: SpanRecord, protocol: DataStoreProtocol) {

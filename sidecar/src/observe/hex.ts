@@ -11,6 +11,8 @@ for (let byte = 0; byte < 256; byte++) {
   LOW[byte] = DIGITS[byte & 15] as number;
 }
 
+const TEXTS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** Value of a lower-case digit, -1 for any other byte: its sign survives `|`, so that a run is checked once. */
 const VALUE = new Int8Array(256).fill(-1);
 for (let value = 0; value < 16; value++) VALUE[DIGITS[value] as number] = value;
@@ -46,7 +48,8 @@ export function readHexByte(source: Uint8Array, at: number): number {
   return ((VALUE[source[at] as number] as number) << 4) | (VALUE[source[at + 1] as number] as number);
 }
 
-/** For places off the request path. */
+/** Eight digits. */
 export function hexText(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, '0');
+  const high = (TEXTS[word >>> 24] as string) + TEXTS[(word >>> 16) & 255];
+  return high + TEXTS[(word >>> 8) & 255] + TEXTS[word & 255];
 }

@@ -3,7 +3,6 @@
  *
  * Invariants: where telemetry goes is fixed at start; nothing here can fail or delay a request.
  */
-import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { HeadersConfig, SidecarConfig } from '../config/schema.ts';
 import type { RouteProfile } from '../config/snapshot.ts';
 import { type Chain, compileChain } from '../core/chain.ts';
@@ -39,6 +38,7 @@ import { GroupWatch } from './group-watch.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { LinePlaces } from './line-writer.ts';
 import { ListenerWatch } from './listener-watch.ts';
+import type { OwnResource } from './own-span.ts';
 import { RandomWords } from './random-words.ts';
 import { Budget } from './retention/budget.ts';
 import type { TraceKeeping } from './retention/trace-keeping.ts';
@@ -249,11 +249,11 @@ export class Observability {
   }
 }
 
-function resourceOf({ name, namespace, service }: ObservabilityOptions['config']) {
-  return resourceFromAttributes({
+function resourceOf({ name, namespace, service }: ObservabilityOptions['config']): OwnResource {
+  return {
     'service.name': service,
     'service.namespace': namespace,
     'service.instance.id': name,
     'tulle.component': 'sidecar',
-  });
+  };
 }

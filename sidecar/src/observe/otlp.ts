@@ -1,32 +1,32 @@
 /**
  * The sidecar's own spans on their way to a collector: made readable when they leave, as an export request of OTLP.
  */
-import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import type { Resource } from '@opentelemetry/resources';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import type { Clock } from '../core/clock.ts';
-import { toReadableSpan } from './readable-span.ts';
+import type { Usual } from './explain/found-span.ts';
+import { type OwnResource, type OwnSpan, readOwnSpan } from './own-span.ts';
 import type { Batch, SpanSource } from './span-export.ts';
 import { WORD } from './span-record.ts';
+import { SpanWriter } from './span-writer.ts';
 import type { SpanListener, SpanRing } from './spans.ts';
+
+export interface OwnSpansDeps {
+  readonly clock: Clock;
+  /** How long requests of an origin take, by its number. */
+  readonly usualOf: (origin: number) => Usual | null;
+  /** Gets each span that leaves the ring. */
+  readonly onLeave: (span: OwnSpan) => void;
+}
 
 export class OwnSpans implements SpanSource {
   private readonly ring: SpanRing;
-  private readonly resource: Resource;
-  private readonly clock: Clock;
-  private readonly onLeave: (span: ReadableSpan, origin: number) => void;
+  private readonly resource: OwnResource;
+  private readonly deps: OwnSpansDeps;
+  private readonly writer = new SpanWriter();
 
-  /** `onLeave` gets each span that leaves the ring, and the number of its origin. */
-  constructor(
-    ring: SpanRing,
-    resource: Resource,
-    clock: Clock,
-    onLeave: (span: ReadableSpan, origin: number) => void,
-  ) {
+  constructor(ring: SpanRing, resource: OwnResource, deps: OwnSpansDeps) {
     this.ring = ring;
-    this.onLeave = onLeave;
     this.resource = resource;
-    this.clock = clock;
+    this.deps = deps;
   }
 
   get waiting(): number {
@@ -38,16 +38,15 @@ export class OwnSpans implements SpanSource {
   }
 
   take(limit: number): Batch {
-    const spans: ReadableSpan[] = [];
-    const wallOffsetMs = this.clock.nowMs() - this.clock.monotonicMs();
+    const { resource } = this;
+    const { clock, usualOf, onLeave } = this.deps;
+    const spans: OwnSpan[] = [];
+    const wallOffsetMs = clock.nowMs() - clock.monotonicMs();
     this.ring.take(limit, (record) => {
-      const span = toReadableSpan(record, this.resource, wallOffsetMs);
+      const span = readOwnSpan(record, resource, wallOffsetMs, usualOf(record.word(WORD.origin)));
       spans.push(span);
-      this.onLeave(span, record.word(WORD.origin));
+      onLeave(span);
     });
-    return {
-      count: spans.length,
-      request: Buffer.from(ProtobufTraceSerializer.serializeRequest(spans) ?? []),
-    };
+    return { count: spans.length, request: this.writer.write(spans, { ...resource }) };
   }
 }

@@ -1,6 +1,5 @@
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { resourceFromAttributes } from '@opentelemetry/resources';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type OtlpReceiver, startOtlpReceiver } from '../../../examples/demo/otlp-receiver.ts';
 import type { Span } from '../../../mesh/cli/trace/span.ts';
@@ -15,6 +14,7 @@ import { RequestIdFilter } from '../filters/request-id/request-id.ts';
 import { TraceFilter } from '../filters/trace/trace.ts';
 import { OwnSpans } from './otlp.ts';
 import { OtlpClient } from './otlp-client.ts';
+import { RESOURCE } from './own-span.fixture.ts';
 import { RandomWords } from './random-words.ts';
 import { keepingOf } from './retention/keeping.fixture.ts';
 import type { TraceKeeping } from './retention/trace-keeping.ts';
@@ -48,11 +48,10 @@ afterEach(async () => {
 });
 
 function exportTo(port: number): SpanExport {
-  const resource = resourceFromAttributes({ 'service.name': 'orders', 'tulle.component': 'sidecar' });
   // An export given up on may still fail during the test after its own.
   const told = failures;
   const spanExport = new SpanExport(
-    new OwnSpans(ring, resource, systemClock, () => {}),
+    new OwnSpans(ring, RESOURCE, { clock: systemClock, usualOf: () => null, onLeave: () => {} }),
     new OtlpClient(`http://127.0.0.1:${port}`),
     { clock: systemClock, random: Math.random, onFailure: (reason: string) => told.push(reason) },
   );

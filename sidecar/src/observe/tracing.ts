@@ -4,11 +4,10 @@
  * Invariant: `close` ends every connection and timer; `flush` before it is bounded.
  */
 import type { ConnectionOptions } from 'node:tls';
-import type { Resource } from '@opentelemetry/resources';
 import type { Address } from '../config/address.ts';
 import type { TracesConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
-import { appSpan, ownSpan } from './explain/found-span.ts';
+import { appSpan } from './explain/found-span.ts';
 import { SpanMemory } from './explain/span-memory.ts';
 import { TraceFinder } from './explain/trace-finder.ts';
 import { ForwardedSpans } from './intake/forward.ts';
@@ -17,6 +16,7 @@ import type { RawSpan } from './intake/otlp-message.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { OwnSpans } from './otlp.ts';
 import { OtlpClient } from './otlp-client.ts';
+import type { OwnResource } from './own-span.ts';
 import type { RandomWords } from './random-words.ts';
 import { keepTraces, type TraceKeeping } from './retention/trace-keeping.ts';
 import { TraceStream } from './retention/trace-stream.ts';
@@ -41,7 +41,7 @@ export class Tracing {
   private intake: Intake | null = null;
   private stream: TraceStream | null = null;
 
-  constructor(traces: TracesConfig, resource: Resource, deps: TracingDeps) {
+  constructor(traces: TracesConfig, resource: OwnResource, deps: TracingDeps) {
     const { clock, words, report } = deps;
     const { endpoint } = traces;
     this.deps = deps;
@@ -55,9 +55,11 @@ export class Tracing {
     };
     const memory = new SpanMemory(OBSERVE_LIMITS.rememberedSpans);
     this.finder = new TraceFinder(this.keeping, memory, resource, clock);
-    const own = new OwnSpans(ring, resource, clock, (span, origin) =>
-      memory.add(ownSpan(span, this.keeping.retention.usualOf(origin))),
-    );
+    const own = new OwnSpans(ring, resource, {
+      clock,
+      usualOf: (origin) => this.keeping.retention.usualOf(origin),
+      onLeave: (span) => memory.add(span),
+    });
     this.ownExport = new SpanExport(own, new OtlpClient(endpoint), exportDeps);
     this.appExport =
       appSpans === null

@@ -1,10 +1,10 @@
 /**
  * What a WAF policy found, as a line of the access log and a span tell it. The log alone has samples of what was found.
  */
-import type { Attributes } from '@opentelemetry/api';
 import type { WafOutcome } from '../filters/waf/outcome.ts';
 import { type JsonLine, jsonKey } from './json-line.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import type { SomeAttributes } from './own-span.ts';
 
 export function writeWaf(line: JsonLine, { decision, policy, score, hits }: WafOutcome): void {
   line.text(KEY.decision, decision);
@@ -16,7 +16,7 @@ export function writeWaf(line: JsonLine, { decision, policy, score, hits }: WafO
 }
 
 /** `label` is that of an outcome; empty for none. */
-export function wafAttributes(label: string): Attributes {
+export function wafAttributes(label: string): SomeAttributes {
   const [decision = '', policy = '', rule = ''] = label.split(' ');
   return { 'tulle.waf.decision': decision, 'tulle.waf.policy': policy, 'tulle.waf.rule': rule };
 }

@@ -1,8 +1,6 @@
 /**
  * A span as it is shown to whoever asks what happened to a request: the same for the sidecar's own spans and for those of its service.
  */
-import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import protobuf from 'protobufjs/minimal.js';
 import type { RawSpan } from '../intake/otlp-message.ts';
 
@@ -38,40 +36,7 @@ export interface Usual {
   readonly p99Ms: number;
 }
 
-const KINDS = ['internal', 'server', 'client', 'producer', 'consumer'] as const;
-const KIND_OF_API = {
-  [SpanKind.INTERNAL]: 'internal',
-  [SpanKind.SERVER]: 'server',
-  [SpanKind.CLIENT]: 'client',
-  [SpanKind.PRODUCER]: 'producer',
-  [SpanKind.CONSUMER]: 'consumer',
-} as const;
-
-export function ownSpan(span: ReadableSpan, usual: Usual | null): FoundSpan {
-  const { traceId, spanId } = span.spanContext();
-  const resource = span.resource.attributes;
-  return {
-    traceId,
-    spanId,
-    parentId: span.parentSpanContext?.spanId ?? null,
-    name: span.name,
-    kind: KIND_OF_API[span.kind],
-    service: String(resource['service.name']),
-    instance: String(resource['service.instance.id']),
-    component: 'sidecar',
-    startMs: span.startTime[0] * 1_000 + span.startTime[1] / 1e6,
-    endMs: span.endTime[0] * 1_000 + span.endTime[1] / 1e6,
-    // All of ours are plain values; what is absent is left out.
-    attributes: Object.fromEntries(
-      Object.entries(span.attributes).filter(([, value]) => value !== undefined),
-    ) as FoundAttributes,
-    events: [],
-    error: span.status.code === SpanStatusCode.ERROR,
-    errorMessage: span.status.message ?? '',
-    usual,
-  };
-}
-
+export const KINDS = ['internal', 'server', 'client', 'producer', 'consumer'] as const;
 const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;

@@ -3,23 +3,23 @@
  *
  * Invariant: so many spans and no more; the oldest goes first.
  */
-import type { FoundSpan } from './found-span.ts';
+import type { OwnSpan } from '../own-span.ts';
 
 export class SpanMemory {
-  private readonly spans: (FoundSpan | undefined)[];
+  private readonly spans: (OwnSpan | undefined)[];
   private next = 0;
 
   constructor(capacity: number) {
     this.spans = new Array(capacity);
   }
 
-  add(span: FoundSpan): void {
+  add(span: OwnSpan): void {
     this.spans[this.next] = span;
     this.next = (this.next + 1) % this.spans.length;
   }
 
   /** Oldest first. */
-  *[Symbol.iterator](): Iterator<FoundSpan> {
+  *[Symbol.iterator](): Iterator<OwnSpan> {
     for (let i = 0; i < this.spans.length; i++) {
       const span = this.spans[(this.next + i) % this.spans.length];
       if (span !== undefined) yield span;

@@ -3,13 +3,12 @@
  *
  * Invariants: looks at everything that is kept, so it is for people and bounded in how often; each span is told once.
  */
-import type { Resource } from '@opentelemetry/resources';
 import type { Clock } from '../../core/clock.ts';
 import { OBSERVE_LIMITS } from '../limits.ts';
-import { toReadableSpan } from '../readable-span.ts';
+import { type OwnResource, type OwnSpan, readOwnSpan, shownSpan } from '../own-span.ts';
 import type { TraceKeeping } from '../retention/trace-keeping.ts';
 import { type SpanRecord, WORD } from '../span-record.ts';
-import { appSpan, type FoundSpan, ownSpan } from './found-span.ts';
+import { appSpan, type FoundSpan } from './found-span.ts';
 import type { SpanMemory } from './span-memory.ts';
 import { ATTR_REQUEST_ID } from './trace-query.ts';
 
@@ -27,10 +26,10 @@ const TRACE_ID = /^[0-9a-f]{32}$/;
 export class TraceFinder {
   private readonly keeping: TraceKeeping;
   private readonly memory: SpanMemory;
-  private readonly resource: Resource;
+  private readonly resource: OwnResource;
   private readonly clock: Clock;
 
-  constructor(keeping: TraceKeeping, memory: SpanMemory, resource: Resource, clock: Clock) {
+  constructor(keeping: TraceKeeping, memory: SpanMemory, resource: OwnResource, clock: Clock) {
     this.keeping = keeping;
     this.memory = memory;
     this.resource = resource;
@@ -65,8 +64,8 @@ export class TraceFinder {
 
   private spansOf(traceId: string): FoundSpan[] {
     const found = new Map<string, FoundSpan>();
-    const add = (span: FoundSpan): void => {
-      if (found.size < OBSERVE_LIMITS.foundSpans) found.set(span.spanId, span);
+    const add = (span: OwnSpan): void => {
+      if (found.size < OBSERVE_LIMITS.foundSpans) found.set(span.spanId, shownSpan(span));
     };
     const ids = Buffer.from(traceId, 'hex');
     const [id0, id1, id2, id3] = [0, 4, 8, 12].map((at) => ids.readInt32BE(at)) as [
@@ -88,9 +87,9 @@ export class TraceFinder {
     return [...found.values()].sort((a, b) => a.startMs - b.startMs);
   }
 
-  private read(record: SpanRecord): FoundSpan {
+  private read(record: SpanRecord): OwnSpan {
     const wallOffsetMs = this.clock.nowMs() - this.clock.monotonicMs();
     const usual = this.keeping.retention.usualOf(record.word(WORD.origin));
-    return ownSpan(toReadableSpan(record, this.resource, wallOffsetMs), usual);
+    return readOwnSpan(record, this.resource, wallOffsetMs, usual);
   }
 }

@@ -1,16 +1,14 @@
 /**
- * From a record of the ring to the span that OpenTelemetry's exporters take, named and attributed by its HTTP conventions.
+ * From a record of the ring to the span that is exported and shown, named and attributed by the HTTP conventions of OpenTelemetry.
  *
- * Invariant: made when a span is exported, never on the request path; the result holds nothing of the ring.
+ * Invariant: made when a span is exported or asked for, never on the request path; the result holds nothing of the ring.
  */
-import { type Attributes, type HrTime, SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
-import type { Resource } from '@opentelemetry/resources';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { FAILURES } from '../core/failure.ts';
 import { accessAttributes } from './access-outcome.ts';
 import { connectionAttributes, connectionName } from './connection-record.ts';
 import { commandContent } from './datastore-record.ts';
 import { errorTypeOf } from './error-type.ts';
+import type { FoundAttributes, FoundSpan, Usual } from './explain/found-span.ts';
 import { hexText } from './hex.ts';
 import { PHASES } from './phases.ts';
 import { METHODS } from './request-line.ts';
@@ -30,47 +28,61 @@ import {
 import { splitAddress } from './split-address.ts';
 import { wafAttributes } from './waf-outcome.ts';
 
-const SCOPE = { name: 'tulle.sidecar' };
+const PHASE_NAMES = PHASES.map((phase) => `tulle.phase.${phase}_ms`);
+
+/** Who made it, the same for all spans of a sidecar. */
+export interface OwnResource {
+  readonly 'service.name': string;
+  readonly 'service.namespace': string;
+  readonly 'service.instance.id': string;
+  readonly 'tulle.component': 'sidecar';
+}
 
 /** `wallOffsetMs` leads from monotonic times to milliseconds since the Unix epoch. */
-export function toReadableSpan(record: SpanRecord, resource: Resource, wallOffsetMs: number): ReadableSpan {
-  const { name, kind, status, attributes } = record.has(FLAG_COMMAND)
-    ? commandContent(record)
-    : exchangeContent(record);
-  const traceId = wordsText(record, WORD.traceId, 4);
-  const context = { traceId, spanId: wordsText(record, WORD.spanId, 2), traceFlags: TraceFlags.SAMPLED };
-  const startedMs = record.double(DOUBLE.startedMs);
-  const endedMs = record.double(DOUBLE.endedMs);
-  const span = {
-    name,
-    kind,
-    spanContext: () => context,
-    startTime: hrTime(wallOffsetMs + startedMs),
-    endTime: hrTime(wallOffsetMs + endedMs),
-    duration: hrTime(endedMs - startedMs),
-    ended: true,
-    status,
-    attributes,
-    links: [],
+export function readOwnSpan(
+  record: SpanRecord,
+  resource: OwnResource,
+  wallOffsetMs: number,
+  usual: Usual | null,
+): OwnSpan {
+  const content = record.has(FLAG_COMMAND) ? commandContent(record) : exchangeContent(record);
+  return {
+    traceId: wordsText(record, WORD.traceId, 4),
+    spanId: wordsText(record, WORD.spanId, 2),
+    parentId: record.has(FLAG_PARENT) ? wordsText(record, WORD.parentId, 2) : null,
+    name: content.name,
+    kind: content.kind,
+    service: resource['service.name'],
+    instance: resource['service.instance.id'],
+    component: resource['tulle.component'],
+    startMs: wallOffsetMs + record.double(DOUBLE.startedMs),
+    endMs: wallOffsetMs + record.double(DOUBLE.endedMs),
+    attributes: content.attributes,
     events: [],
-    resource,
-    instrumentationScope: SCOPE,
-    droppedAttributesCount: 0,
-    droppedEventsCount: 0,
-    droppedLinksCount: 0,
+    error: content.error,
+    errorMessage: content.errorMessage,
+    usual,
   };
-  if (!record.has(FLAG_PARENT)) return span;
-  const parentSpanContext = {
-    traceId,
-    spanId: wordsText(record, WORD.parentId, 2),
-    traceFlags: TraceFlags.SAMPLED,
-    isRemote: true,
-  };
-  return { ...span, parentSpanContext };
+}
+
+/** Attributes of which those that are undefined or empty are none. */
+export type SomeAttributes = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** As it leaves the ring. */
+export interface OwnSpan extends Omit<FoundSpan, 'attributes'> {
+  readonly attributes: SomeAttributes;
 }
 
 /** What a span says, besides when and in which trace. */
-export type SpanContent = Pick<ReadableSpan, 'name' | 'kind' | 'status' | 'attributes'>;
+export interface SpanContent extends Pick<FoundSpan, 'name' | 'kind' | 'error' | 'errorMessage'> {
+  readonly attributes: SomeAttributes;
+}
+
+/** With the attributes that say something. */
+export function shownSpan(span: OwnSpan): FoundSpan {
+  const present = Object.entries(span.attributes).filter(([, value]) => value !== undefined && value !== '');
+  return { ...span, attributes: Object.fromEntries(present) as FoundAttributes };
+}
 
 /** Of an exchange, or of a connection that was passed on. */
 function exchangeContent(record: SpanRecord): SpanContent {
@@ -83,19 +95,19 @@ function exchangeContent(record: SpanRecord): SpanContent {
   const rpc = record.has(FLAG_GRPC);
   const grpcStatus = record.word(WORD.grpcStatus);
   const error = errorTypeOf(failure, status, direction) || (rpc ? statusError(grpcStatus, direction) : '');
+  const failed = isError(error, failure, inbound);
   return {
     name: connection ? connectionName(record) : rpc ? methodOf(record) : httpName(method, route),
-    kind: inbound ? SpanKind.SERVER : SpanKind.CLIENT,
-    status: isError(error, failure, inbound)
-      ? { code: SpanStatusCode.ERROR, message: record.text(WORD.detailBytes) }
-      : { code: SpanStatusCode.UNSET },
+    kind: inbound ? 'server' : 'client',
+    error: failed,
+    errorMessage: failed ? record.text(WORD.detailBytes) : '',
     attributes: connection
       ? connectionAttributes(record, error)
       : attributesOf(record, method, status, error),
   };
 }
 
-function attributesOf(record: SpanRecord, method: string, status: number, error: string): Attributes {
+function attributesOf(record: SpanRecord, method: string, status: number, error: string): SomeAttributes {
   const { direction, route, rule } = record.origin;
   const inbound = direction === 'inbound';
   const failure = record.word(WORD.failure);
@@ -136,15 +148,14 @@ function attributesOf(record: SpanRecord, method: string, status: number, error:
     'tulle.response.body_bytes': record.double(DOUBLE.responseBytes),
   };
   if (record.double(DOUBLE.acceptMs) > 0) attributes['tulle.accept_ms'] = record.double(DOUBLE.acceptMs);
-  PHASES.forEach((phase, i) => {
+  PHASES.forEach((_phase, i) => {
     const ms = record.double(DOUBLE.phases + i);
-    if (ms >= 0) attributes[`tulle.phase.${phase}_ms`] = ms;
+    if (ms >= 0) attributes[PHASE_NAMES[i] as string] = ms;
   });
-  for (const key of Object.keys(attributes)) if (attributes[key] === '') delete attributes[key];
   return attributes;
 }
 
-function rpcAttributes(record: SpanRecord): Attributes {
+function rpcAttributes(record: SpanRecord): SomeAttributes {
   return {
     'rpc.system.name': 'grpc',
     'rpc.method': methodOf(record),
@@ -176,9 +187,4 @@ function wordsText(record: SpanRecord, word: number, count: number): string {
   let text = '';
   for (let i = 0; i < count; i++) text += hexText(record.word(word + i));
   return text;
-}
-
-function hrTime(ms: number): HrTime {
-  const seconds = Math.floor(ms / 1_000);
-  return [seconds, Math.floor((ms - seconds * 1_000) * 1e6)];
 }

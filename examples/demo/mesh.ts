@@ -11,8 +11,8 @@ import { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
 import { type ChildLost, type ChildSpec, Processes, type ReadyLine } from './processes.ts';
 import type { AdminPorts } from './screen.ts';
 import {
-  type Adjust,
   CONTROL,
+  type MeshPlan,
   NAMESPACE,
   planAuthority,
   planControl,
@@ -20,6 +20,7 @@ import {
   planSidecar,
   planTopology,
   SERVICE_NAMES,
+  serviceNames,
   sidecarOf,
   type Topology,
 } from './topology.ts';
@@ -39,7 +40,7 @@ export type MeshEvents = {
 
 export class Mesh {
   readonly #events: MeshEvents;
-  readonly #adjust: Adjust | undefined;
+  readonly #plan: MeshPlan | undefined;
   readonly #processes: Processes;
   /** Of everything that has metrics, by the name of its process. */
   readonly #adminPorts = new Map<string, number>();
@@ -48,9 +49,9 @@ export class Mesh {
   #redis: Promise<Redis> | null = null;
   #stopped: Promise<void> | null = null;
 
-  constructor(events: MeshEvents, adjust?: Adjust) {
+  constructor(events: MeshEvents, plan?: MeshPlan) {
     this.#events = events;
-    this.#adjust = adjust;
+    this.#plan = plan;
     this.#processes = new Processes(events.onLost);
     process.once('exit', () => {
       if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true });
@@ -82,7 +83,7 @@ export class Mesh {
   async start(): Promise<Topology> {
     this.#folder = await mkdtemp(join(tmpdir(), 'tulle-demo-'));
     this.#receiver = await startOtlpReceiver(this.#events.onSpans);
-    const topology = await planTopology(this.#folder, this.#receiver.port, this.#adjust);
+    const topology = await planTopology(this.#folder, this.#receiver.port, this.#plan);
     await Promise.all([this.#startServices(topology), this.#startSidecars(topology)]);
     return topology;
   }
@@ -105,7 +106,9 @@ export class Mesh {
     const port = Number(authority.port);
     await Promise.all([
       this.#startControl(topology, port),
-      ...SERVICE_NAMES.map(async (name) => this.#startChild(await planSidecar(topology, name, port))),
+      ...serviceNames(topology).map(async (name) =>
+        this.#startChild(await planSidecar(topology, name, port)),
+      ),
     ]);
   }
 

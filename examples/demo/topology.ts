@@ -46,8 +46,8 @@ const EDGE_WAF = {
 };
 
 /** Each is called by those who have to, and by nobody else; the edge by whoever is outside, for its API. */
-function accessTo(name: string): object {
-  const callers = SERVICE_NAMES.filter((caller) => SERVICES[caller]?.includes(name));
+function accessTo({ plan }: Topology, name: string): object {
+  const callers = Object.keys(plan.services).filter((caller) => plan.services[caller]?.includes(name));
   const rule =
     name === EDGE
       ? { name: 'api', action: 'allow', to: { paths: ['/v1/*'] } }
@@ -68,23 +68,30 @@ export type Ports = {
   readonly intake: number;
 };
 
-/** The last word on the documents of a config file, by the name of its process: for those who want another mesh than the demo's. */
-export type Adjust = (name: string, documents: readonly object[], topology: Topology) => readonly object[];
+/** For those who want another mesh than the demo's. */
+export type MeshPlan = {
+  /** Those of the demo and maybe more, with whom each calls. */
+  readonly services: Readonly<Record<string, readonly string[]>>;
+  /** Has the last word on the documents of a config file, by the name of its process. */
+  readonly adjust: (name: string, documents: readonly object[]) => readonly object[];
+};
+
+const DEMO: MeshPlan = { services: SERVICES, adjust: (_, documents) => documents };
 
 export type Topology = {
   readonly folder: string;
   readonly ports: Readonly<Record<string, Ports>>;
   readonly apiKey: string;
   readonly otlpUrl: string;
-  readonly adjust: Adjust;
+  readonly plan: MeshPlan;
 };
 
 export async function planTopology(
   folder: string,
   otlpPort: number,
-  adjust: Adjust = (_, documents) => documents,
+  plan: MeshPlan = DEMO,
 ): Promise<Topology> {
-  const names = [...SERVICE_NAMES, CONTROL];
+  const names = [...Object.keys(plan.services), CONTROL];
   const free = await pickPorts(names.length * 4);
   const ports: Record<string, Ports> = {};
   for (const [index, name] of names.entries()) {
@@ -92,7 +99,11 @@ export async function planTopology(
     ports[name] = { service, inbound, outbound, intake };
   }
   const apiKey = `demo-${randomBytes(12).toString('hex')}`;
-  return { folder, ports, apiKey, otlpUrl: `http://127.0.0.1:${otlpPort}`, adjust };
+  return { folder, ports, apiKey, otlpUrl: `http://127.0.0.1:${otlpPort}`, plan };
+}
+
+export function serviceNames({ plan }: Topology): string[] {
+  return Object.keys(plan.services);
 }
 
 export function portsOf(topology: Topology, name: string): Ports {
@@ -114,7 +125,7 @@ export async function planAuthority(topology: Topology): Promise<ChildSpec> {
   const { folder } = topology;
   await mkdir(join(folder, 'tokens'));
   const joinTokens = new JoinTokens(join(folder, 'ca'));
-  for (const name of [...SERVICE_NAMES, CONTROL]) {
+  for (const name of [...serviceNames(topology), CONTROL]) {
     const token = await joinTokens.create(spiffeId(name), JOIN_SECONDS);
     await writeSecret(folder, tokenFile(name), token);
   }
@@ -136,7 +147,10 @@ export async function planSidecar(
   authorityPort: number,
 ): Promise<ChildSpec> {
   const { service, inbound, outbound, intake } = portsOf(topology, name);
-  const called = [...(SERVICES[name] ?? []), ...(name === INTRUSION.from ? [INTRUSION.to] : [])];
+  const called = [
+    ...(topology.plan.services[name] ?? []),
+    ...(name === INTRUSION.from ? [INTRUSION.to] : []),
+  ];
   const config = {
     apiVersion: 'mesh.tulle.dev/v1alpha1',
     kind: 'Sidecar',
@@ -176,7 +190,7 @@ export async function planSidecar(
       },
     },
   };
-  const policies = [accessTo(name), ...(name === EDGE ? [EDGE_WAF] : [])];
+  const policies = [accessTo(topology, name), ...(name === EDGE ? [EDGE_WAF] : [])];
   return writeSpec(topology, sidecarOf(name), '../../sidecar/src/main.ts', config, ...policies);
 }
 
@@ -204,7 +218,9 @@ export async function planControl(
     metadata: { name: CONTROL },
     spec: {
       targetRefs: [{ kind: 'Service', name: CONTROL }],
-      rules: [{ name: 'sidecars', action: 'allow', from: { identities: SERVICE_NAMES.map(spiffeId) } }],
+      rules: [
+        { name: 'sidecars', action: 'allow', from: { identities: serviceNames(topology).map(spiffeId) } },
+      ],
     },
   };
   const sidecar = {
@@ -251,13 +267,15 @@ export async function planServices(topology: Topology, redisUrl: string): Promis
     'webhook-receiver': { secrets: { signingSecret: { file: 'webhook-secret' } } },
   };
   return Promise.all(
-    SERVICE_NAMES.map((name) => {
+    serviceNames(topology).map((name) => {
       const { service, outbound, intake } = portsOf(topology, name);
       const config = {
         service: name,
         listen: `127.0.0.1:${service}`,
         metrics: { listen: '127.0.0.1:0' },
-        ...(SERVICES[name]?.length && { sidecar: { outbound: `http://127.0.0.1:${outbound}` } }),
+        ...(topology.plan.services[name]?.length && {
+          sidecar: { outbound: `http://127.0.0.1:${outbound}` },
+        }),
         telemetry: { endpoint: `http://127.0.0.1:${intake}`, headSampleRatio: 1 },
         ...own[name],
       };
@@ -280,7 +298,7 @@ async function writeSpec(
   ...documents: readonly object[]
 ): Promise<ChildSpec> {
   const file = join(topology.folder, `${name}.yaml`);
-  const adjusted = topology.adjust(name, documents, topology);
+  const adjusted = topology.plan.adjust(name, documents);
   await writeFile(file, adjusted.map((document) => stringify(document, PLAIN)).join('---\n'));
   return { name, script: pathOf(script), config: file };
 }

@@ -1,6 +1,7 @@
 // The demo's mesh with something broken at every hop, all of it from the beginning: requests die beside each other, and none of another's death.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Mesh } from '../../examples/demo/mesh.ts';
 import { pickPorts } from '../../examples/demo/ports.ts';
 import { edgeUrl, RUN_PATH } from '../../examples/demo/scenario.ts';
@@ -14,6 +15,7 @@ import {
   writeIdentity,
 } from '../e2e/mesh-fixture.ts';
 import { Processes, SIDECAR } from '../e2e/process-fixture.ts';
+import { findMiniLm } from '../parts/minilm.ts';
 import { startRedis } from '../parts/redis.ts';
 import { troubleAt } from './trouble.ts';
 
@@ -55,7 +57,14 @@ export class BrokenMesh {
         onStarted: ({ name, pid }) => pids.set(name, pid),
         onLost: () => {},
       },
-      troubleAt({ gone, foreign, silent: silent.port, limitStore: limitStore.port, jwtSecretFile }),
+      troubleAt({
+        gone,
+        foreign,
+        silent: silent.port,
+        limitStore: limitStore.port,
+        jwtSecretFile,
+        modelFolder: await findMiniLm(),
+      }),
     );
     parts.adopt(mesh, (it) => it.stop());
     const topology = await mesh.start();
@@ -70,10 +79,21 @@ export class BrokenMesh {
   }
 
   /** What was started here, by its name in the demo or `limit-store`. */
-  kill(name: string): void {
+  signal(name: string, signal: 'SIGSTOP' | 'SIGCONT'): void {
+    process.kill(this.#pidOf(name), signal);
+  }
+
+  /** Resolves when it is gone. */
+  async kill(name: string): Promise<void> {
+    const pid = this.#pidOf(name);
+    process.kill(pid, 'SIGKILL');
+    while (isAlive(pid)) await sleep(5);
+  }
+
+  #pidOf(name: string): number {
     const pid = this.#pids.get(name);
     if (typeof pid !== 'number') throw new Error(`${name} is no process of ours`);
-    process.kill(pid, 'SIGKILL');
+    return pid;
   }
 
   /** As a client outside of the mesh, with its API key unless `headers` say something else. */
@@ -90,6 +110,18 @@ export class BrokenMesh {
 
   startRun(webhook: string, input: object = { orderId: 'A-1' }): Promise<Asked> {
     return this.ask(RUN_PATH, {}, { webhookUrl: `http://${webhook}`, input });
+  }
+
+  search(query: string): Promise<Asked> {
+    return this.ask('/v1/search', {}, { query });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
 

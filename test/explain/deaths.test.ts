@@ -178,9 +178,39 @@ const DEATHS: readonly Death[] = [
     },
   },
   {
+    of: 'vector store: stands still',
+    ask: async () => {
+      mesh.signal('vector-store', 'SIGSTOP');
+      const asked = await mesh.search('double payment');
+      mesh.signal('vector-store', 'SIGCONT');
+      return asked;
+    },
+    told: {
+      outcome: 'died',
+      hop: 'vector-store sidecar in',
+      phase: 'upstream',
+      failureCode: 'upstream_timeout',
+      givenUpBy: 'ai-processor sidecar out',
+    },
+  },
+  {
+    of: 'vector store: is dead',
+    ask: async () => {
+      await mesh.kill('vector-store');
+      return mesh.search('double payment');
+    },
+    told: {
+      outcome: 'died',
+      hop: 'vector-store sidecar in',
+      phase: 'connect',
+      failureCode: 'connect_refused',
+      status: 503,
+    },
+  },
+  {
     of: 'Redis: that of shared limits',
-    ask: () => {
-      mesh.kill('limit-store');
+    ask: async () => {
+      await mesh.kill('limit-store');
       return mesh.ask(RUN, { [LIMITED_BY.shared]: 'modest' });
     },
     told: {
@@ -192,8 +222,8 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'Redis: that of the queue',
-    ask: () => {
-      mesh.kill('redis');
+    ask: async () => {
+      await mesh.kill('redis');
       return mesh.startRun('webhook-receiver/hooks/ok');
     },
     told: {

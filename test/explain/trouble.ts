@@ -1,6 +1,6 @@
 // What is broken in the mesh, as its configs say it. Each trouble is met by the requests that are meant for it alone: by a header, by the id of a run, or by the
 // host of a webhook.
-import { type Adjust, NAMESPACE, sidecarOf, spiffeId } from '../../examples/demo/topology.ts';
+import { type MeshPlan, NAMESPACE, SERVICES, sidecarOf, spiffeId } from '../../examples/demo/topology.ts';
 
 /** Of runs that the gateway asks for where no healthy worker is. */
 export const RUN_AT = {
@@ -22,23 +22,39 @@ export interface Places {
   /** The Redis of shared limits. */
   readonly limitStore: number;
   readonly jwtSecretFile: string;
+  readonly modelFolder: string;
 }
 
-export function troubleAt(places: Places): Adjust {
-  return (name, documents) => {
-    switch (name) {
-      case sidecarOf('gateway'):
-        return [...withCallees(documents, workersOf(places)), ...edgePolicies(places), ...workerPolicies()];
-      case sidecarOf('webhook-dispatcher'):
-        return [...withCallees(documents, targetsOf(places)), IMPATIENCE];
-      case 'gateway':
-        return documents.map((config) => ({ ...config, worker: { timeoutMs: 500 } }));
-      case 'webhook-dispatcher':
-        return documents.map((config) => ({ ...config, ...QUICK_DELIVERY }));
-      default:
-        return documents;
-    }
-  };
+export function troubleAt(places: Places): MeshPlan {
+  return { services: WITH_AI, adjust: (name, documents) => trouble(places, name, documents) };
+}
+
+const WITH_AI = {
+  ...SERVICES,
+  gateway: [...(SERVICES.gateway ?? []), 'ai-processor'],
+  'ai-processor': ['vector-store'],
+  'vector-store': [],
+};
+
+function trouble(places: Places, name: string, documents: readonly object[]): readonly object[] {
+  switch (name) {
+    case sidecarOf('gateway'):
+      return [...withCallees(documents, workersOf(places)), ...edgePolicies(places), ...workerPolicies()];
+    case sidecarOf('webhook-dispatcher'):
+      return [...withCallees(documents, targetsOf(places)), IMPATIENCE];
+    case 'gateway':
+      return documents.map((config) => ({ ...config, worker: { timeoutMs: 500 } }));
+    case 'webhook-dispatcher':
+      return documents.map((config) => ({ ...config, ...QUICK_DELIVERY }));
+    case sidecarOf('ai-processor'):
+      return [...documents, IMPATIENCE_WITH_STORE];
+    case 'ai-processor':
+      return documents.map((config) => ({ ...config, model: { folder: places.modelFolder } }));
+    case 'vector-store':
+      return documents.map((config) => ({ ...config, folder: 'vectors' }));
+    default:
+      return documents;
+  }
 }
 
 /** Two attempts, and the second soon. */
@@ -138,6 +154,10 @@ function workerPolicies(): object[] {
 /** This one is given up by the mesh, the others by the dispatcher. */
 const IMPATIENCE = policy('TrafficPolicy', 'impatience', serviceRef('late-hook'), {
   timeouts: { attemptMs: 200 },
+});
+
+const IMPATIENCE_WITH_STORE = policy('TrafficPolicy', 'vector-store', serviceRef('vector-store'), {
+  timeouts: { attemptMs: 500 },
 });
 
 function policy(kind: string, name: string, target: object, spec: object): object {

@@ -31,6 +31,19 @@ function lostOnTheWay(failure: string, status: number, phase: Parameters<typeof 
   return atGateway(status, toWorker({ status, code: failure, phases: upTo(phase), attributes }));
 }
 
+/** After 50 ms, by the gateway; the code of the worker is at it from `at[0]` to `at[1]`. */
+function givenUp(at: [number, number]): Sketch {
+  const aborted = { code: 'downstream_aborted', phases: upTo('upstream') };
+  const worker = code('worker', { at, attributes: { 'error.type': 'aborted' } });
+  const onTheWay = toWorker({
+    ...aborted,
+    children: [sidecarIn('worker', { ...aborted, children: [worker] })],
+  });
+  const error = 'worker did not answer within 50 ms';
+  const attributes = { 'error.type': 'timeout' };
+  return atGateway(504, call('gateway', 'worker', { error, attributes, children: [onTheWay] }));
+}
+
 const queueAttributes = { 'messaging.system': 'bullmq', 'messaging.destination.name': 'runs' };
 const sent = (error: string, type: string): Sketch => ({
   service: 'gateway',
@@ -372,9 +385,56 @@ const CASES: Case[] = [
     ),
     'died / worker sidecar out / connect / connect_timeout',
   ],
+  [
+    'a caller that did not wait',
+    givenUp([5, 90]),
+    'died / worker service in / code / timeout',
+    'It was gateway service out that did not wait any longer.',
+    'In detail: worker did not answer within 50 ms.',
+  ],
+  [
+    'a caller that did not wait, and a worker that had not begun',
+    givenUp([80, 90]),
+    'died / worker sidecar in / upstream / timeout',
+  ],
+  [
+    'a defect, as the service calls it',
+    atGateway(
+      500,
+      toWorker({
+        status: 500,
+        children: [
+          code('worker', {
+            status: 500,
+            attributes: { 'tulle.problem.code': 'internal', 'tulle.problem.detail': 'TypeError' },
+          }),
+        ],
+      }),
+    ),
+    'died / worker service in / code / internal',
+    'internal (500) after',
+    'In detail: TypeError.',
+  ],
   ['not found', atWorker(404), 'refused / worker service in / code / 404'],
 
   // All is well, more or less.
+  [
+    'a caller that does without',
+    atGateway(200, toWorker({ status: 500, at: [1, 10] })),
+    'recovered / gateway sidecar out / upstream / 500',
+  ],
+  [
+    'a caller that wants to know whether it is there',
+    atGateway(200, toWorker({ status: 404 })),
+    'ok / null / null / null',
+  ],
+  [
+    'a job that nobody has taken',
+    atGateway(202, { service: 'gateway', kind: 'producer', at: [5, 10], attributes: queueAttributes }),
+    'ok / null / null / null',
+    'succeeded at every hop so far',
+    'It is not over: nobody has taken the job out of runs yet.',
+  ],
   ['ok', atWorker(200), 'ok / null / null / null', 'succeeded at every hop'],
   [
     'better the second time',

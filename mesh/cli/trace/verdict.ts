@@ -4,8 +4,8 @@ import { aborted, direction, failed, failureCode, httpStatus, operation, type Sp
 import { attemptGroups, flatten, type TraceNode, type TraceTree } from './trace-tree.ts';
 
 // Says in words how a request ended and, when it died, where.
-// The place of death is the deepest span that failed and was not made good by a later attempt: callers only repeat what they were
-// told. Below a failed call the answering side may think that all is well (a 404 is no error of a server), so the search goes on
+// The place of death is the deepest span that failed and was not made good, by a later attempt or by a caller that did without: callers
+// only repeat what they were told. Below a failed call the answering side may think that all is well (a 404 is no error of a server), so the search goes on
 // down as long as somebody answered 400 or more, and below a call that was given up, to what it still waited for.
 
 export type Outcome = 'ok' | 'slow' | 'recovered' | 'refused' | 'died';
@@ -20,9 +20,14 @@ export type Verdict = {
 export function judge(tree: TraceTree): Verdict {
   const nodes = flatten(tree.roots);
   const broken = nodes.filter(
-    (node) => failed(node.span) && !node.children.some((child) => failed(child.span)),
+    (node) =>
+      failed(node.span) &&
+      !node.children.some((child) => failed(child.span)) &&
+      !(blamesRequest(culprit(node).span) && copedWith(node)),
   );
-  const fatal = broken.filter((node) => !madeGood(node)).sort((a, b) => a.endMs - b.endMs);
+  const fatal = broken
+    .filter((node) => !madeGood(node) && !copedWith(node))
+    .sort((a, b) => a.endMs - b.endMs);
   const last = fatal.at(-1);
   const refusing = tree.roots.find((node) => (httpStatus(node.span) ?? 0) >= 400);
   if (last !== undefined) {
@@ -108,8 +113,13 @@ function accusation(node: TraceNode): string {
 function culprit(node: TraceNode): TraceNode {
   const deeper =
     node.children.findLast((child) => failed(child.span) || (httpStatus(child.span) ?? 0) >= 400) ??
-    (aborted(node.span) ? node.children.findLast((child) => child.endMs >= node.endMs) : undefined);
+    (aborted(node.span) ? node.children.findLast((child) => outlasted(child, node)) : undefined);
   return deeper === undefined ? node : culprit(deeper);
+}
+
+/** What began when its caller was gone already, as its place in the tree shows, is not what the caller waited for. */
+function outlasted(child: TraceNode, node: TraceNode): boolean {
+  return child.endMs >= node.endMs && child.shiftMs >= node.shiftMs;
 }
 
 /** Who lost patience with what is to blame, somewhere above it; null when it was somebody outside of the mesh, or nobody. */
@@ -123,6 +133,16 @@ function madeGood(node: TraceNode): boolean {
   for (let at: TraceNode | null = node; at !== null; at = at.parent) {
     const last = groupOf(at).at(-1);
     if (last !== undefined && last !== at && !failed(last.span)) return true;
+  }
+  return false;
+}
+
+/** Somebody who waited for it answered with success all the same. */
+function copedWith(node: TraceNode): boolean {
+  for (let at = node; at.parent !== null && at.span.kind !== 'consumer'; at = at.parent) {
+    const { span } = at.parent;
+    const status = httpStatus(span) ?? 0;
+    if (!failed(span) && (span.kind === 'consumer' || (status >= 200 && status < 400))) return true;
   }
   return false;
 }

@@ -182,7 +182,7 @@ const GUIDES: Readonly<Record<Exclude<keyof typeof Failure, 'none'>, FailureGuid
     causes: ['the service is slow, or waits for something that is', 'a lock, a full pool, a slow query'],
     advice: [
       'look further down the trace: which call of the service was still open?',
-      '`timeouts.upstreamMs` is the bound',
+      '`timeouts.attemptMs` of its TrafficPolicy is the bound, else `timeouts.upstreamMs` of the sidecar',
     ],
   },
   upstreamStalled: {

@@ -75,6 +75,11 @@ describe('what is refused', () => {
       { documents: [{ id: 'a', text: 'a', metadata: { deep: {} } }] },
       '/documents/0/metadata/deep',
     ],
+    [
+      '/v1/documents',
+      { documents: [{ id: 'a', text: 'a', metadata: { long: 'x'.repeat(4_096) } }] },
+      '/documents/0/metadata',
+    ],
     ['/v1/search', { query: 'a', limit: 0 }, '/limit'],
     ['/v1/search', { query: 'a', tenant: 'globex' }, '/tenant'],
     ['/v1/summarise', { text: '' }, '/text'],

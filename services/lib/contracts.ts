@@ -100,10 +100,10 @@ export const documentsRequest = z.strictObject({
         id: z.string().min(1).max(LIMITS.documentIdChars),
         text,
         metadata: z
-          .record(z.string(), z.union([z.string().max(LIMITS.textChars), z.number(), z.boolean(), z.null()]))
+          .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
           .refine(
-            (metadata) => Object.keys(metadata).length <= LIMITS.documentMetadataKeys,
-            `at most ${LIMITS.documentMetadataKeys} fields`,
+            (metadata) => JSON.stringify(metadata).length <= LIMITS.documentMetadataChars,
+            `longer than ${LIMITS.documentMetadataChars} characters as JSON`,
           )
           .default({}),
       }),

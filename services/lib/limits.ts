@@ -64,7 +64,8 @@ export const LIMITS = {
   /** Vectors are long as text: a request with `pointsPerRequest` of them. */
   vectorRequestBytes: 4_194_304,
   vectorStoreWrites: 256,
-  vectorResponseBytes: 2_097_152,
+  /** `searchResults` documents, even if each character took six bytes. */
+  vectorResponseBytes: 4_194_304,
 
   textChars: 8_192,
   textsPerRequest: 32,
@@ -73,6 +74,6 @@ export const LIMITS = {
   labels: 31,
   labelChars: 200,
   documentIdChars: 128,
-  documentMetadataKeys: 32,
+  documentMetadataChars: 4_096,
   searchResults: 50,
 } as const;

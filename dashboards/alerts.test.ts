@@ -1,11 +1,11 @@
 // Where alerts lead: each `dashboard_url` is a dashboard that there is, with the variables that it sets.
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { renderAlertFiles } from '../alerts/src/files.ts';
+import { renderRuleFiles } from '../alerts/src/files.ts';
 import { DASHBOARDS } from './src/index.ts';
 
 interface RuleFile {
-  readonly groups?: readonly {
+  readonly groups: readonly {
     readonly rules: readonly {
       readonly alert?: string;
       readonly annotations?: { readonly dashboard_url?: string };
@@ -13,9 +13,9 @@ interface RuleFile {
   }[];
 }
 
-const files = [...(await renderAlertFiles()).values()].map((text) => parse(text) as RuleFile);
+const files = [...(await renderRuleFiles()).values()].map((text) => parse(text) as RuleFile);
 const alerts = files
-  .flatMap(({ groups = [] }) => groups.flatMap(({ rules }) => rules))
+  .flatMap(({ groups }) => groups.flatMap(({ rules }) => rules))
   .filter(({ alert }) => alert !== undefined);
 const LINKS = alerts.flatMap(({ alert = '', annotations }) =>
   annotations?.dashboard_url === undefined ? [] : [{ alert, url: annotations.dashboard_url }],

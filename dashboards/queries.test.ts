@@ -1,7 +1,8 @@
-// Every query of every panel, asked of a real Prometheus that scraped the real mesh under load: it is understood, and it has an answer.
+// Every query of every panel, and every expression of every rule, asked of a real Prometheus that scraped the real mesh under load: it is understood, and it has an answer.
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { renderAlertFiles } from '../alerts/src/files.ts';
+import { renderRuleFiles } from '../alerts/src/files.ts';
+import { expressionsOfRules, RULES_MAY_BE_EMPTY } from '../alerts/test/expressions.ts';
 import { ObservedMesh } from '../test/observability/observed-mesh.ts';
 import { interpolate, type Values } from './interpolate.ts';
 import { panelsOf, targetsOf } from './panels.ts';
@@ -41,27 +42,36 @@ const QUERIES = DASHBOARDS.flatMap((dashboard) =>
   ),
 );
 
+const RULES = await expressionsOfRules();
+
 let observed: ObservedMesh;
 
 beforeAll(async () => {
-  observed = await ObservedMesh.open({ rules: Object.fromEntries(await renderAlertFiles()) });
+  observed = await ObservedMesh.open({ rules: Object.fromEntries(await renderRuleFiles()) });
   await observed.settled(20);
 });
 
 afterAll(() => observed?.close());
 
 describe('the query of each panel has an answer', () => {
-  test.each(QUERIES)('$name', async ({ name, expr }) => {
-    const { result } = (await observed.prometheus.query('query', { query: expr })) as Vector;
-    if (name in MAY_BE_EMPTY) return;
-    const answered = result.some(({ value }) => Number.isFinite(Number(value[1])));
-    expect(answered, `${expr} answers ${JSON.stringify(result)}`).toBe(true);
-  });
+  test.each(QUERIES)('$name', ({ name, expr }) => expectAnswer(expr, name in MAY_BE_EMPTY));
 });
 
-test('the list of those without an answer names queries that there are', () => {
-  const names = new Set(QUERIES.map(({ name }) => name));
-  expect(Object.keys(MAY_BE_EMPTY).filter((name) => !names.has(name))).toEqual([]);
+describe('the expression of each rule has an answer', () => {
+  test.each(RULES)('$name', ({ name, expr }) => expectAnswer(expr, name in RULES_MAY_BE_EMPTY));
+});
+
+async function expectAnswer(expr: string, mayBeEmpty: boolean): Promise<void> {
+  const { result } = (await observed.prometheus.query('query', { query: expr })) as Vector;
+  if (mayBeEmpty) return;
+  const answered = result.some(({ value }) => Number.isFinite(Number(value[1])));
+  expect(answered, `${expr} answers ${JSON.stringify(result)}`).toBe(true);
+}
+
+test('the lists of those without an answer name what there is', () => {
+  const names = new Set([...QUERIES, ...RULES].map(({ name }) => name));
+  const listed = Object.keys({ ...MAY_BE_EMPTY, ...RULES_MAY_BE_EMPTY });
+  expect(listed.filter((name) => !names.has(name))).toEqual([]);
 });
 
 describe('the variables and annotations of each dashboard are understood', () => {

@@ -137,6 +137,7 @@ function toIntegration(notifier: Notifier, folder: string): [string, object] {
         title: TITLE,
         title_link: '{{ (index .Alerts 0).Annotations.runbook_url }}',
         text: DETAILS,
+        footer: '{{ .CommonLabels.alertname }}',
       },
     ];
   if (email !== undefined)

@@ -61,13 +61,18 @@ export function groupFiles({ levels, windows, queues }: AlertData): ReadonlyMap<
   ]);
 }
 
-/** What `npm run generate` writes. */
-export async function renderAlertFiles(): Promise<ReadonlyMap<string, string>> {
+/** Rule files for Prometheus, by name. */
+export async function renderRuleFiles(): Promise<ReadonlyMap<string, string>> {
   const data = await readAlertData();
   const files = new Map<string, string>();
   for (const [name, groups] of groupFiles(data)) files.set(name, toYaml(toRuleFile(groups, data.links)));
-  files.set('alertmanager.yaml', toYaml(toAlertmanagerConfig(await readReceivers())));
   return files;
+}
+
+/** What `npm run generate` writes. */
+export async function renderAlertFiles(): Promise<ReadonlyMap<string, string>> {
+  const alertmanager = toYaml(toAlertmanagerConfig(await readReceivers()));
+  return new Map([...(await renderRuleFiles()), ['alertmanager.yaml', alertmanager]]);
 }
 
 /** @throws ConfigError */

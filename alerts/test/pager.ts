@@ -29,8 +29,10 @@ export async function openPager(onMessage: (message: Message) => void = () => {}
     const { pathname } = new URL(request.url ?? '/', 'http://pager');
     const text = Buffer.concat(await request.toArray()).toString();
     response.setHeader('content-type', 'application/json');
-    // PagerDuty takes what it takes with 202.
-    response.writeHead(pathname.includes('pager') ? 202 : 200).end('{"status":"success","requestId":"1"}');
+    // What each wants to hear, or it would be told again: PagerDuty 202 and `success`, Slack `ok`.
+    response
+      .writeHead(pathname.includes('pager') ? 202 : 200)
+      .end('{"status":"success","requestId":"1","ok":true}');
     const [, notifier = ''] = pathname.split('/');
     const { authorization = '' } = request.headers;
     const message = { notifier, path: pathname, authorization, body: text === '' ? null : JSON.parse(text) };

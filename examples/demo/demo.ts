@@ -3,6 +3,7 @@ import { paintFor } from '../../mesh/cli/trace/paint.ts';
 import { text } from '../../mesh/cli/trace/span.ts';
 import type { Trace } from '../../mesh/cli/trace/trace.ts';
 import { drawWaterfall } from '../../mesh/cli/trace/waterfall.ts';
+import { SIGINT_CODE, watchForEnd } from './ending.ts';
 import { limits } from './limits.ts';
 import { Mesh } from './mesh.ts';
 import { countSeen, findMissing } from './proof.ts';
@@ -36,21 +37,6 @@ export async function runDemo(options: { once: boolean }): Promise<number> {
 async function afterLostChildren(error: unknown): Promise<never> {
   await sleep(limits.lookMs);
   throw error;
-}
-
-const SIGINT_CODE = 130;
-const SIGNAL_CODES = { SIGINT: SIGINT_CODE, SIGTERM: 143, SIGHUP: 129 } as const;
-
-/** Everything that ends the demo from outside of its own course. */
-function watchForEnd(): { reached: Promise<number>; fail: (error: Error) => void } {
-  const { promise: reached, resolve, reject: fail } = Promise.withResolvers<number>();
-  // npm hands Ctrl-C on to a process that had it from the terminal already: later ones change nothing.
-  for (const [signal, code] of Object.entries(SIGNAL_CODES)) process.on(signal, () => resolve(code));
-  process.on('uncaughtException', fail);
-  process.on('unhandledRejection', (reason) => fail(new Error('unhandled rejection', { cause: reason })));
-  // `npm start | head`: nobody reads any more.
-  process.stdout.on('error', () => resolve(0));
-  return { reached, fail };
 }
 
 class Show {

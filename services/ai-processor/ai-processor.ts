@@ -75,6 +75,8 @@ export async function buildAiProcessor(parts: ServiceParts<AiProcessorConfig>): 
     metrics: new EmbeddingMetrics(parts.metrics),
   });
   parts.log.info({ model: model.name, pid: embedder.pid }, 'model loaded');
+  // A start is the next batch's business: to take requests away would keep it from happening.
+  parts.addCheck('model', async () => (embedder.pid === undefined ? 'starts with the next batch' : 'ok'));
   parts.onClose(() => embedder.close());
   addEmbeddingRoutes(parts, embedder);
   addDocumentRoutes(parts, embedder);

@@ -25,6 +25,7 @@ export function callerOf(request: FastifyRequest, reply: FastifyReply): Caller {
   trace.getActiveSpan()?.setAttribute(ATTR_TENANT, tenant.data);
   const gone = new AbortController();
   const reason = new Problem({ status: 499, code: 'caller_gone', detail: 'The caller did not wait.' });
-  reply.raw.once('close', () => gone.abort(reason));
+  if (request.raw.socket.destroyed) gone.abort(reason);
+  else reply.raw.once('close', () => gone.abort(reason));
   return { tenant: tenant.data, signal: gone.signal };
 }

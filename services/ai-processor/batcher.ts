@@ -36,7 +36,6 @@ interface Call<O> {
 
 interface Entry<I, O> {
   call: Call<O>;
-  at: number;
   item: I;
 }
 
@@ -65,7 +64,7 @@ export class Batcher<I, O> {
     if (this.#queued + items.length > queued) throw new QueueFull(false);
     const { promise, resolve, reject } = Promise.withResolvers<O[]>();
     const call: Call<O> = { tenant, results: [], missing: items.length, resolve, reject };
-    for (const [at, item] of items.entries()) own.push({ call, at, item });
+    for (const item of items) own.push({ call, item });
     this.#waiting.set(tenant, own);
     this.#queued += items.length;
     const giveUp = () => this.#fail(call, signal?.reason);
@@ -120,8 +119,9 @@ export class Batcher<I, O> {
 }
 
 function deliver<I, O>(entries: Entry<I, O>[], results: O[]): void {
-  for (const [index, { call, at }] of entries.entries()) {
-    call.results[at] = results[index] as O;
+  // One batch at a time, and the items of a call in their order: so are its results.
+  for (const [index, { call }] of entries.entries()) {
+    call.results.push(results[index] as O);
     if (--call.missing === 0) call.resolve(call.results);
   }
 }

@@ -28,6 +28,23 @@ const TEAM = { team: 'mesh' } as const;
 const CONTROL_PLANE = () => ({ name: 'control-plane' });
 const DAY_SECONDS = 86_400;
 
+export interface ControlLimits {
+  /** How long the authority may be silent: more than twice its `trustRefreshSeconds`. */
+  readonly authoritySilentSeconds: number;
+}
+
+export function controlAlerts({ authoritySilentSeconds }: ControlLimits): readonly Alert[] {
+  return [
+    certificateExpires,
+    rootExpires,
+    authorityAway(authoritySilentSeconds),
+    issuerAway,
+    controlPlaneAway,
+    vaultAway,
+    secretExpires,
+  ];
+}
+
 const certificateExpires = defineAlert({
   ...TEAM,
   name: 'CertificateExpires',
@@ -57,17 +74,22 @@ const rootExpires = defineAlert({
   dashboard: CONTROL_PLANE,
 });
 
-const authorityAway = defineAlert({
-  ...TEAM,
-  name: 'AuthorityAway',
-  severity: 'ticket',
-  expression: where(secondsSince(aggregate('max', gaugeOf(TRUST_REFRESHED), ['service_name'])), '>', 15 * 60),
-  holds: '5m',
-  summary: ({ labels }) => `The certificate authority does not answer ${labels.service_name}.`,
-  description: ({ labels, duration }) =>
-    `The sidecars of ${labels.service_name} last heard from the authority ${duration} ago. Traffic goes on; nobody new can join, denials do not arrive, and certificates run out in the end.`,
-  dashboard: CONTROL_PLANE,
-});
+const authorityAway = (awaySeconds: number) =>
+  defineAlert({
+    ...TEAM,
+    name: 'AuthorityAway',
+    severity: 'ticket',
+    expression: where(
+      secondsSince(aggregate('max', gaugeOf(TRUST_REFRESHED), ['service_name'])),
+      '>',
+      awaySeconds,
+    ),
+    holds: '5m',
+    summary: ({ labels }) => `The certificate authority does not answer ${labels.service_name}.`,
+    description: ({ labels, duration }) =>
+      `The sidecars of ${labels.service_name} last heard from the authority ${duration} ago. Traffic goes on; nobody new can join, denials do not arrive, and certificates run out in the end.`,
+    dashboard: CONTROL_PLANE,
+  });
 
 const issuerAway = defineAlert({
   ...TEAM,
@@ -120,13 +142,3 @@ const secretExpires = defineAlert({
     `What Vault lent to ${labels.instance} (${labels.service_name}) as ${labels.secret} ends in ${duration}. Then whatever it opens refuses ${labels.service_name}.`,
   dashboard: CONTROL_PLANE,
 });
-
-export const CONTROL_ALERTS: readonly Alert[] = [
-  certificateExpires,
-  rootExpires,
-  authorityAway,
-  issuerAway,
-  controlPlaneAway,
-  vaultAway,
-  secretExpires,
-];

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { loadServiceLevels } from '../../sidecar/src/config/load.ts';
 import { url } from '../../sidecar/src/config/values.ts';
 import { toAlertmanagerConfig } from './alertmanager.ts';
-import { CONTROL_ALERTS } from './control-alerts.ts';
+import { type ControlLimits, controlAlerts } from './control-alerts.ts';
 import { readDataFile } from './data-file.ts';
 import { MESH_ALERTS } from './mesh-alerts.ts';
 import { type QueueLimits, queueAlerts } from './queue-alerts.ts';
@@ -21,6 +21,7 @@ const webUrl = url(['https:', 'http:']);
 const settingsFile = z.strictObject({
   grafanaUrl: webUrl,
   runbooksUrl: webUrl,
+  control: z.strictObject({ authoritySilentSeconds: z.int().min(60) }),
   queues: z.strictObject({ oldestSeconds: z.int().min(1), waiting: z.int().min(1) }),
 });
 
@@ -29,14 +30,16 @@ export interface AlertData {
   readonly windows: Windows;
   readonly levels: readonly ServiceLevel[];
   readonly queues: QueueLimits;
+  readonly control: ControlLimits;
 }
 
 /** @throws ConfigError */
 export async function readAlertData(windowsPath = dataPath('windows.yaml')): Promise<AlertData> {
-  const { queues, ...links } = await readDataFile(dataPath('settings.yaml'), settingsFile);
+  const { queues, control, ...links } = await readDataFile(dataPath('settings.yaml'), settingsFile);
   return {
     links,
     queues,
+    control,
     windows: await readDataFile(windowsPath, windowsFile),
     levels: (await loadServiceLevels(dataPath('service-levels.yaml'))).map(({ metadata, spec }) => ({
       name: metadata.name,
@@ -46,14 +49,19 @@ export async function readAlertData(windowsPath = dataPath('windows.yaml')): Pro
 }
 
 /** By name. */
-export function groupFiles({ levels, windows, queues }: AlertData): ReadonlyMap<string, readonly Group[]> {
+export function groupFiles({
+  levels,
+  windows,
+  queues,
+  control,
+}: AlertData): ReadonlyMap<string, readonly Group[]> {
   return new Map([
     [
       'mesh.rules.yaml',
       [
         { name: 'mesh', recordings: [], alerts: MESH_ALERTS },
         { name: 'sidecars', recordings: [], alerts: SIDECAR_ALERTS },
-        { name: 'control', recordings: [], alerts: CONTROL_ALERTS },
+        { name: 'control', recordings: [], alerts: controlAlerts(control) },
       ],
     ],
     ['platform.rules.yaml', [{ name: 'queues', recordings: [], alerts: queueAlerts(queues) }]],

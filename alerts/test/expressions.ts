@@ -17,8 +17,12 @@ export async function expressionsOfRules(): Promise<{ name: string; expr: string
     })),
     ...alerts.map(({ name, labels, expression }) => ({
       name: labels?.slo === undefined ? name : `${name} ${labels.slo}`,
-      // Whether it holds is told as 1 or 0 instead of by there being series or none.
-      expr: expression.text.replaceAll(/ (>=|<=|==|!=|>|<) /g, ' $1 bool '),
+      expr: withAnswer(expression.text),
     })),
   ]);
+}
+
+/** Whether it holds is told as 1 or 0 instead of by there being series or none. */
+export function withAnswer(expr: string): string {
+  return expr.replaceAll(/ (>=|<=|==|!=|>|<) /g, ' $1 bool ');
 }

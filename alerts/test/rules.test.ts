@@ -6,6 +6,7 @@ import { groupFiles, readAlertData } from '../src/files.ts';
 import { type Alert, toRuleFile } from '../src/rule.ts';
 import type { AlertCase, Scraped } from './case.ts';
 import { CONTROL_CASES } from './control.cases.ts';
+import { withAnswer } from './expressions.ts';
 import { MESH_CASES } from './mesh.cases.ts';
 import { checkRules, testRules } from './promtool.ts';
 import { QUEUE_CASES } from './queue.cases.ts';
@@ -88,6 +89,7 @@ function play(
   const slo = firing.expected[0]?.labels.slo;
   const isMeant = ({ name, labels }: Alert) => name === alert && labels?.slo === slo;
   const groups = GROUPS.map((group) => ({ ...group, alerts: group.alerts.filter(isMeant) }));
+  const meant = groups.flatMap(({ alerts }) => alerts);
   const rules = toRuleFile(
     groups.filter(({ alerts }) => alerts.length > 0),
     data.links,
@@ -99,6 +101,12 @@ function play(
         interval: every,
         input_series: series,
         alert_rule_test: [{ eval_time: at, alertname: alert, exp_alerts }],
+        // It has something to look at, also where it is silent.
+        promql_expr_test: meant.map(({ expression }) => ({
+          expr: `count(${withAnswer(expression.text)}) > bool 0`,
+          eval_time: at,
+          exp_samples: [{ labels: '{}', value: 1 }],
+        })),
       },
     ],
   });

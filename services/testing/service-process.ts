@@ -28,10 +28,12 @@ export type ConfigFiles = Record<string, string>;
 
 const SERVICES = fileURLToPath(new URL('..', import.meta.url));
 
+/** `lines` gets what it says from the beginning on. */
 export async function startService(
   name: string,
   config: object,
   files: ConfigFiles = {},
+  lines: LogLine[] = [],
 ): Promise<ServiceProcess> {
   const folder = await mkdtemp(join(tmpdir(), `tulle-${name}-`));
   const configPath = join(folder, 'config.yaml');
@@ -52,7 +54,6 @@ export async function startService(
       resolve(code);
     });
   });
-  const lines: LogLine[] = [];
   const { port, metricsPort } = await waitUntilReady(name, child, lines, exited);
   return {
     name,

@@ -32,9 +32,9 @@ export class Linkage {
 
   enter(exchange: Exchange): void {
     const { traceId0, traceId1, traceId2, traceId3, time } = exchange;
-    const isFirst = this.entered.add(traceId0, traceId1, traceId2, traceId3, time.nowMs);
-    const place = this.entered.placeOf(traceId0, traceId1, traceId2, traceId3, time.nowMs);
-    this.requestIds.keep(place, isFirst, exchange);
+    const place = this.entered.addPlace(traceId0, traceId1, traceId2, traceId3, time.nowMs);
+    const isFirst = place >= 0;
+    this.requestIds.keep(isFirst ? place : ~place, isFirst, exchange);
   }
 
   /** For a request of the service without an id; false when none is known. */

@@ -27,6 +27,11 @@ export class KeptTraces {
 
   /** False when it was kept already; then it is kept for longer. */
   add(id0: number, id1: number, id2: number, id3: number, nowMs: number): boolean {
+    return this.addPlace(id0, id1, id2, id3, nowMs) >= 0;
+  }
+
+  /** Where its id lies from now on, for who keeps more of a trace; `~` that place when it was kept already. */
+  addPlace(id0: number, id1: number, id2: number, id3: number, nowMs: number): number {
     const { ids, untilMs } = this;
     const first = this.setOf(id1, id2, id3) * WAYS;
     let place = this.find(first, id0, id1, id2, id3);
@@ -42,14 +47,14 @@ export class KeptTraces {
       ids[place * WORDS + 3] = id3;
     }
     untilMs[place] = nowMs + OBSERVE_LIMITS.keptTraceMs;
-    return !known;
+    return known ? ~place : place;
   }
 
   has(id0: number, id1: number, id2: number, id3: number, nowMs: number): boolean {
     return this.placeOf(id0, id1, id2, id3, nowMs) !== -1;
   }
 
-  /** Where its id lies, below the capacity, for who keeps more of a trace; -1 when it is not kept. */
+  /** Where its id lies, below the capacity; -1 when it is not kept. */
   placeOf(id0: number, id1: number, id2: number, id3: number, nowMs: number): number {
     const place = this.find(this.setOf(id1, id2, id3) * WAYS, id0, id1, id2, id3);
     return place !== -1 && (this.untilMs[place] as number) > nowMs ? place : -1;

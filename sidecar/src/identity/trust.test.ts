@@ -13,10 +13,10 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Authority, createAuthority } from '../../../mesh/ca/authority.ts';
 import { issueSvid } from '../../../mesh/ca/issue-svid.ts';
 import type { TlsVersion } from '../config/schema.ts';
-import { NOBODY_DENIED } from './deny-list.ts';
+import { type DenyList, NOBODY_DENIED } from './deny-list.ts';
 import type { Svid } from './svid.ts';
 import { NO_FOREIGN_ROOTS } from './svid.ts';
-import { clientTlsOptions, peerSpiffeId, serverTlsOptions } from './trust.ts';
+import { clientTlsOptions, deniedSpiffeId, peerSpiffeId, serverTlsOptions } from './trust.ts';
 
 const TRUSTED = { denied: NOBODY_DENIED, foreign: NO_FOREIGN_ROOTS, rootsPem: '' };
 const TRUST_DOMAIN = 'demo.tulle.test';
@@ -302,6 +302,29 @@ describe('peerSpiffeId', () => {
     const expired = await issueSvid(authority, { spiffeId: GATEWAY, validFromMs: Date.now() - DAY_MS });
     await talk((server.address() as AddressInfo).port, clientTlsOptions(expired, DISPATCHER));
     expect(seen).toEqual([null]);
+  });
+});
+
+describe('deniedSpiffeId', () => {
+  it('is the id of a peer on the deny list, by id or by certificate, and null for all others', async () => {
+    const lists: [DenyList, string | null][] = [
+      [NOBODY_DENIED, null],
+      [{ ...NOBODY_DENIED, spiffeIds: new Set([DISPATCHER]) }, null],
+      [{ ...NOBODY_DENIED, spiffeIds: new Set([GATEWAY]) }, GATEWAY],
+    ];
+    const serialNumbers = new Set<string>();
+    lists.push([{ ...NOBODY_DENIED, serialNumbers }, GATEWAY]);
+    const seen: (string | null)[][] = [];
+    const server = createServer(serverTlsOptions(dispatcher), (socket) => {
+      serialNumbers.add(socket.getPeerCertificate().serialNumber.toLowerCase());
+      seen.push(lists.map(([denied]) => deniedSpiffeId(socket, { denied })));
+      socket.pipe(socket);
+    });
+    servers.push(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    await talk((server.address() as AddressInfo).port, clientTlsOptions(gateway, DISPATCHER));
+    expect(seen).toEqual([lists.map(([, id]) => id)]);
   });
 });
 

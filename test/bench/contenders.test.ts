@@ -8,15 +8,7 @@ import { createAuthority } from '../../mesh/ca/authority.ts';
 import { issueSvid } from '../../mesh/ca/issue-svid.ts';
 import { findOnPath } from '../parts/install.ts';
 import { type Backends, startBackends } from './backend.ts';
-import {
-  type Cell,
-  HOST,
-  headersOf,
-  listCells,
-  REQUEST_HEADERS,
-  type ScenarioName,
-  type Workload,
-} from './cells.ts';
+import { type Cell, HOST, headersOf, listCells, REQUEST_HEADERS, type ScenarioName } from './cells.ts';
 import { POLICY_QUOTA, type RunningContender, type Stage } from './contenders/contender.ts';
 import { envoy, envoyHttp1 } from './contenders/envoy.ts';
 import { haproxy } from './contenders/haproxy.ts';
@@ -137,10 +129,11 @@ async function callStatus(port: number): Promise<{ code: number; bytes: number }
 
 async function expectEvidence(running: RunningContender, scenario: ScenarioName): Promise<void> {
   const cells = smallCellsOf(scenario);
-  const posting = cells.find(({ workload }) => workload.method === 'POST')?.workload as Workload;
+  const posting = cells.find(({ workload }) => workload.method === 'POST') ?? (cells[0] as Cell);
+  const { method, path: asked } = posting.workload;
   for (const path of running.accessLogs) {
-    const line = (await readFile(path, 'utf8')).split('\n').find((text) => text.includes(posting.path));
-    expect(JSON.parse(line ?? '{}')).toMatchObject({ method: 'POST', path: posting.path, status: 200 });
+    const line = (await readFile(path, 'utf8')).split('\n').find((text) => text.includes(asked));
+    expect(JSON.parse(line ?? '{}')).toMatchObject({ method, path: asked, status: 200 });
     expect(JSON.parse(line ?? '{}').request_id).toMatch(/^[0-9a-f-]{32,36}$/);
   }
   const { spans } = running;

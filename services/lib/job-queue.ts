@@ -145,7 +145,7 @@ async function addJob(
 
 /** Of a connection that is gone, its client says what it would have done with the command; what matters is that it is gone. */
 function describeFailure({ message }: Error, { status, options: { host, port } }: Redis): string {
-  return status === 'ready' ? message : `no connection to Redis at ${host}:${port}: ${status}`;
+  return status === 'ready' ? message : `no connection to Redis at ${host}:${port}`;
 }
 
 function queueFull(name: string): Problem {

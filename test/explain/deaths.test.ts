@@ -3,7 +3,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { tulle } from '../../mesh/cli/cli.fixture.ts';
 import type { Diagnosis } from '../../mesh/cli/explain/diagnosis.ts';
 import { type Asked, BrokenMesh } from './broken-mesh.ts';
+import { drawPage, type Example, type Told } from './page.ts';
 import { LIMITED_BY, RUN_AT } from './trouble.ts';
+
+const PAGE = '../../docs/explain.md';
 
 let mesh: BrokenMesh;
 
@@ -20,6 +23,8 @@ afterAll(async () => {
 
 type Death = {
   readonly of: string;
+  /** What is broken. */
+  readonly how: string;
   readonly ask: () => Promise<Asked>;
   readonly told: Partial<Diagnosis> & Pick<Diagnosis, 'hop' | 'phase' | 'failureCode'>;
 };
@@ -34,6 +39,7 @@ async function second(ask: () => Promise<Asked>): Promise<Asked> {
 const DEATHS: readonly Death[] = [
   {
     of: 'edge auth: no API key',
+    how: 'A request without `x-api-key`, or with a wrong one.',
     ask: () => mesh.ask(RUN, { 'x-api-key': '' }),
     told: {
       outcome: 'refused',
@@ -45,6 +51,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'edge auth: a forged token',
+    how: 'A request with a bearer token that is none, to a service with a JwtPolicy.',
     ask: () => mesh.ask(RUN, { authorization: 'Bearer forged' }),
     told: {
       outcome: 'refused',
@@ -56,6 +63,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'edge auth: a path that no rule allows',
+    how: 'A request for `/admin`, which no AccessPolicy allows.',
     ask: () => mesh.ask('/admin'),
     told: {
       outcome: 'refused',
@@ -67,6 +75,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'limiter: of the sidecar',
+    how: 'A RateLimitPolicy allows one request an hour; this is the second.',
     ask: () => second(() => mesh.ask(RUN, { [LIMITED_BY.local]: 'greedy' })),
     told: {
       outcome: 'refused',
@@ -78,6 +87,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'limiter: shared over Redis',
+    how: 'The same, counted in Redis.',
     ask: () => second(() => mesh.ask(RUN, { [LIMITED_BY.shared]: 'greedy' })),
     told: {
       outcome: 'refused',
@@ -89,6 +99,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'breaker',
+    how: 'Nobody listens at the only endpoint of the worker; the request before this one has opened the breaker.',
     ask: () => second(() => mesh.ask(`/v1/runs/${RUN_AT.ejected}`)),
     told: {
       outcome: 'died',
@@ -100,6 +111,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'breaker: too many at once',
+    how: 'A TrafficPolicy allows one request at once; another is under way.',
     // The one that is under way is given up half a second later.
     ask: () => Promise.race([1, 2].map(() => mesh.ask(`/v1/runs/${RUN_AT.crowded}`))),
     told: {
@@ -112,6 +124,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'TLS to the worker',
+    how: 'The sidecar of the worker has a certificate of another trust domain.',
     ask: () => mesh.ask(`/v1/runs/${RUN_AT.foreign}`),
     told: {
       outcome: 'died',
@@ -123,6 +136,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'worker code',
+    how: 'A step of the workflow requires a field that the input lacks.',
     ask: () => mesh.startRun('webhook-receiver/hooks/ok', { other: 1 }),
     told: {
       outcome: 'died',
@@ -133,6 +147,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'webhook target: answers 500',
+    how: 'The target answers 500, to every attempt.',
     ask: () => mesh.startRun('webhook-receiver/hooks/fail'),
     told: {
       outcome: 'died',
@@ -145,6 +160,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'webhook target: refuses connections',
+    how: 'Nobody listens at the target.',
     ask: () => mesh.startRun('gone-hook/'),
     told: {
       outcome: 'died',
@@ -156,6 +172,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'webhook target: too late for the mesh',
+    how: 'The target takes the connection and says nothing; a TrafficPolicy gives an attempt 200 ms.',
     ask: () => mesh.startRun('late-hook/'),
     told: {
       outcome: 'died',
@@ -167,6 +184,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'webhook target: too late for the dispatcher',
+    how: 'The same, and the dispatcher itself gives up after 500 ms.',
     ask: () => mesh.startRun('silent-hook/'),
     told: {
       outcome: 'died',
@@ -179,6 +197,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'vector store: stands still',
+    how: 'The process of the vector store is stopped; a TrafficPolicy gives an attempt 500 ms.',
     ask: async () => {
       mesh.signal('vector-store', 'SIGSTOP');
       const asked = await mesh.search('double payment');
@@ -195,6 +214,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'vector store: is dead',
+    how: 'The process of the vector store is killed.',
     ask: async () => {
       await mesh.kill('vector-store');
       return mesh.search('double payment');
@@ -209,6 +229,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'Redis: that of shared limits',
+    how: 'The Redis of a RateLimitPolicy with `onFailure: deny` is killed.',
     ask: async () => {
       await mesh.kill('limit-store');
       return mesh.ask(RUN, { [LIMITED_BY.shared]: 'modest' });
@@ -222,6 +243,7 @@ const DEATHS: readonly Death[] = [
   },
   {
     of: 'Redis: that of the queue',
+    how: 'The Redis of the queues is killed.',
     ask: async () => {
       await mesh.kill('redis');
       return mesh.startRun('webhook-receiver/hooks/ok');
@@ -236,20 +258,32 @@ const DEATHS: readonly Death[] = [
 ];
 
 describe('a request that dies of', () => {
-  test.each(DEATHS)('$of', async ({ ask, told }) => {
+  const examples: Example[] = [];
+
+  test.each(DEATHS)('$of', async ({ of, how, ask, told }) => {
     const { requestId } = await ask();
+    let last: Told | null = null;
+    const explain = async () => {
+      const { out } = await tulle(['explain', requestId, '--control', mesh.control, '--json']);
+      last = out === '' ? null : (JSON.parse(out) as Told);
+      return last;
+    };
     // Services send their spans twice a second.
     await expect
-      .poll(() => explain(requestId), { timeout: 10_000, interval: 300 })
-      .toMatchObject({ diagnosis: { requestId, ...told } });
-    const { out } = await tulle(['explain', requestId, '--control', mesh.control, '--width', '160']);
+      .poll(explain, { timeout: 10_000, interval: 300 })
+      .toMatchObject({ diagnosis: { requestId, outstanding: [], ...told } });
+    examples.push({ of, how, told: last as unknown as Told });
 
-    expect(out.replace(/\s+/g, ' ')).toContain(`at ${told.hop},`);
-    expect(out).toContain(told.failureCode);
+    const inWords = async () => {
+      const { out, err } = await tulle(['explain', requestId, '--control', mesh.control]);
+      return `${out}${err}`.replace(/\s+/g, ' ');
+    };
+    await expect
+      .poll(inWords, { timeout: 10_000, interval: 300 })
+      .toMatch(new RegExp(`at ${told.hop},.*: ${told.failureCode}`));
+  });
+
+  test('any of these is explained as the page says', async () => {
+    await expect(drawPage(examples)).toMatchFileSnapshot(PAGE);
   });
 });
-
-async function explain(requestId: string): Promise<unknown> {
-  const { out } = await tulle(['explain', requestId, '--control', mesh.control, '--json']);
-  return out === '' ? null : JSON.parse(out);
-}

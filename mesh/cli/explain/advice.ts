@@ -30,6 +30,7 @@ type Failed = {
   readonly component: Span['component'];
   readonly target: string | null;
   readonly phase: string;
+  readonly givenUpBy: string | null;
 };
 
 export function adviceFor(failed: Failed): Advice {
@@ -39,40 +40,42 @@ export function adviceFor(failed: Failed): Advice {
   if (kind !== null && guide !== null) {
     return { causes: guide.causes, next: guide.advice, reference: `docs/generated/failures.md#${kind.name}` };
   }
-  const [cause, ...next] = failed.component === 'service' ? serviceAdvice(failed) : sidecarAdvice(failed);
+  const own = SERVICE_CODES.get(failed.code ?? '');
+  const [cause, ...next] =
+    own?.(failed) ?? (failed.component === 'service' ? serviceAdvice(failed) : sidecarAdvice(failed));
   return { causes: [cause], next: [...next, log], reference: null };
 }
 
 type CauseAndNext = [cause: string, ...next: string[]];
 
 /** What our own services call their errors (services/README.md). */
-const SERVICE_CODES: Readonly<Record<string, (failed: Failed) => CauseAndNext>> = {
-  unauthenticated: ({ service }) => [
-    'no API key in x-api-key, or one that is not among those of a tenant',
-    `compare the key of the caller with \`secrets.apiKeys\` of ${service}, which holds the SHA-256 of each`,
-  ],
-  queue_unavailable: ({ service }) => [
-    'Redis is away, refuses the credentials or is out of memory',
-    `see whether Redis answers: \`redis-cli ping\`, and \`/healthz/ready\` of ${service}`,
-  ],
-  queue_full: ({ target }) => [
-    'jobs are taken more slowly than they are sent',
-    `look at how many workers take from ${target ?? 'the queue'}, and at how long a job takes`,
-  ],
-  PermanentFailure: () => [
-    'what it was given can not be worked with: another attempt would fail the same way',
-    'the detail says which step and why; correct that, and send the request again',
-  ],
-  timeout: ({ service, target }) => [
-    `${target ?? 'the called side'} takes longer than ${service} waits for it`,
-    `look at the health and the latency of ${target ?? 'the called side'}: it was asked, and said nothing`,
-  ],
-};
+const SERVICE_CODES: ReadonlyMap<string, (failed: Failed) => CauseAndNext> = new Map(
+  Object.entries<(failed: Failed) => CauseAndNext>({
+    unauthenticated: ({ service }) => [
+      'no API key in x-api-key, or one that is not among those of a tenant',
+      `compare the key of the caller with \`secrets.apiKeys\` of ${service}, which holds the SHA-256 of each`,
+    ],
+    queue_unavailable: ({ service }) => [
+      'Redis is away, refuses the credentials or is out of memory',
+      `see whether Redis answers: \`redis-cli ping\`, and \`/healthz/ready\` of ${service}`,
+    ],
+    queue_full: ({ target }) => [
+      'jobs are taken more slowly than they are sent',
+      `look at how many workers take from ${target ?? 'the queue'}, and at how long a job takes`,
+    ],
+    PermanentFailure: () => [
+      'what it was given can not be worked with: another attempt would fail the same way',
+      'the detail says which step and why; correct that, and send the request again',
+    ],
+    timeout: ({ service, target, givenUpBy }) => [
+      `${target ?? service} takes longer than ${givenUpBy ?? service} waits for it`,
+      `look at the health and the latency of ${target ?? service}: it was asked, and said nothing`,
+    ],
+  }),
+);
 
 function serviceAdvice(failed: Failed): CauseAndNext {
-  const { code, status, service, target } = failed;
-  const own = code !== null && Object.hasOwn(SERVICE_CODES, code) ? SERVICE_CODES[code] : undefined;
-  if (own !== undefined) return own(failed);
+  const { status, service, target } = failed;
   if (target !== null) {
     return [`${target} refused, was away, or took too long`, `look at the health of ${target}`];
   }

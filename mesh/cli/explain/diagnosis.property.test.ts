@@ -27,6 +27,7 @@ const attributes: fc.Arbitrary<Attributes> = fc
       'tulle.failure.code': fc.constantFrom('none', 'tls_failed', 'rate_limited', 'invented', '__proto__'),
       'tulle.failure.detail': fc.string(),
       'tulle.access.decision': fc.constantFrom('allow', 'deny', 'would_deny', 'toString'),
+      'tulle.policy.refusal': fc.constantFrom('jwt a/b expired', 'rate_limit a/b', '__proto__ x', ' '),
       'tulle.policy.shadow': fc.oneof(
         fc.string(),
         fc

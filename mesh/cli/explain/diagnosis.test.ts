@@ -117,7 +117,10 @@ const CASES: Case[] = [
   ],
   [
     'limiter',
-    refusedAtEdge('rate_limited', 429, { 'tulle.failure.detail': 'shop/fair-use/per-tenant: 9 in 60 s' }),
+    refusedAtEdge('rate_limited', 429, {
+      'tulle.failure.detail': 'shop/fair-use/per-tenant: 9 in 60 s',
+      'tulle.policy.refusal': 'rate_limit shop/fair-use per-tenant',
+    }),
     'refused / gateway sidecar in / filters / rate_limited',
     'rate_limited (429) after 50.0 ms.',
     'In detail: shop/fair-use/per-tenant: 9 in 60 s.',

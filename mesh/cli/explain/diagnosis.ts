@@ -39,6 +39,8 @@ export type Diagnosis = Advice & {
   /** What it did, and whom it asked for that. */
   readonly operation: string | null;
   readonly target: string | null;
+  /** Of the route that the sidecar took. */
+  readonly rule: string | null;
   /** A phase of a sidecar; in a service `code`, or `call` while it waited for somebody. */
   readonly phase: string | null;
   /** Of the mesh's list of failures; else what the service calls it (of its problem body, or its error type), or the status it answered. */
@@ -91,6 +93,7 @@ const NOBODY = {
   component: null,
   operation: null,
   target: null,
+  rule: null,
   phase: null,
   failureCode: null,
   failureDetail: null,
@@ -118,6 +121,7 @@ function blame(node: TraceNode, place: Place | null, id: string) {
     component: span.component,
     operation: operation(span),
     target: targetOf(span),
+    rule: text(span, 'tulle.rule'),
     phase,
     failureCode: code,
     failureDetail: place === null ? detailOf(ending.span) : null,

@@ -100,14 +100,13 @@ function shadows(span: Span): PolicyAct[] {
   });
 }
 
+/** By name where the span tells which policy it was, in `tulle.policy.refusal`. */
 function refusal(span: Span, kind: string): PolicyAct {
+  const [name = '', policy = null, rule = null] = text(span, 'tulle.policy.refusal')?.split(' ') ?? [];
   const detail = text(span, 'tulle.failure.detail');
-  const [, policy = null, rule = null] = LIMIT.exec((kind === 'rate limit' && detail) || '') ?? [];
-  return { kind, policy, rule, action: 'refused', hop: describeHop(span), detail };
+  const told = SHADOWED.get(name)?.[0] === kind ? { policy, rule } : { policy: null, rule: null };
+  return { kind, ...told, action: 'refused', hop: describeHop(span), detail };
 }
-
-/** Of limits the detail tells which, as `namespace/policy/limit: …`. */
-const LIMIT = /^([^/ ]+\/[^/ ]+)\/([^/ :]+): /;
 
 function retries(span: Span): PolicyAct[] {
   const attempts = Number(span.attributes.get('tulle.attempts'));

@@ -43,8 +43,10 @@ function headline(diagnosis: Diagnosis): string {
 }
 
 /** `gateway sidecar out, on the way to worker, in its connect phase` */
-function where({ hop, target, phase }: Diagnosis): string {
-  return `${hop}${target === null ? '' : `, on the way to ${target}`}, ${during(phase ?? '')}`;
+function where({ hop, target, rule, phase }: Diagnosis): string {
+  const way = target === null ? '' : `, on the way to ${target}`;
+  const byRule = rule === null ? '' : ` by the rule ${rule}`;
+  return `${hop}${way}${byRule}, ${during(phase ?? '')}`;
 }
 
 function during(phase: string): string {

@@ -109,6 +109,22 @@ test('policies in shadow mode that would have refused are named in the span', ()
   expect(spans).toEqual([refusedToken, `${refusedToken},rate_limit shop/tenants minute`]);
 });
 
+test('a policy that refused is named in the span', () => {
+  const keeping = keepingOf(16);
+  const limits = [{ name: 'minute', windows: [{ quota: 1, windowSeconds: 60 }] }];
+  const rateLimit = {
+    ...{ namespace: 'shop', name: 'tenants', targets: [] },
+    spec: rateLimitSpec.parse({ limits }),
+  };
+  const policies = { ...profile.policies, rateLimit };
+  const chain = compileChain(
+    buildFilters({ ...profile, policies }, { ...context, keeping, headSampleRatio: 1 }),
+  );
+  expect([1, 2].map(() => travel({ chain }).exchange.status)).toEqual([200, 429]);
+  const spans = takeSpans(keeping.ring).map(({ attributes }) => attributes['tulle.policy.refusal']);
+  expect(spans).toEqual([undefined, 'rate_limit shop/tenants minute']);
+});
+
 test('what a request passes, without an access log', () => {
   expect(namesOf('inbound')).toEqual(['trace', 'metrics', 'request-id', 'deadline', 'baggage', 'forwarded']);
   expect(namesOf('outbound')).toEqual(['trace', 'metrics', 'request-id', 'deadline', 'baggage']);

@@ -141,6 +141,7 @@ function attributesOf(record: SpanRecord, method: string, status: number, error:
     'tulle.token.issuer': record.name(WORD.tokenIssuer),
     ...accessAttributes(record.name(WORD.access)),
     ...wafAttributes(record.name(WORD.waf)),
+    'tulle.policy.refusal': record.name(WORD.refusal),
     'tulle.policy.shadow': record.name(WORD.shadow),
     'tulle.attempts': record.word(WORD.attempts),
     'tulle.keep': REASONS[record.word(WORD.retained)],

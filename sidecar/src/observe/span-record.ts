@@ -35,8 +35,10 @@ export const WORD = {
   waf: 25,
   tokenIssuer: 26,
   shadow: 27,
+  /** What of a policy refused it. */
+  refusal: 28,
 } as const;
-export const WORDS = 28;
+export const WORDS = 29;
 
 export const FLAG_PARENT = 1;
 export const FLAG_HTTP_1_0 = 2;

@@ -8,6 +8,7 @@
  * - Memory is fixed: nothing is allocated for a record.
  */
 import type { Exchange } from '../core/exchange.ts';
+import type { PolicyDecision } from '../core/policy-decision.ts';
 import type { Direction } from '../core/route.ts';
 import type { RelayedConnection } from '../protocol/tcp/tcp-route.ts';
 import { copyBytes } from '../transport/output.ts';
@@ -208,6 +209,7 @@ export class SpanRing implements RetainedSpans {
     words[at + WORD.tokenIssuer] = exchange.token === null ? 0 : names.indexOf(exchange.token.issuer);
     words[at + WORD.waf] = exchange.waf === null ? 0 : names.indexOf(exchange.waf.label);
     words[at + WORD.shadow] = names.indexOf(exchange.shadow);
+    words[at + WORD.refusal] = names.indexOf(refusalIn(exchange.decisions));
   }
 
   private writeDoubles(exchange: Exchange, at: number): void {
@@ -254,6 +256,15 @@ export class SpanRing implements RetainedSpans {
 }
 
 /** Both return how many bytes they wrote; what does not fit before `limit` is cut. */
+/** Its label; empty when no policy refused. */
+function refusalIn(decisions: readonly PolicyDecision[]): string {
+  for (let i = 0; i < decisions.length; i++) {
+    const { action, shadow, label } = decisions[i] as PolicyDecision;
+    if (action === 'deny' && !shadow) return label;
+  }
+  return '';
+}
+
 function copyText(
   source: Buffer,
   start: number,

@@ -36,7 +36,7 @@ afterEach(async () => {
 });
 
 describe('--check', () => {
-  it('tells what has no effect, and accepts the rest', async () => {
+  it('tells what has no effect and what series there can be, and accepts the rest', async () => {
     const service = { host: 'orders', mtls: 'off', endpoints: [`127.0.0.1:${origin.port}`] };
     const outbound = { listen: '127.0.0.1:0', services: [service] };
     const text = `${sidecarConfig('checked', { outbound })}
@@ -52,7 +52,7 @@ spec:
 `;
     const { code, output } = await check(text);
     expect(output).toMatch(
-      /^warning: .*checked\.yaml:10:\d+: HTTPRoute orders: .*never.*\n.*checked\.yaml: accepted\n$/,
+      /^warning: .*checked\.yaml:10:\d+: HTTPRoute orders: .*never.*\nmetrics: at most [\d,]+ series.*\n(?: .*\n)+.*checked\.yaml: accepted\n$/,
     );
     expect(code).toBe(0);
   });

@@ -147,6 +147,7 @@ export const controlPlane = createDashboard({
           description:
             'A saw tooth by service: it rises when a certificate is renewed. One that falls to zero is not.',
           unit: 's',
+          signed: true,
           width: 6,
           lines: [
             line(
@@ -235,6 +236,7 @@ export const controlPlane = createDashboard({
           description:
             'Time left of what Vault has lent. A lease that falls below zero is over, and so is what it was for.',
           unit: 's',
+          signed: true,
           width: 6,
           lines: [
             line(

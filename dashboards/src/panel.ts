@@ -10,6 +10,8 @@ import {
   BigValueColorMode,
   BigValueGraphMode,
   GraphDrawStyle,
+  GraphThresholdsStyleConfigBuilder,
+  GraphThresholdsStyleMode,
   LegendDisplayMode,
   LegendPlacement,
   ReduceDataOptionsBuilder,
@@ -58,13 +60,14 @@ export interface TimeSeriesSpec extends PanelSpec {
   /** Traces of single requests, of histograms alone. */
   readonly exemplars?: boolean;
   readonly max?: number;
+  /** Values may be below zero. */
+  readonly signed?: boolean;
 }
 
 /** How something went over time. */
 export function timeSeries(spec: TimeSeriesSpec): Panel {
-  const { lines, stacked = false, exemplars = false, thresholds, max } = spec;
+  const { lines, stacked = false, exemplars = false, signed = false, thresholds, max } = spec;
   const panel = begin(new timeseries.PanelBuilder(), { width: 8, height: 8, ...spec })
-    .min(0)
     .drawStyle(GraphDrawStyle.Line)
     .lineWidth(1)
     .fillOpacity(stacked ? 30 : 8)
@@ -80,8 +83,12 @@ export function timeSeries(spec: TimeSeriesSpec): Panel {
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
     .targets(lines.map((each, i) => target(each, i).range().exemplar(exemplars)));
+  if (!signed) panel.min(0);
   if (stacked) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'));
-  if (thresholds !== undefined) panel.thresholds(thresholdsOf(thresholds));
+  if (thresholds !== undefined)
+    panel
+      .thresholds(thresholdsOf(thresholds))
+      .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
   if (max !== undefined) panel.max(max);
   return panel.build();
 }

@@ -52,6 +52,15 @@ export function highest<Label extends string, By extends Label | CommonLabel = n
   return aggregate('max', gaugeOf(metric, where), by);
 }
 
+/** What a series is called that lacks the label. */
+export function orElse<Label extends string>(
+  label: NoInfer<Label>,
+  value: string,
+  query: Query<Label>,
+): Query<Label> {
+  return relabel(query, { from: label, to: label, pattern: '', value });
+}
+
 /** Each series divided by one number for all of them. */
 export function divideAll<Label extends string>(parts: Query<Label>, whole: Query<never>): Query<Label> {
   return call(`(${parts.text}) / on () group_left () (${whole.text})`);

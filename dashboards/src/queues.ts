@@ -161,7 +161,6 @@ export const queues = createDashboard({
           title: 'Jobs not accepted',
           description: 'A second: the queue is full, or Redis is away. Their callers got 503.',
           unit: 'ops',
-          thresholds: NONE_ALLOWED,
           lines: [
             line(
               perSecond(QUEUE_SUBMISSIONS, { ...IN_QUEUE, outcome: { not: 'accepted' } }, [

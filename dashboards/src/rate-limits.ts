@@ -182,7 +182,6 @@ export const rateLimits = createDashboard({
           description: 'Questions a second that the shared store did not answer, by reason.',
           unit: 'cps',
           width: 6,
-          thresholds: NONE_ALLOWED,
           lines: [
             line(
               perSecond(RATE_LIMIT_REDIS_FAILURES, IN_SERVICE, ['store', 'reason']),

@@ -11,7 +11,6 @@ import { line } from './line.ts';
 import { timeSeries } from './panel.ts';
 import { perSecond, total } from './promql.ts';
 import { IN_SERVICE } from './scopes.ts';
-import { NONE_ALLOWED } from './thresholds.ts';
 
 const OUTBOUND = { ...IN_SERVICE, direction: 'outbound' } as const;
 const ENFORCED = { ...OUTBOUND, mode: 'enforce' } as const;
@@ -58,7 +57,6 @@ export const resilience: Row = {
       description: 'Requests a second that a concurrency limit turned away, and how many wait for it now.',
       unit: 'short',
       width: 6,
-      thresholds: NONE_ALLOWED,
       lines: [
         line(
           perSecond(SHED, { ...IN_SERVICE, mode: 'enforce' }, ['route', 'cause']),

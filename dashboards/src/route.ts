@@ -15,7 +15,7 @@ import { createDashboard } from './dashboard.ts';
 import { line } from './line.ts';
 import { tracesOf } from './links.ts';
 import { heatMap, singleStat, timeSeries } from './panel.ts';
-import { bucketsPerSecond, perSecond, topK } from './promql.ts';
+import { bucketsPerSecond, orElse, perSecond, topK } from './promql.ts';
 import { IN_ROUTE, IN_SERVICE, ROUTE_VARIABLES, withTraces } from './scopes.ts';
 import { served } from './signals.ts';
 import { valueTable } from './table.ts';
@@ -146,7 +146,11 @@ export const route = createDashboard({
           stacked: true,
           lines: [
             line(
-              served.rate(IN_ROUTE, ['http_route', 'http_response_status_code']),
+              orElse(
+                'http_response_status_code',
+                'no answer',
+                served.rate(IN_ROUTE, ['http_route', 'http_response_status_code']),
+              ),
               ({ http_route, http_response_status_code }) => `${http_response_status_code} ${http_route}`,
             ),
           ],

@@ -11,7 +11,7 @@ import { createDashboard } from './dashboard.ts';
 import { line } from './line.ts';
 import { columnOf, labelOf, linkTo, tracesOf } from './links.ts';
 import { heatMap, singleStat, timeSeries } from './panel.ts';
-import { bucketsPerSecond, perSecond, total } from './promql.ts';
+import { bucketsPerSecond, orElse, perSecond, total } from './promql.ts';
 import { resilience } from './resilience.ts';
 import { IN_SERVICE, SERVICE_VARIABLES, withTraces } from './scopes.ts';
 import { called, commands, grpcServed, served } from './signals.ts';
@@ -79,7 +79,11 @@ export const service = createDashboard({
           stacked: true,
           lines: [
             line(
-              served.rate(IN_SERVICE, ['http_response_status_code']),
+              orElse(
+                'http_response_status_code',
+                'no answer',
+                served.rate(IN_SERVICE, ['http_response_status_code']),
+              ),
               ({ http_response_status_code }) => http_response_status_code,
             ),
           ],
@@ -126,7 +130,12 @@ export const service = createDashboard({
           description: 'Requests a second by the identity that mTLS proved; without one, from outside.',
           unit: 'reqps',
           stacked: true,
-          lines: [line(served.rate(IN_SERVICE, ['peer_identity']), ({ peer_identity }) => peer_identity)],
+          lines: [
+            line(
+              orElse('peer_identity', 'outside', served.rate(IN_SERVICE, ['peer_identity'])),
+              ({ peer_identity }) => peer_identity,
+            ),
+          ],
         }),
         valueTable({
           title: 'Endpoints',

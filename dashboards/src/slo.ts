@@ -124,6 +124,7 @@ export const slo = createDashboard({
             'Share of the error budget of the period. It falls while the service is bad, and recovers as bad days leave the period.',
           unit: 'percentunit',
           max: 1,
+          signed: true,
           lines: [line(highest(SLO_BUDGET_REMAINING, HERE, ['slo']), ({ slo: name }) => name)],
         }),
         timeSeries({

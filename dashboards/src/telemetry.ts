@@ -168,7 +168,6 @@ export const telemetry = createDashboard({
             'Requests and commands a second that are counted in an overflow series, as their own would be too many: sums are right, method and peer are lost.',
           unit: 'reqps',
           width: 6,
-          thresholds: NONE_ALLOWED,
           lines: [
             line(
               perSecond(METRIC_OVERFLOW, IN_SERVICE, ['service_name', 'family']),

@@ -34,6 +34,9 @@ export const CONTROL = 'control';
 /** How often and how fast the dispatcher tries: quick enough for somebody who watches. */
 export const DELIVERY_RETRY = { attempts: 4, firstDelayMs: 100, maxDelayMs: 800 };
 
+/** For streams to the control plane; pings find out earlier who is gone. */
+const CONTROL_IDLE_MS = 3_600_000;
+
 /** Join tokens are good for one enrolment, and for that long. */
 const JOIN_SECONDS = 120;
 
@@ -235,6 +238,8 @@ export async function planControl(
       inbound: [
         { name: 'grpc', listen: `127.0.0.1:${inbound}`, mtls: 'strict', protocol: 'grpc', target: address },
       ],
+      // Streams of sidecars may have nothing to say for long.
+      timeouts: { bodyIdleMs: CONTROL_IDLE_MS },
       telemetry: { accessLog: 'off' },
     },
   };

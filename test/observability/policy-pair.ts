@@ -188,7 +188,7 @@ export class PolicyPair {
       policy('TrafficPolicy', 'catalog', {
         ...at(CALLED),
         loadBalancer: { algorithm: 'roundRobin' },
-        outlierDetection: { consecutive: { gatewayFailures: 3 }, ejection: { baseMs: 500, maxMs: 2_000 } },
+        outlierDetection: { consecutive: { gatewayFailures: 2 }, ejection: { baseMs: 500, maxMs: 2_000 } },
         healthCheck: { http: { path: '/health' }, intervalMs: 500 },
         timeouts: { attemptMs: 2_000 },
         retry: { backoff: { baseMs: 1, maxMs: 5 } },

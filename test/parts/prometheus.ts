@@ -70,18 +70,25 @@ export function startPrometheus(
     return {
       port,
       stop: part.stop,
-      async query(path, parameters) {
-        const response = await fetch(`http://${address}/api/v1/${path}?${new URLSearchParams(parameters)}`);
-        const { status, data, error } = (await response.json()) as {
-          status: string;
-          data: unknown;
-          error?: string;
-        };
-        if (status !== 'success') throw new Error(`Prometheus: ${error}`);
-        return data;
-      },
+      query: (path, parameters) => askPrometheus(`http://${address}`, path, parameters),
     };
   });
+}
+
+/** @throws Error with what a Prometheus has against the query. */
+export async function askPrometheus(
+  url: string,
+  path: string,
+  parameters: Record<string, string>,
+): Promise<unknown> {
+  const response = await fetch(`${url}/api/v1/${path}?${new URLSearchParams(parameters)}`);
+  const { status, data, error } = (await response.json()) as {
+    status: string;
+    data: unknown;
+    error?: string;
+  };
+  if (status !== 'success') throw new Error(`Prometheus: ${error}`);
+  return data;
 }
 
 /** What `promtool check metrics` says about an exposition; empty when it has nothing to say. */

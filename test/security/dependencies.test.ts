@@ -27,7 +27,7 @@ const ALLOWED = [
   'Unlicense',
 ];
 /** What a manifest says in a form of its own, read by a person: the package and its version, and what it comes to. */
-const READ: Record<string, string> = { 'tv4@1.3.0': 'MIT' };
+const READ: Record<string, string> = { 'json-bignum@0.0.3': 'MIT', 'tv4@1.3.0': 'MIT' };
 
 const FOLDER = 'node_modules/';
 const lock = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8'));

@@ -3,7 +3,6 @@
  *
  * Invariants: a scrape never fails, and is bounded in time, whatever is away; metrics are declared as the mesh declares its own.
  */
-
 import type { AddressInfo } from 'node:net';
 import { fastify } from 'fastify';
 import { Counter, Histogram, type Metric, Registry } from 'prom-client';

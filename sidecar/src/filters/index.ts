@@ -129,8 +129,9 @@ export function buildFilters(profile: RouteProfile, context: FilterContext): Fil
     filters.push(new OutboundBaggageFilter(upstreamIdentity, baggage.toStrangers, series.baggage.outbound));
   }
   // Last at the end of an exchange, when all there is to tell is known.
-  if (accessLog !== null) filters.push(new AccessLogFilter(accessLog, lineOrigin(profile)));
-  if (audit.decisions !== 'off') filters.push(new AuditFilter(audit, lineOrigin(profile)));
+  const origin = lineOrigin(profile);
+  if (accessLog !== null) filters.push(new AccessLogFilter(accessLog, origin));
+  if (audit.decisions !== 'off') filters.push(new AuditFilter(audit, origin));
   return filters;
 }
 

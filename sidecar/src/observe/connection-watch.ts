@@ -3,7 +3,6 @@
  *
  * Invariant: log, span and metrics are made from the same connection at the same moment, so that they agree.
  */
-
 import type { AuditLog } from '../filters/audit/audit-log.ts';
 import type { ConnectionObserver, RelayedConnection } from '../protocol/tcp/tcp-route.ts';
 import type { AccessLog } from './access-log.ts';

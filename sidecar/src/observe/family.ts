@@ -58,6 +58,18 @@ export function registerHistogram(
   });
 }
 
+/** What every family says of itself. */
+export interface Described {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+}
+
+/** Those of ours and those of prom-client, in the order in which they were registered. */
+export function familiesOf(registry: Registry): readonly (Metric & Described)[] {
+  return registry.getMetricsAsArray() as unknown as (Metric & Described)[];
+}
+
 /** Of a family of ours, or of one of prom-client's own. */
 export async function samplesOf(metric: Metric): Promise<Iterable<Sample>> {
   if (metric instanceof Family) return metric.samples();

@@ -16,6 +16,7 @@ import {
 import protobuf from 'protobufjs/minimal.js';
 import { EXPORT } from './intake/intake.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
+import { BYTES, VARINT } from './wire-type.ts';
 
 export type ExportOutcome =
   /** The collector has it, without `rejected` spans. `reason` is what it says of them, or of the others. */
@@ -36,9 +37,6 @@ const RETRYABLE = new Set([
   status.DATA_LOSS,
 ]);
 const DETAILS = 'grpc-status-details-bin';
-/** Wire types. */
-const VARINT = 0;
-const BYTES = 2;
 const NOTHING = Buffer.alloc(0);
 
 export class OtlpClient {

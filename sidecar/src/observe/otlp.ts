@@ -47,6 +47,6 @@ export class OwnSpans implements SpanSource {
       spans.push(span);
       onLeave(span);
     });
-    return { count: spans.length, request: this.writer.write(spans, { ...resource }) };
+    return { count: spans.length, request: this.writer.write(spans, resource) };
   }
 }

@@ -31,12 +31,12 @@ import { wafAttributes } from './waf-outcome.ts';
 const PHASE_NAMES = PHASES.map((phase) => `tulle.phase.${phase}_ms`);
 
 /** Who made it, the same for all spans of a sidecar. */
-export interface OwnResource {
+export type OwnResource = {
   readonly 'service.name': string;
   readonly 'service.namespace': string;
   readonly 'service.instance.id': string;
   readonly 'tulle.component': 'sidecar';
-}
+};
 
 /** `wallOffsetMs` leads from monotonic times to milliseconds since the Unix epoch. */
 export function readOwnSpan(

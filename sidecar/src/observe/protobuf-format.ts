@@ -5,11 +5,12 @@
  * Invariant: as with text, whoever reads it lets others run between slices; a family is put together in slices, as its length comes first.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { Metric, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import protobuf from 'protobufjs/minimal.js';
-import { type Labels, type Sample, samplesOf } from './family.ts';
+import { familiesOf, type Labels, type Sample, samplesOf } from './family.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { NATIVE_SCHEMA, nativeBucketsOf, ZERO_THRESHOLD_SECONDS } from './native-histogram.ts';
+import { BYTES, FIXED64, tagOf, VARINT } from './wire-type.ts';
 
 export const PROTOBUF_CONTENT_TYPE =
   'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited';
@@ -19,13 +20,10 @@ type Writer = protobuf.Writer;
 
 /** Of the enum MetricType. */
 const TYPES: Readonly<Record<string, number>> = { counter: 0, gauge: 1, histogram: 4 };
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
 
 /** `common` are labels of every sample. */
 export async function* writeProtobuf(registry: Registry, common: Labels): AsyncGenerator<Uint8Array> {
-  for (const metric of registry.getMetricsAsArray() as unknown as (Metric & Described)[]) {
+  for (const metric of familiesOf(registry)) {
     const { name, help, type } = metric;
     const head = Writer.create();
     tag(head, 1, BYTES).string(name);
@@ -45,12 +43,6 @@ export async function* writeProtobuf(registry: Registry, common: Labels): AsyncG
     yield Writer.create().uint32(length).finish();
     yield* inSlices(parts);
   }
-}
-
-interface Described {
-  readonly name: string;
-  readonly help: string;
-  readonly type: string;
 }
 
 /** A histogram's samples, which end with its count; of other types each is one. */
@@ -122,7 +114,7 @@ function writeNative(writer: Writer, cells: Float64Array | null): void {
 }
 
 function tag(writer: Writer, field: number, wireType: number): Writer {
-  return writer.uint32((field << 3) | wireType);
+  return writer.uint32(tagOf(field, wireType));
 }
 
 /** Parts together where they are small. */

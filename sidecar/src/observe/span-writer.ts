@@ -6,6 +6,7 @@
  */
 import { KINDS } from './explain/found-span.ts';
 import type { OwnSpan, SomeAttributes } from './own-span.ts';
+import { BYTES, FIXED32, FIXED64, tagOf, VARINT } from './wire-type.ts';
 
 /** Room for a batch of usual spans. */
 const INITIAL_BYTES = 524_288;
@@ -17,13 +18,6 @@ const FLAGS = 0x101;
 const PARENT_IS_REMOTE = 0x200;
 const STATUS_ERROR = 2;
 
-/** Wire types. */
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
-const FIXED32 = 5;
-const TAG = (field: number, wire: number): number => (field << 3) | wire;
-
 export class SpanWriter {
   private bytes = Buffer.allocUnsafe(INITIAL_BYTES);
   private at = 0;
@@ -32,13 +26,13 @@ export class SpanWriter {
 
   write(spans: readonly OwnSpan[], resource: SomeAttributes): Buffer {
     this.at = 0;
-    const resourceSpans = this.open(TAG(1, BYTES));
-    const own = this.open(TAG(1, BYTES));
-    this.writeAttributes(TAG(1, BYTES), resource);
+    const resourceSpans = this.open(tagOf(1, BYTES));
+    const own = this.open(tagOf(1, BYTES));
+    this.writeAttributes(tagOf(1, BYTES), resource);
     this.close(own);
-    const scopeSpans = this.open(TAG(2, BYTES));
-    const scope = this.open(TAG(1, BYTES));
-    this.writeText(TAG(1, BYTES), SCOPE_NAME);
+    const scopeSpans = this.open(tagOf(2, BYTES));
+    const scope = this.open(tagOf(1, BYTES));
+    this.writeText(tagOf(1, BYTES), SCOPE_NAME);
     this.close(scope);
     for (const span of spans) this.writeSpan(span);
     this.close(scopeSpans);
@@ -47,22 +41,22 @@ export class SpanWriter {
   }
 
   private writeSpan(span: OwnSpan): void {
-    const start = this.open(TAG(2, BYTES));
-    this.writeId(TAG(1, BYTES), span.traceId);
-    this.writeId(TAG(2, BYTES), span.spanId);
-    if (span.parentId !== null) this.writeId(TAG(4, BYTES), span.parentId);
-    this.writeText(TAG(5, BYTES), span.name);
-    this.writeNumber(TAG(6, VARINT), KINDS.indexOf(span.kind) + 1);
-    this.writeTime(TAG(7, FIXED64), span.startMs);
-    this.writeTime(TAG(8, FIXED64), span.endMs);
-    this.writeAttributes(TAG(9, BYTES), span.attributes);
+    const start = this.open(tagOf(2, BYTES));
+    this.writeId(tagOf(1, BYTES), span.traceId);
+    this.writeId(tagOf(2, BYTES), span.spanId);
+    if (span.parentId !== null) this.writeId(tagOf(4, BYTES), span.parentId);
+    this.writeText(tagOf(5, BYTES), span.name);
+    this.writeNumber(tagOf(6, VARINT), KINDS.indexOf(span.kind) + 1);
+    this.writeTime(tagOf(7, FIXED64), span.startMs);
+    this.writeTime(tagOf(8, FIXED64), span.endMs);
+    this.writeAttributes(tagOf(9, BYTES), span.attributes);
     if (span.error) {
-      const status = this.open(TAG(15, BYTES));
-      if (span.errorMessage !== '') this.writeText(TAG(2, BYTES), span.errorMessage);
-      this.writeNumber(TAG(3, VARINT), STATUS_ERROR);
+      const status = this.open(tagOf(15, BYTES));
+      if (span.errorMessage !== '') this.writeText(tagOf(2, BYTES), span.errorMessage);
+      this.writeNumber(tagOf(3, VARINT), STATUS_ERROR);
       this.close(status);
     }
-    this.writeVarint(TAG(16, FIXED32));
+    this.writeVarint(tagOf(16, FIXED32));
     this.at = this.bytes.writeUInt32LE(FLAGS | (span.parentId === null ? 0 : PARENT_IS_REMOTE), this.at);
     this.close(start);
   }
@@ -73,11 +67,11 @@ export class SpanWriter {
       if (value === undefined || value === '') continue;
       const entry = this.open(tag);
       this.writeKey(key);
-      const content = this.open(TAG(2, BYTES));
-      if (typeof value === 'string') this.writeText(TAG(1, BYTES), value);
-      else if (typeof value === 'boolean') this.writeNumber(TAG(2, VARINT), value ? 1 : 0);
-      else if (Number.isSafeInteger(value) && value >= 0) this.writeNumber(TAG(3, VARINT), value);
-      else this.writeDouble(TAG(4, FIXED64), value);
+      const content = this.open(tagOf(2, BYTES));
+      if (typeof value === 'string') this.writeText(tagOf(1, BYTES), value);
+      else if (typeof value === 'boolean') this.writeNumber(tagOf(2, VARINT), value ? 1 : 0);
+      else if (Number.isSafeInteger(value) && value >= 0) this.writeNumber(tagOf(3, VARINT), value);
+      else this.writeDouble(tagOf(4, FIXED64), value);
       this.close(content);
       this.close(entry);
     }
@@ -87,7 +81,7 @@ export class SpanWriter {
     let written = this.keys.get(key);
     if (written === undefined) {
       const start = this.at;
-      this.writeText(TAG(1, BYTES), key);
+      this.writeText(tagOf(1, BYTES), key);
       written = Buffer.from(this.bytes.subarray(start, this.at));
       this.at = start;
       this.keys.set(key, written);

@@ -255,7 +255,6 @@ export class SpanRing implements RetainedSpans {
   }
 }
 
-/** Both return how many bytes they wrote; what does not fit before `limit` is cut. */
 /** Its label; empty when no policy refused. */
 function refusalIn(decisions: readonly PolicyDecision[]): string {
   for (let i = 0; i < decisions.length; i++) {
@@ -265,6 +264,7 @@ function refusalIn(decisions: readonly PolicyDecision[]): string {
   return '';
 }
 
+/** Both return how many bytes they wrote; what does not fit before `limit` is cut. */
 function copyText(
   source: Buffer,
   start: number,

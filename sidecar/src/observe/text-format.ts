@@ -4,8 +4,8 @@
  *
  * Invariants: a slice is a little more than `scrapeSliceChars` at most; a histogram's samples are of one moment, whatever happens between slices.
  */
-import { type Metric, Registry } from 'prom-client';
-import { type Labels, type Sample, samplesOf } from './family.ts';
+import { Registry } from 'prom-client';
+import { type Described, familiesOf, type Labels, type Sample, samplesOf } from './family.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 
 export interface TextFormat {
@@ -29,7 +29,7 @@ export async function* writeText(
 ): AsyncGenerator<string> {
   const lines = new Lines(openMetrics, common);
   let text = '';
-  for (const metric of registry.getMetricsAsArray() as unknown as (Metric & Described)[]) {
+  for (const metric of familiesOf(registry)) {
     text += lines.head(metric);
     for (const sample of await samplesOf(metric)) {
       text += lines.of(sample);
@@ -39,12 +39,6 @@ export async function* writeText(
     }
   }
   yield openMetrics ? `${text}# EOF\n` : text;
-}
-
-interface Described {
-  readonly name: string;
-  readonly help: string;
-  readonly type: string;
 }
 
 class Lines {

@@ -202,8 +202,11 @@ export class Head {
     return valueStart;
   }
 
-  /** Adds `prefix` (`name: `, lower case) with a value from elsewhere, which must have passed the scanner or be checked already. */
-  addValue(prefix: Uint8Array, source: Uint8Array, valueStart: number, valueEnd: number): void {
+  /**
+   * Adds `prefix` (`name: `, lower case) with a value from elsewhere, which must have passed the scanner or be checked already; returns where
+   * the value lies now.
+   */
+  addValue(prefix: Uint8Array, source: Uint8Array, valueStart: number, valueEnd: number): number {
     const start = this.length;
     const valueAt = start + prefix.length;
     const valueLength = valueEnd - valueStart;
@@ -214,6 +217,7 @@ export class Head {
     bytes[valueAt + valueLength] = 0x0d;
     bytes[valueAt + valueLength + 1] = 0x0a;
     this.pushAdded(start, valueAt - 2, valueAt, valueAt + valueLength);
+    return valueAt;
   }
 
   /** Takes every field with this lower-case name out of what is forwarded. `id` is that of the name. */

@@ -71,6 +71,12 @@ export function copyBytes(source: Uint8Array, start: number, end: number, target
   }
 }
 
+/** Copies all of it; returns the position behind. */
+export function putBytes(source: Uint8Array, target: Buffer, at: number): number {
+  copyBytes(source, 0, source.length, target, at);
+  return at + source.length;
+}
+
 function copyRange(source: Uint8Array, target: Buffer, at: number, start: number, end: number): void {
   Buffer.prototype.copy.call(source, target, at, start, end);
 }

@@ -12,8 +12,6 @@ import { OBSERVE_LIMITS } from '../../observe/limits.ts';
 import { KeptTraces } from '../../observe/retention/kept-traces.ts';
 import { RequestIds } from './request-ids.ts';
 
-const LINE_END_BYTES = 2;
-
 /** One for all routes of a sidecar. */
 export class Linkage {
   /** Requests of the service in a trace that came in here … */
@@ -39,14 +37,10 @@ export class Linkage {
 
   /** For a request of the service without an id; false when none is known. */
   restoreRequestId(exchange: Exchange): boolean {
-    const { hasParent, request, traceId0, traceId1, traceId2, traceId3, time } = exchange;
+    const { hasParent, traceId0, traceId1, traceId2, traceId3, time } = exchange;
     if (!hasParent) return false;
     const place = this.entered.placeOf(traceId0, traceId1, traceId2, traceId3, time.nowMs);
-    const length = place === -1 ? 0 : this.requestIds.addTo(request, place);
-    if (length === 0) return false;
-    exchange.requestIdEnd = request.length - LINE_END_BYTES;
-    exchange.requestIdStart = exchange.requestIdEnd - length;
-    return true;
+    return place !== -1 && this.requestIds.addTo(exchange, place);
   }
 
   leave({ hasParent, traceId0, traceId1, traceId2, traceId3, time }: Exchange): void {

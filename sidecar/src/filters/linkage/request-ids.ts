@@ -4,7 +4,6 @@
  * Invariants: memory is fixed, one place a trace. Two ids in one trace are no id: whose call it is can't be told then.
  */
 import type { Exchange } from '../../core/exchange.ts';
-import type { RequestHead } from '../../protocol/head.ts';
 import { copyBytes } from '../../transport/output.ts';
 
 /** Longer ones are not kept; a UUID has 36. */
@@ -38,12 +37,13 @@ export class RequestIds {
     if (length <= ID_BYTES) copyBytes(request.bytes, requestIdStart, requestIdEnd, bytes, at);
   }
 
-  /** Adds the id as a field. Returns its length; 0 when there is none to add. */
-  addTo(request: RequestHead, place: number): number {
+  /** Gives the request the id; false when there is none to give. */
+  addTo(exchange: Exchange, place: number): boolean {
     const length = this.lengths[place] as number;
-    if (length === NONE || length === SEVERAL) return 0;
+    if (length === NONE || length === SEVERAL) return false;
     const at = place * ID_BYTES;
-    request.addValue(PREFIX, this.bytes, at, at + length);
-    return length;
+    exchange.requestIdStart = exchange.request.addValue(PREFIX, this.bytes, at, at + length);
+    exchange.requestIdEnd = exchange.requestIdStart + length;
+    return true;
   }
 }

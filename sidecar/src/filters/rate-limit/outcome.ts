@@ -9,7 +9,7 @@ import type { Exchange } from '../../core/exchange.ts';
 import { Failure } from '../../core/failure.ts';
 import { writeInteger } from '../../observe/decimal.ts';
 import type { ResponseHead } from '../../protocol/head.ts';
-import { copyBytes } from '../../transport/output.ts';
+import { putBytes } from '../../transport/output.ts';
 import { RATE_LIMIT_BOUNDS } from './config.ts';
 import { remainingUnits } from './gcra.ts';
 import type { NamedWindow, Plan } from './limit.ts';
@@ -69,10 +69,10 @@ export class RateLimitOutcome {
       for (let w = 0; w < windows.length; w++) {
         const window = windows[w] as NamedWindow;
         const debt = this.debtsUs[next++] as number;
-        if (w > 0) at = writeBytes(BETWEEN_ITEMS, at);
-        at = writeBytes(window.itemStart, at);
+        if (w > 0) at = putBytes(BETWEEN_ITEMS, itemBytes, at);
+        at = putBytes(window.itemStart, itemBytes, at);
         at = writeInteger(itemBytes, at, remainingUnits(window, debt));
-        at = writeBytes(BEFORE_SECONDS, at);
+        at = putBytes(BEFORE_SECONDS, itemBytes, at);
         at = writeInteger(itemBytes, at, this.effectiveSeconds(window, debt));
       }
       response.addValue(RATELIMIT_PREFIX, itemBytes, 0, at);
@@ -113,9 +113,4 @@ export class RateLimitOutcome {
 /** Rounded up: earlier would be in vain. */
 function toSeconds(us: number): number {
   return Math.max(1, Math.ceil(us / 1e6));
-}
-
-function writeBytes(source: Buffer, at: number): number {
-  copyBytes(source, 0, source.length, itemBytes, at);
-  return at + source.length;
 }

@@ -10,7 +10,7 @@ import type { Direction } from '../../core/route.ts';
 import { writeMilliseconds } from '../../observe/decimal.ts';
 import { measurePhases, PHASES } from '../../observe/phases.ts';
 import type { ResponseHead } from '../../protocol/head.ts';
-import { copyBytes } from '../../transport/output.ts';
+import { putBytes } from '../../transport/output.ts';
 import type { ServerTimingAudience } from './config.ts';
 
 const PREFIX = Buffer.from('server-timing: ');
@@ -42,7 +42,7 @@ export class ServerTimingFilter implements Filter {
     const { nowMs } = exchange.time;
     measurePhases(exchange, nowMs, phases);
     let at = writeEntry(value, 0, TOTAL, nowMs - exchange.startedMs);
-    at = writeBytes(value, at, this.description);
+    at = putBytes(this.description, value, at);
     for (let i = 0; i < phases.length; i++) {
       const ms = phases[i] as number;
       if (ms >= LEAST_MS) at = writeEntry(value, at, ENTRIES[i] as Buffer, ms);
@@ -52,10 +52,5 @@ export class ServerTimingFilter implements Filter {
 }
 
 function writeEntry(value: Buffer, at: number, name: Buffer, ms: number): number {
-  return writeMilliseconds(value, writeBytes(value, at, name), ms);
-}
-
-function writeBytes(value: Buffer, at: number, bytes: Buffer): number {
-  copyBytes(bytes, 0, bytes.length, value, at);
-  return at + bytes.length;
+  return writeMilliseconds(value, putBytes(name, value, at), ms);
 }

@@ -3,6 +3,7 @@
  */
 import protobuf from 'protobufjs/minimal.js';
 import type { RawSpan } from '../intake/otlp-message.ts';
+import { BYTES, FIXED64, tagOf, VARINT } from '../wire-type.ts';
 
 export type FoundAttributes = Readonly<Record<string, string | number | boolean>>;
 
@@ -37,10 +38,6 @@ export interface Usual {
 }
 
 export const KINDS = ['internal', 'server', 'client', 'producer', 'consumer'] as const;
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
-const TAG = (field: number, wire: number): number => (field << 3) | wire;
 /** Kinds of OTLP count from 1. */
 const OTLP_KINDS = ['internal', ...KINDS];
 const OTLP_ERROR = 2;
@@ -66,17 +63,17 @@ export function appSpan({ resource, span }: Pick<RawSpan, 'resource' | 'span'>):
     usual: null,
   };
   read(span, (tag, reader) => {
-    if (tag === TAG(1, BYTES)) found.traceId = hex(reader.bytes());
-    else if (tag === TAG(2, BYTES)) found.spanId = hex(reader.bytes());
-    else if (tag === TAG(4, BYTES)) found.parentId = hex(reader.bytes()) || null;
-    else if (tag === TAG(5, BYTES)) found.name = reader.string();
-    else if (tag === TAG(6, VARINT))
+    if (tag === tagOf(1, BYTES)) found.traceId = hex(reader.bytes());
+    else if (tag === tagOf(2, BYTES)) found.spanId = hex(reader.bytes());
+    else if (tag === tagOf(4, BYTES)) found.parentId = hex(reader.bytes()) || null;
+    else if (tag === tagOf(5, BYTES)) found.name = reader.string();
+    else if (tag === tagOf(6, VARINT))
       found.kind = (OTLP_KINDS[reader.uint32()] ?? 'internal') as FoundSpan['kind'];
-    else if (tag === TAG(7, FIXED64)) found.startMs = readMs(reader);
-    else if (tag === TAG(8, FIXED64)) found.endMs = readMs(reader);
-    else if (tag === TAG(9, BYTES)) readAttribute(reader.bytes(), found.attributes);
-    else if (tag === TAG(11, BYTES)) found.events.push(readEvent(reader.bytes()));
-    else if (tag === TAG(15, BYTES)) Object.assign(found, readStatus(reader.bytes()));
+    else if (tag === tagOf(7, FIXED64)) found.startMs = readMs(reader);
+    else if (tag === tagOf(8, FIXED64)) found.endMs = readMs(reader);
+    else if (tag === tagOf(9, BYTES)) readAttribute(reader.bytes(), found.attributes);
+    else if (tag === tagOf(11, BYTES)) found.events.push(readEvent(reader.bytes()));
+    else if (tag === tagOf(15, BYTES)) Object.assign(found, readStatus(reader.bytes()));
     else return false;
     return true;
   });
@@ -86,7 +83,7 @@ export function appSpan({ resource, span }: Pick<RawSpan, 'resource' | 'span'>):
 function readResource(message: Uint8Array): FoundAttributes {
   const attributes = {};
   read(message, (tag, reader) => {
-    if (tag !== TAG(1, BYTES)) return false;
+    if (tag !== tagOf(1, BYTES)) return false;
     readAttribute(reader.bytes(), attributes);
     return true;
   });
@@ -96,9 +93,9 @@ function readResource(message: Uint8Array): FoundAttributes {
 function readEvent(message: Uint8Array): FoundSpan['events'][number] {
   const event = { name: '', atMs: 0, attributes: {} };
   read(message, (tag, reader) => {
-    if (tag === TAG(1, FIXED64)) event.atMs = readMs(reader);
-    else if (tag === TAG(2, BYTES)) event.name = reader.string();
-    else if (tag === TAG(3, BYTES)) readAttribute(reader.bytes(), event.attributes);
+    if (tag === tagOf(1, FIXED64)) event.atMs = readMs(reader);
+    else if (tag === tagOf(2, BYTES)) event.name = reader.string();
+    else if (tag === tagOf(3, BYTES)) readAttribute(reader.bytes(), event.attributes);
     else return false;
     return true;
   });
@@ -108,8 +105,8 @@ function readEvent(message: Uint8Array): FoundSpan['events'][number] {
 function readStatus(message: Uint8Array): Pick<FoundSpan, 'error' | 'errorMessage'> {
   const status = { error: false, errorMessage: '' };
   read(message, (tag, reader) => {
-    if (tag === TAG(2, BYTES)) status.errorMessage = reader.string();
-    else if (tag === TAG(3, VARINT)) status.error = reader.uint32() === OTLP_ERROR;
+    if (tag === tagOf(2, BYTES)) status.errorMessage = reader.string();
+    else if (tag === tagOf(3, VARINT)) status.error = reader.uint32() === OTLP_ERROR;
     else return false;
     return true;
   });
@@ -120,8 +117,8 @@ function readAttribute(message: Uint8Array, into: Record<string, string | number
   let key = '';
   let value: string | number | boolean | null = null;
   read(message, (tag, reader) => {
-    if (tag === TAG(1, BYTES)) key = reader.string();
-    else if (tag === TAG(2, BYTES)) value = readValue(reader.bytes());
+    if (tag === tagOf(1, BYTES)) key = reader.string();
+    else if (tag === tagOf(2, BYTES)) value = readValue(reader.bytes());
     else return false;
     return true;
   });
@@ -133,10 +130,10 @@ function readAttribute(message: Uint8Array, into: Record<string, string | number
 function readValue(message: Uint8Array): string | number | boolean | null {
   let value: string | number | boolean | null = null;
   read(message, (tag, reader) => {
-    if (tag === TAG(1, BYTES)) value = reader.string();
-    else if (tag === TAG(2, VARINT)) value = reader.bool();
-    else if (tag === TAG(3, VARINT)) value = Number(reader.int64());
-    else if (tag === TAG(4, FIXED64)) value = reader.double();
+    if (tag === tagOf(1, BYTES)) value = reader.string();
+    else if (tag === tagOf(2, VARINT)) value = reader.bool();
+    else if (tag === tagOf(3, VARINT)) value = Number(reader.int64());
+    else if (tag === tagOf(4, FIXED64)) value = reader.double();
     else return false;
     return true;
   });

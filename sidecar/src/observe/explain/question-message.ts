@@ -3,6 +3,7 @@
  */
 import type { MethodDefinition } from '@grpc/grpc-js';
 import protobuf from 'protobufjs/minimal.js';
+import { BYTES, tagOf, VARINT } from '../wire-type.ts';
 
 export interface TraceQuestion {
   readonly number: number;
@@ -16,8 +17,8 @@ export interface TraceAnswer {
   readonly found: Buffer;
 }
 
-const NUMBER_TAG = 1 << 3;
-const SECOND_TAG = (2 << 3) | 2;
+const NUMBER_TAG = tagOf(1, VARINT);
+const SECOND_TAG = tagOf(2, BYTES);
 
 export const ANSWER: MethodDefinition<TraceAnswer, TraceQuestion> = {
   path: '/tulle.control.v1.Traces/Answer',

@@ -3,6 +3,7 @@
  * go on as they came (opentelemetry-proto 1.x, collector/trace/v1/trace_service.proto and trace/v1/trace.proto).
  */
 import protobuf from 'protobufjs/minimal.js';
+import { BYTES, tagOf } from '../wire-type.ts';
 
 /** Views into the request that was read. */
 export interface RawSpan {
@@ -14,14 +15,13 @@ export interface RawSpan {
   readonly traceId: Uint8Array;
 }
 
-/** The field numbers of repeated or nested messages, as tags of the wire type for bytes. */
-const TAG = (field: number): number => (field << 3) | 2;
-const RESOURCE_SPANS = TAG(1);
-const RESOURCE = TAG(1);
-const SCOPE_SPANS = TAG(2);
-const SCOPE = TAG(1);
-const SPANS = TAG(2);
-const TRACE_ID = TAG(1);
+/** Repeated or nested messages. */
+const RESOURCE_SPANS = tagOf(1, BYTES);
+const RESOURCE = tagOf(1, BYTES);
+const SCOPE_SPANS = tagOf(2, BYTES);
+const SCOPE = tagOf(1, BYTES);
+const SPANS = tagOf(2, BYTES);
+const TRACE_ID = tagOf(1, BYTES);
 const TRACE_ID_BYTES = 16;
 const NOTHING = new Uint8Array(0);
 

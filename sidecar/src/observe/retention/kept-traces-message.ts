@@ -3,10 +3,9 @@
  */
 import type { MethodDefinition } from '@grpc/grpc-js';
 import protobuf from 'protobufjs/minimal.js';
+import { BYTES, tagOf } from '../wire-type.ts';
 
-const TRACE_IDS = 1;
-/** The field as a tag: its number, and the wire type of bytes. */
-const TRACE_IDS_TAG = (TRACE_IDS << 3) | 2;
+const TRACE_IDS_TAG = tagOf(1, BYTES);
 
 export const SHARE: MethodDefinition<Buffer, Buffer> = {
   path: '/tulle.control.v1.Traces/Share',

@@ -1,17 +1,14 @@
 // The vector store behind the service's own sidecar, with deadline and breaker: what callers see when it hangs.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Sidecar, startSidecar } from '../../sidecar/src/app.ts';
 import { createFolder, type Folder, sidecarConfig } from '../../test/e2e/mesh-fixture.ts';
 import { findMiniLm } from '../../test/parts/minilm.ts';
 import { waitFor } from '../testing/platform.ts';
 import { type ServiceProcess, startService } from '../testing/service-process.ts';
+import { type OwnVectorStore, startOwnVectorStore } from '../testing/vector-store.ts';
 
-let vectors: string;
 let folder: Folder;
-let store: ServiceProcess;
+let store: OwnVectorStore;
 let sidecar: Sidecar;
 let ai: ServiceProcess;
 
@@ -31,9 +28,8 @@ const POLICY = {
 };
 
 beforeAll(async () => {
-  vectors = await mkdtemp(join(tmpdir(), 'tulle-vectors-'));
   folder = await createFolder();
-  store = await startService('vector-store', { folder: vectors });
+  store = await startOwnVectorStore();
   const services = [{ host: 'vector-store', mtls: 'off', endpoints: [new URL(store.url).host] }];
   const config = sidecarConfig('ai-processor', { outbound: { listen: '127.0.0.1:0', services } });
   const configPath = await folder.write('sidecar.yaml', `${config}\n---\n${JSON.stringify(POLICY)}\n`);
@@ -45,12 +41,11 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  process.kill(store.pid, 'SIGCONT');
+  process.kill(store.process.pid, 'SIGCONT');
   await ai?.stop();
   await sidecar?.drain();
   await store?.stop();
   await folder?.remove();
-  await rm(vectors, { recursive: true });
 });
 
 async function post(path: string, body: object) {
@@ -66,7 +61,7 @@ test('callers fail by the deadline, then at once, each with the reason, while th
   expect((await search()).status).toBe(200);
 
   // Nothing below could be answered if anybody waited for the store.
-  process.kill(store.pid, 'SIGSTOP');
+  process.kill(store.process.pid, 'SIGSTOP');
   expect(await search()).toMatchObject({
     status: 504,
     body: {
@@ -80,7 +75,7 @@ test('callers fail by the deadline, then at once, each with the reason, while th
   expect((await post('/v1/embeddings', { texts: ['cat'] })).status).toBe(200);
   expect((await fetch(`${ai.url}/healthz/ready`)).status).toBe(200);
 
-  process.kill(store.pid, 'SIGCONT');
+  process.kill(store.process.pid, 'SIGCONT');
   const { body } = await waitFor('the store', search, ({ status }) => status === 200);
   expect(body.results).toMatchObject([{ id: 'cats' }]);
 });

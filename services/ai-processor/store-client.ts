@@ -14,6 +14,8 @@ import {
   type Outbound,
   type OutboundError,
   type OutboundResponse,
+  retryAfterOf,
+  statusOf,
 } from '../lib/outbound.ts';
 import { Problem } from '../lib/problem.ts';
 
@@ -157,7 +159,7 @@ export class QdrantStore implements VectorStore {
         responseBytes: LIMITS.vectorResponseBytes,
       })
       .catch((error: OutboundError) => {
-        throw storeFailed(error.code === 'timeout' ? 504 : 502, error.code, error.message);
+        throw storeFailed(statusOf(error), error.code, error.message);
       });
     if (response.status === 200 || accepted.includes(response.status)) return response;
     const status = response.status === 503 || response.status === 504 ? response.status : 502;
@@ -196,12 +198,11 @@ function storeFailed(
   detail: string,
   response?: OutboundResponse,
 ): Problem {
-  const retryAfter = response?.headers['retry-after'];
   return new Problem({
     status,
     code: 'vector_store_unavailable',
     detail,
     ...(reason === undefined ? {} : { reason }),
-    ...(typeof retryAfter === 'string' ? { headers: { 'retry-after': retryAfter } } : {}),
+    ...(response && { headers: retryAfterOf(response) }),
   });
 }

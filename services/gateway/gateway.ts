@@ -20,7 +20,7 @@ import {
 } from '../lib/config.ts';
 import { documentsRequest, RUN_QUEUE, runId, runRequest, runView, searchRequest } from '../lib/contracts.ts';
 import { ATTR_TENANT, openJobQueue } from '../lib/job-queue.ts';
-import { describeResponse, type Outbound, type OutboundError } from '../lib/outbound.ts';
+import { describeResponse, type Outbound, type OutboundError, statusOf } from '../lib/outbound.ts';
 import { notFound, Problem, parseBody, parseJson } from '../lib/problem.ts';
 import { checkRedis, openRedis, redisAccess } from '../lib/redis.ts';
 import type { ServiceParts } from '../lib/service.ts';
@@ -138,7 +138,7 @@ async function fetchRun(outbound: Outbound, worker: GatewayConfig['worker'], id:
       timeoutMs: worker.timeoutMs,
     })
     .catch((error: OutboundError) => {
-      throw workerFailed(error.code === 'timeout' ? 504 : 502, error.message, error);
+      throw workerFailed(statusOf(error), error.message, error);
     });
   if (response.status === 404) throw notFound('The run');
   if (response.status !== 200) throw workerFailed(502, `workflow-worker ${describeResponse(response)}`);

@@ -3,7 +3,7 @@ import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-tr
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type Redis as RedisPart, startRedis } from '../../test/parts/redis.ts';
-import { waitFor } from '../testing/platform.ts';
+import { untilConnected, waitFor } from '../testing/platform.ts';
 import { type JobQueue, type JobReading, openJobQueue } from './job-queue.ts';
 import {
   type AcceptedJob,
@@ -38,11 +38,7 @@ beforeAll(async () => {
   part = await startRedis();
   access = { url: part.url, log, credentials: undefined, followers: new Set() };
   redis = openRedis(access);
-  await waitFor(
-    'redis',
-    async () => redis.status,
-    (status) => status === 'ready',
-  );
+  await untilConnected(redis);
 });
 afterAll(async () => {
   redis.disconnect();

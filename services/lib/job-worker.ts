@@ -94,7 +94,6 @@ export function startJobWorker<W>(options: JobWorkerOptions<W>): JobWorker {
       backoffStrategy: (_attempts, _type, error) => (error instanceof RetryLater ? error.delayMs : -1),
     },
   });
-  // An outage of Redis is told by the service's command connection; here it would be one line a reconnect.
   worker.on('completed', (job) => options.onEnd?.(true, Date.now() - job.timestamp));
   worker.on('failed', (job, error) => {
     if (error instanceof RetryLater) return;
@@ -102,6 +101,7 @@ export function startJobWorker<W>(options: JobWorkerOptions<W>): JobWorker {
     if (job !== undefined) options.onEnd?.(false, Date.now() - job.timestamp);
   });
   worker.on('stalled', metrics.onStalled);
+  // An outage of Redis is told by the service's command connection; here it would be one line a reconnect.
   worker.on('error', (error) => options.log.debug({ reason: error.message }, 'job worker'));
   return {
     drain: async () => {

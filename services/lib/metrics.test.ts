@@ -5,7 +5,7 @@ import { parseExposition } from '../../mesh/cli/top/exposition.ts';
 import type { MetricDeclaration } from '../../sidecar/src/observe/metric.ts';
 import { checkMetrics } from '../../test/parts/prometheus.ts';
 import { type Redis as RedisPart, startRedis } from '../../test/parts/redis.ts';
-import { waitFor } from '../testing/platform.ts';
+import { untilConnected, waitFor } from '../testing/platform.ts';
 import { waitListOf } from './contracts.ts';
 import {
   QUEUE_ATTEMPT_DURATION,
@@ -38,7 +38,7 @@ beforeAll(async () => {
   part = await startRedis();
   access = { url: part.url, log, credentials: undefined, followers: new Set() };
   redis = openRedis(access);
-  await connected();
+  await untilConnected(redis);
 });
 afterAll(async () => {
   redis.disconnect();
@@ -53,13 +53,6 @@ afterEach(async () => {
   worker = undefined;
   await queue.close();
 });
-
-const connected = () =>
-  waitFor(
-    'redis',
-    async () => redis.status,
-    (status) => status === 'ready',
-  );
 
 const add = (id: string) => queue.add({ id, tenant: 'acme', work: {} });
 
@@ -199,7 +192,7 @@ test.skipIf(process.env.REDIS_URL)(
     } finally {
       process.kill(part.pid as number, 'SIGCONT');
     }
-    await connected();
+    await untilConnected(redis);
     await waitFor(
       'Redis to be seen',
       () => scrape(QUEUE_UP),

@@ -118,6 +118,17 @@ export function codeOf({ headers, body }: OutboundResponse): string | undefined 
   return isProblem ? /"code"\s*:\s*"([a-z0-9_]{1,64})"/.exec(body)?.[1] : undefined;
 }
 
+/** What our own caller is answered where there was no answer. */
+export function statusOf({ code }: OutboundError): 502 | 504 {
+  return code === 'timeout' ? 504 : 502;
+}
+
+/** The field that says when to come back, for who passes a refusal on. */
+export function retryAfterOf({ headers }: OutboundResponse): Record<string, string> {
+  const retryAfter = headers['retry-after'];
+  return typeof retryAfter === 'string' ? { 'retry-after': retryAfter } : {};
+}
+
 interface Wire {
   dispatcher: Agent | Pool;
   addressOf: (url: URL) => Pick<Dispatcher.RequestOptions, 'path'> & { origin?: string };

@@ -3,9 +3,6 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findMiniLm } from '../../test/parts/minilm.ts';
 import { findFreePort } from '../../test/parts/part.ts';
@@ -13,6 +10,7 @@ import { type Redis, startRedis } from '../../test/parts/redis.ts';
 import type { RunView } from '../lib/contracts.ts';
 import type { ReceivedWebhook } from '../webhook-receiver/receiver.ts';
 import { type ServiceProcess, startService } from './service-process.ts';
+import { type OwnVectorStore, startOwnVectorStore } from './vector-store.ts';
 
 export const API_KEY = randomBytes(32).toString('hex');
 export const OTHER_API_KEY = randomBytes(32).toString('hex');
@@ -37,7 +35,7 @@ export class Platform {
   readonly services = new Map<string, ServiceProcess>();
   readonly #common: object;
   #dispatcherPort = 0;
-  #vectors: string | null = null;
+  #vectorStore: OwnVectorStore | null = null;
 
   constructor(redis: Redis, common: object) {
     this.redis = redis;
@@ -119,7 +117,7 @@ export class Platform {
   async stop(): Promise<void> {
     await Promise.all([...this.services.values()].map((service) => service.stop()));
     await this.redis.stop();
-    if (this.#vectors !== null) await rm(this.#vectors, { recursive: true });
+    await this.#vectorStore?.stop();
   }
 
   async #startAll(options: PlatformOptions, telemetry: object): Promise<void> {
@@ -164,8 +162,8 @@ export class Platform {
   }
 
   async #startAi(telemetry: object): Promise<string> {
-    this.#vectors = await mkdtemp(join(tmpdir(), 'tulle-vectors-'));
-    const store = this.#add(await startService('vector-store', { ...telemetry, folder: this.#vectors }));
+    this.#vectorStore = await startOwnVectorStore(telemetry);
+    const store = this.#add(this.#vectorStore.process);
     const model = { folder: await findMiniLm() };
     return this.#add(
       await startService('ai-processor', { ...telemetry, model, vectorStore: { url: store.url } }),
@@ -191,6 +189,14 @@ export async function waitFor<T>(
     if (performance.now() > deadline) throw new Error(`${what} never got there: ${JSON.stringify(value)}`);
     await sleep(20);
   }
+}
+
+export function untilConnected(redis: { readonly status: string }): Promise<string> {
+  return waitFor(
+    'redis',
+    async () => redis.status,
+    (status) => status === 'ready',
+  );
 }
 
 function hashOf(key: string): string {

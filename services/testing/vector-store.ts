@@ -13,9 +13,18 @@ export interface VectorStoreServer {
   stop: () => Promise<void>;
 }
 
+export interface OwnVectorStore extends VectorStoreServer {
+  process: ServiceProcess;
+}
+
 export async function startVectorStore(config: object = {}): Promise<VectorStoreServer> {
   const given = process.env.QDRANT_URL;
   if (given) return { url: given, process: null, stop: async () => {} };
+  return startOwnVectorStore(config);
+}
+
+/** For those who stop, hold or kill it. */
+export async function startOwnVectorStore(config: object = {}): Promise<OwnVectorStore> {
   const folder = await mkdtemp(join(tmpdir(), 'tulle-vectors-'));
   const store = await startService('vector-store', { folder, ...config });
   return {

@@ -9,7 +9,7 @@ import { createLog } from '../lib/log.ts';
 import { ServiceMetrics } from '../lib/metrics.ts';
 import { openRedis, type RedisAccess } from '../lib/redis.ts';
 import { startTelemetry } from '../lib/telemetry.ts';
-import { waitFor } from '../testing/platform.ts';
+import { untilConnected, waitFor } from '../testing/platform.ts';
 import { addDeadLetterRoutes } from './dead-letters.ts';
 
 const exporter = new InMemorySpanExporter();
@@ -27,11 +27,7 @@ beforeAll(async () => {
   part = await startRedis();
   const access: RedisAccess = { url: part.url, log, credentials: undefined, followers: new Set() };
   redis = openRedis(access);
-  await waitFor(
-    'redis',
-    async () => redis.status,
-    (status) => status === 'ready',
-  );
+  await untilConnected(redis);
   const metrics = new ServiceMetrics('test');
   queue = openJobQueue(`dead-letters-${process.pid}`, redis, metrics);
   worker = startJobWorker({

@@ -5,42 +5,24 @@ import { systemClock } from '../core/clock.ts';
 import { FAILURES, Failure } from '../core/failure.ts';
 import { LineWriter } from '../observe/line-writer.ts';
 import { takeSpans } from '../observe/own-span.fixture.ts';
-import { RandomWords } from '../observe/random-words.ts';
 import { keepingOf } from '../observe/retention/keeping.fixture.ts';
-import { Series } from '../observe/series.ts';
 import { WORD } from '../observe/span-record.ts';
 import { AccessControl } from './access/access-control.ts';
 import { spec as accessSpec } from './access/config.ts';
 import { AuditLog } from './audit/audit-log.ts';
+import { filterContext } from './filter-context.fixture.ts';
 import { travel } from './hand-made-exchange.ts';
 import { buildFilters } from './index.ts';
 import { spec as jwtSpec } from './jwt/config.ts';
-import { openJwt } from './jwt/jwt.fixture.ts';
 import { spec as rateLimitSpec } from './rate-limit/config.ts';
-import { openLimits } from './rate-limit/rate-limit.fixture.ts';
-import { WafControl } from './waf/waf-control.ts';
 
-const context = {
-  random: new RandomWords(Math.random),
-  series: new Series(),
-  keeping: null,
-  linkage: null,
-  headers: { requestId: true, forwarded: true },
-  headSampleRatio: 0,
-  baggage: { fromStrangers: [], toStrangers: [] },
-  serverTiming: 'off' as const,
-  accessLog: null,
-  gates: new Map(),
-  rateLimits: openLimits().limits,
-  jwt: openJwt(),
-  waf: new WafControl(() => {}),
-  audit: new AuditLog(
+const context = filterContext(
+  new AuditLog(
     'off',
     new LineWriter(null, { clock: systemClock, report: () => {} }).addSource(),
     systemClock,
   ),
-  ownIdentity: () => '',
-};
+);
 const profile: RouteProfile = { ...inboundProfile('http', 'orders'), trustsPeer: true };
 const namesOf = (direction: RouteProfile['direction']) =>
   buildFilters({ ...profile, direction }, context).map(({ name }) => name);

@@ -2,14 +2,10 @@
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../test/seeded-random.ts';
-import { AccessControl } from '../filters/access/access-control.ts';
-import { openJwt } from '../filters/jwt/jwt.fixture.ts';
-import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
-import { WafControl } from '../filters/waf/waf-control.ts';
 import { DataStoreCommand, type DataStoreProtocol } from './datastore.ts';
 import { DB_CLIENT_OPERATION_DURATION } from './datastore-exposition.ts';
 import { DataStoreWatch } from './datastore-watch.ts';
-import { createRegistry } from './exposition.ts';
+import { exposeSeries } from './exposition.fixture.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { samplesOfOne } from './metric.ts';
 import { takeSpans } from './own-span.fixture.ts';
@@ -46,18 +42,7 @@ function command(protocol: DataStoreProtocol, fields: Partial<DataStoreCommand>)
 }
 
 async function expose(...names: string[]): Promise<string[]> {
-  const sources = {
-    series,
-    tracing: null,
-    linkage: null,
-    accessLog: null,
-    audit: null,
-    rateLimits: openLimits().limits,
-    access: new AccessControl(),
-    jwt: openJwt(),
-    waf: new WafControl(() => {}),
-  };
-  const text = await createRegistry('shop', sources).metrics();
+  const text = await exposeSeries('shop', series);
   return text
     .split('\n')
     .filter((line) => names.some((name) => line.startsWith(`${name}{`)))

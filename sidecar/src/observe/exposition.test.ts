@@ -1,14 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { compileChain } from '../core/chain.ts';
 import { Failure } from '../core/failure.ts';
-import { AccessControl } from '../filters/access/access-control.ts';
 import { travel } from '../filters/hand-made-exchange.ts';
-import { openJwt } from '../filters/jwt/jwt.fixture.ts';
 import { MetricsFilter } from '../filters/metrics/metrics.ts';
-import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
-import { WafControl } from '../filters/waf/waf-control.ts';
 import { PROCESS_METRICS, SIDECAR_METRICS } from './catalogue.ts';
-import { createRegistry } from './exposition.ts';
+import { exposeSeries } from './exposition.fixture.ts';
 import { OBSERVE_LIMITS } from './limits.ts';
 import { Series } from './series.ts';
 
@@ -40,18 +36,7 @@ function count(journey: Omit<Parameters<typeof travel>[0], 'chain'> = {}): void 
 }
 
 async function expose(service = 'orders'): Promise<Map<string, Family>> {
-  const sources = {
-    series,
-    tracing: null,
-    linkage: null,
-    accessLog: null,
-    audit: null,
-    rateLimits: openLimits().limits,
-    access: new AccessControl(),
-    jwt: openJwt(),
-    waf: new WafControl(() => {}),
-  };
-  const families = parse(await createRegistry(service, sources).metrics());
+  const families = parse(await exposeSeries(service, series));
   for (const [name, family] of families) expectDeclared(name, family);
   return families;
 }

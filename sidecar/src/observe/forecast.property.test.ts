@@ -4,14 +4,10 @@ import { parseConfig } from '../config/load.ts';
 import type { SidecarConfig } from '../config/schema.ts';
 import { compileChain } from '../core/chain.ts';
 import { FAILURES, Failure } from '../core/failure.ts';
-import { AccessControl } from '../filters/access/access-control.ts';
 import { travel } from '../filters/hand-made-exchange.ts';
-import { openJwt } from '../filters/jwt/jwt.fixture.ts';
 import { MetricsFilter } from '../filters/metrics/metrics.ts';
-import { openLimits } from '../filters/rate-limit/rate-limit.fixture.ts';
-import { WafControl } from '../filters/waf/waf-control.ts';
 import { DataStoreCommand } from './datastore.ts';
-import { createRegistry } from './exposition.ts';
+import { exposeSeries } from './exposition.fixture.ts';
 import { forecastSeries } from './forecast.ts';
 import { describeForecast } from './forecast-text.ts';
 import { Series } from './series.ts';
@@ -144,26 +140,11 @@ function visit(bound: ReturnType<typeof bind>, { place, method, status, failure,
   }
 }
 
-function createText(series: Series): Promise<string> {
-  const registry = createRegistry('shop', {
-    series,
-    tracing: null,
-    linkage: null,
-    accessLog: null,
-    audit: null,
-    rateLimits: openLimits().limits,
-    access: new AccessControl(),
-    jwt: openJwt(),
-    waf: new WafControl(() => {}),
-  });
-  return registry.metrics();
-}
-
 /** Samples by family. */
 async function expose(series: Series): Promise<ReadonlyMap<string, number>> {
   const samples = new Map<string, number>();
   let family = '';
-  for (const line of (await createText(series)).split('\n')) {
+  for (const line of (await exposeSeries('shop', series)).split('\n')) {
     if (line.startsWith('# TYPE')) family = line.split(' ')[2] as string;
     else if (line !== '' && !line.startsWith('#')) samples.set(family, (samples.get(family) ?? 0) + 1);
   }
@@ -210,7 +191,7 @@ test('beyond the budget all is counted in the overflow, and the overflow is told
   } as const;
   visit(bound, { ...hundred, place: 0 });
   visit(bound, { ...hundred, place: bound.routes.length });
-  const exposed = await createText(series);
+  const exposed = await exposeSeries('shop', series);
   const value = (line: string) =>
     Number(
       exposed

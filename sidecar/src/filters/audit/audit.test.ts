@@ -10,20 +10,17 @@ import { Failure } from '../../core/failure.ts';
 import { AccessLog, lineOrigin } from '../../observe/access-log.ts';
 import { OBSERVE_LIMITS } from '../../observe/limits.ts';
 import { LinePlaces } from '../../observe/line-writer.ts';
-import { RandomWords } from '../../observe/random-words.ts';
 import { keepingOf } from '../../observe/retention/keeping.fixture.ts';
-import { Series } from '../../observe/series.ts';
 import { AccessControl } from '../access/access-control.ts';
 import { spec as accessSpec } from '../access/config.ts';
 import { spec as faultSpec } from '../fault/config.ts';
+import { filterContext } from '../filter-context.fixture.ts';
 import { type Journey, travel } from '../hand-made-exchange.ts';
-import { buildFilters } from '../index.ts';
+import { buildFilters, type FilterContext } from '../index.ts';
 import { spec as jwtSpec } from '../jwt/config.ts';
-import { openJwt, TestIssuer } from '../jwt/jwt.fixture.ts';
+import { TestIssuer } from '../jwt/jwt.fixture.ts';
 import { spec as rateLimitSpec } from '../rate-limit/config.ts';
-import { openLimits } from '../rate-limit/rate-limit.fixture.ts';
 import { spec as wafSpec } from '../waf/config.ts';
-import { WafControl } from '../waf/waf-control.ts';
 import { AuditLog } from './audit-log.ts';
 import type { AuditedDecisions } from './config.ts';
 
@@ -55,24 +52,8 @@ function openAudit(decisions: AuditedDecisions): AuditLog {
   return new AuditLog(decisions, places.at(path).addSource(), systemClock);
 }
 
-function contextOf(audit: AuditLog) {
-  return {
-    random: new RandomWords(Math.random),
-    series: new Series(),
-    keeping: keepingOf(16),
-    linkage: null,
-    headers: { requestId: true, forwarded: true },
-    headSampleRatio: 0,
-    baggage: { fromStrangers: [], toStrangers: [] },
-    serverTiming: 'off' as const,
-    accessLog: null,
-    audit,
-    gates: new Map(),
-    rateLimits: openLimits().limits,
-    jwt: openJwt(),
-    waf: new WafControl(() => {}),
-    ownIdentity: () => '',
-  };
+function contextOf(audit: AuditLog): FilterContext {
+  return { ...filterContext(audit), keeping: keepingOf(16) };
 }
 
 /** A route with one policy, and how it is asked so that it lets pass, and so that it does not. */

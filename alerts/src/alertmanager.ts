@@ -14,6 +14,8 @@ export function toAlertmanagerConfig(receivers: Receivers): object {
     made.set(name, [...new Set(notifiers)]);
     return name;
   };
+  const mutingOf = (severity: string) =>
+    severity === 'ticket' && muteTickets !== undefined && { mute_time_intervals: [MUTE] };
   const routes = Object.entries(teams).flatMap(([team, { page, ticket, services }]) =>
     (
       [
@@ -29,11 +31,11 @@ export function toAlertmanagerConfig(receivers: Receivers): object {
         severity === 'page' ? `severity="page"` : `severity!="page"`,
       ],
       ...groupingOf(grouping[severity]),
-      ...(severity === 'ticket' && muteTickets !== undefined && { mute_time_intervals: [MUTE] }),
+      ...mutingOf(severity),
       routes: Object.entries(services).map(([service, besides]) => ({
         receiver: routeTo(`${team}-${severity}-${service}`, [...notifiers, ...besides]),
         matchers: [`service_name=${quote(service)}`],
-        ...(severity === 'ticket' && muteTickets !== undefined && { mute_time_intervals: [MUTE] }),
+        ...mutingOf(severity),
       })),
     })),
   );

@@ -2,6 +2,7 @@
  * Rules about a dashboard as a whole.
  */
 import { type Dashboard, VariableRefresh } from '@grafana/grafana-foundation-sdk/dashboard';
+import { variablesIn } from '../interpolate.ts';
 import { panelsOf } from '../panels.ts';
 import type { DashboardRule } from './finding.ts';
 
@@ -79,10 +80,10 @@ export const DASHBOARD_RULES: readonly DashboardRule[] = [
     name: 'variable-declared',
     *check(dashboard) {
       const declared = new Set((dashboard.templating.list ?? []).map(({ name }) => name));
-      const text = JSON.stringify(dashboard);
-      for (const [, braced, bare] of text.matchAll(/\$(?:\{([a-z]\w*)(?::\w+)?\}|([a-z]\w*))/gi)) {
-        const name = braced ?? bare ?? '';
-        if (!declared.has(name)) yield { where: name, problem: 'is no variable of the dashboard' };
+      for (const name of variablesIn(JSON.stringify(dashboard))) {
+        // Those of Grafana itself begin with two underscores.
+        if (!name.startsWith('__') && !declared.has(name))
+          yield { where: name, problem: 'is no variable of the dashboard' };
       }
     },
   },

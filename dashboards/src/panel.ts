@@ -180,7 +180,12 @@ export function begin<Builder extends CommonBuilder>(
 export function target({ expression, legend }: Line, index: number): DataqueryBuilder {
   return new DataqueryBuilder()
     .datasource(DATASOURCE)
-    .refId(String.fromCharCode(65 + index))
+    .refId(refId(index))
     .expr(expression)
     .legendFormat(legend);
+}
+
+/** A, B, C: how the queries of a panel are told apart. */
+export function refId(index: number): string {
+  return String.fromCharCode(65 + index);
 }

@@ -8,7 +8,8 @@ import { PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 import * as table from '@grafana/grafana-foundation-sdk/table';
 import type { Query } from '../../alerts/src/promql.ts';
 import { line } from './line.ts';
-import { begin, type PanelSpec, target } from './panel.ts';
+import { begin, type PanelSpec, refId, target } from './panel.ts';
+import { relabel } from './promql.ts';
 import type { Thresholds } from './thresholds.ts';
 
 export interface TableSpec<Label extends string> extends Omit<PanelSpec, 'unit' | 'thresholds'> {
@@ -85,7 +86,7 @@ export function graph(spec: GraphSpec): Panel {
     .edges(new nodegraph.EdgeOptionsBuilder().mainStatUnit(unit))
     .targets([
       instant(
-        `label_replace(label_replace(${nodes.text}, "id", "$1", "node", "(.+)"), "title", "$1", "node", "(.+)")`,
+        relabel(relabel(nodes, { from: 'node', to: 'id' }), { from: 'node', to: 'title' }).text,
         'nodes',
       ),
       instant(`label_join(${edges.text}, "id", " > ", "source", "target")`, 'edges'),
@@ -101,8 +102,4 @@ export function graph(spec: GraphSpec): Panel {
 
 function transformation(id: string, options: object): DataTransformerConfig {
   return { id, options };
-}
-
-function refId(index: number): string {
-  return String.fromCharCode(65 + index);
 }

@@ -132,13 +132,12 @@ const TARGETS: Target[] = [
 /** Verdicts on the targets that apply to at least one of the cells. */
 export function judge(results: CellResult[]): Verdict[] {
   return TARGETS.map((target) => {
+    const compare = target.isAddedMicros ? differenceIn : ratioIn;
     const measured = results
       .filter(({ cell }) => target.applies(cell))
       .map((result) => ({
         cell: result.cell,
-        value: (target.isAddedMicros ? differenceIn : ratioIn)(
-          ...([result, SUBJECT, target.baseline, target.metric] as const),
-        ),
+        value: compare(result, SUBJECT, target.baseline, target.metric),
         isDisturbed: isDisturbed(result, [SUBJECT, target.baseline]),
       }));
     return { target, measured };

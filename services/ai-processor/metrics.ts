@@ -31,7 +31,7 @@ const OUTCOMES = [
   'embedding_queue_full',
   'too_late',
   'caller_gone',
-  'failed',
+  'model_failed',
 ];
 
 export class EmbeddingMetrics {
